@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef ARCH_ARCH_H
+#define ARCH_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/x86_regs.h"
+#include "mmu/mmu.h"
+#include "util/addr.h"
+#include "util/strbuf.h"
+
+/*
+ * An architecture is const tables and pure functions. To add one, each step leaving the tests green:
+ * 1. its register file and reg_desc rows, with a golden test of the XML  -> GDB attaches and reads registers
+ * 2. bp_insn                                                             -> software breakpoints
+ * 3. hw_encode/hw_decode                                                 -> hardware breakpoints, watchpoints
+ * 4. walk                                                                -> virtual memory
+ */
+
+/* Groups of registers that are fetched and written back together (one or two ioctls each). */
+enum arch_group {
+	ARCH_CORE = 1 << 0,  /* general registers, pc, flags */
+	ARCH_SYS = 1 << 1,   /* segments, descriptor tables, control registers, EFER */
+	ARCH_FP = 1 << 2,    /* x87, SSE, AVX */
+	ARCH_DEBUG = 1 << 3, /* the guest's own debug registers */
+	ARCH_MSR = 1 << 4,   /* the usual MSRs, each available or not by itself */
+	ARCH_ALL = (1 << 5) - 1,
+};
+
+/* The register file of one vCPU. `have`: groups that hold the guest's values; `dirty`: groups changed since. */
+struct arch_regs {
+	uint32_t have, dirty;
+	union {
+		struct x86_regs x86;
+	};
+};
+
+/* How GDB shows a register: the type attribute of the target description. */
+enum reg_type {
+	REG_INT,
+	REG_UINT,
+	REG_CODE_PTR,
+	REG_DATA_PTR,
+	REG_I387,
+	REG_FLAGS,
+	REG_VEC128,
+	REG_UINT128,
+	REG_X86_CR0,
+	REG_X86_CR3,
+	REG_X86_CR4,
+	REG_X86_EFER,
+	REG_X86_DR6,
+	REG_X86_DR7,
+	REG_X86_SEG_ATTR,
+	REG_MXCSR,
+	REG_NTYPES
+};
+
+/* Rows whose wire value is not simply the bytes at `offset`. */
+enum reg_conv {
+	REG_PLAIN,
+	REG_LINEAR_PC, /* cs.base + rip: GDB knows no segments */
+	REG_SELECTOR,  /* 16 bits in 32; in real and virtual-8086 mode a new selector also moves the base */
+	REG_NCONVS,
+};
+
+/*
+ * One row per register; the index is GDB's number. XML, g/G layout and width checks all derive from it.
+ * A row narrower than what it stands for (eip of a vCPU in long mode) shows the low part, and a write keeps the rest.
+ * Rows do not overlap, because GDB keeps what it read of one row after it wrote another, and writes all back after an
+ * inferior call. The exceptions are for 16-bit code: ip_offset is another view of eip, and a selector may move the
+ * base. So of a G packet set only the rows that differ from what arch_reg_get() gives.
+ */
+struct reg_desc {
+	const char *name;
+	uint16_t bits;
+	uint8_t type;          /* enum reg_type */
+	uint8_t feature;       /* index into arch_layout.features */
+	uint8_t conv;          /* enum reg_conv */
+	uint8_t group;         /* one enum arch_group */
+	uint8_t msr;           /* for ARCH_MSR rows: index into x86_regs.msr */
+	uint8_t needs_fp;      /* for ARCH_FP rows: the bit of x86_regs.fp_absent that means there is none */
+	bool read_only;        /* writes get an error */
+	const char *gdb_group; /* "general", "float", "vector", "system" */
+	uint16_t offset;       /* into the register file of the architecture */
+};
+
+/*
+ * What one session shows to GDB. It is chosen when a client connects and stays for the session, whatever mode
+ * the vCPU goes to, so that no g packet is ever of another size than GDB expects.
+ */
+struct arch_layout {
+	const char *gdb_name;        /* <architecture>: "i386:x86-64", "i386", "i8086" */
+	const char *osabi;           /* <osabi>; NULL: what the client takes by default */
+	const char *const *features; /* names of the features, in XML order */
+	unsigned nfeatures;
+	const struct reg_desc *regs;
+	unsigned nregs;
+	unsigned pc, sp; /* register numbers */
+	unsigned addr_bits;
+};
+
+/* A hardware breakpoint or watchpoint as the engine asks for it. */
+enum hw_kind { HW_EXEC, HW_WRITE, HW_READ, HW_ACCESS };
+struct hw_break {
+	enum hw_kind kind;
+	gva at;
+	uint64_t len; /* bytes; 1 for HW_EXEC */
+};
+
+#define ARCH_MAX_HW 16
+
+/* Encoded debug registers, ready for the kernel: on x86 dr[0..3] and dr[7]. */
+struct arch_hw_state {
+	uint64_t reg[2 * ARCH_MAX_HW];
+	unsigned nslots; /* in use */
+	struct {
+		struct hw_break part;
+		unsigned owner;
+	} slot[ARCH_MAX_HW]; /* owner: index into the request */
+};
+
+struct arch {
+	const char *name;         /* "x86" */
+	unsigned char bp_insn[4]; /* software breakpoint instruction */
+	unsigned bp_len;
+	/* Does a breakpoint instruction start in @code, prefixes and all? (bp_insn is the form that we write.) */
+	bool (*is_bp)(const uint8_t *code, size_t n);
+	bool watch_before; /* the watchpoint trap comes before the access (arm64) */
+	unsigned max_hw_slots;
+
+	/* The layout for a client that connects while a vCPU is in this state (needs ARCH_SYS). */
+	const struct arch_layout *(*layout)(const struct arch_regs *r);
+
+	/* pc as a linear address (x86: cs.base + rip; needs ARCH_CORE|ARCH_SYS), and the way back. */
+	gva (*pc_get)(const struct arch_regs *r);
+	int (*pc_set)(struct arch_regs *r, gva pc); /* -EINVAL: not reachable with this code segment */
+
+	/*
+	 * Translation in the mode that the vCPU is in now; needs ARCH_SYS. See mmu_x86_walk(). While Linux's
+	 * page-table isolation hides the kernel, its addresses are looked up in the kernel's tables of the process.
+	 */
+	int (*walk)(const struct arch_regs *r, mmu_read_fn *rd, void *arg, gva at, struct mmu_xlat *out);
+	const char *(*mode_text)(const struct arch_regs *r); /* "real mode", "64-bit", ... */
+
+	/**
+	 * hw_encode() - turn @n requests into debug registers; an odd range may take several slots.
+	 * Returns: 0; -EINVAL: length or alignment no slot can watch; -ENOTSUP: kind the hardware lacks
+	 * (x86 HW_READ); -ENOSPC: more than max_hw_slots slots. @out untouched on failure.
+	 */
+	int (*hw_encode)(const struct hw_break *req, unsigned n, struct arch_hw_state *out);
+
+	/* The request that a debug trap with this status (x86: DR6) belongs to: index, or -ENOENT. */
+	int (*hw_decode)(const struct arch_hw_state *st, uint64_t status);
+};
+
+extern const struct arch arch_x86;
+extern const struct arch_layout arch_layout_x86_64, arch_layout_i386, arch_layout_i8086;
+
+/** arch_reg_size() - bytes of register @num on the wire. @num < l->nregs. */
+unsigned arch_reg_size(const struct arch_layout *l, unsigned num);
+
+/** arch_g_size() - bytes of all registers together: the g packet before hex. */
+size_t arch_g_size(const struct arch_layout *l);
+
+/**
+ * arch_reg_get() - the wire bytes (guest byte order) of register @num.
+ * @buf: arch_reg_size() bytes, at most 64.
+ * Needs:   the row's group (and ARCH_SYS for a linear pc) in r->have.
+ * Returns: 0; -ENODATA: this register cannot be read (the caller sends x's).
+ */
+int arch_reg_get(const struct arch_layout *l, unsigned num, const struct arch_regs *r, void *buf);
+
+/**
+ * arch_reg_set() - store wire bytes into @r and mark the row's group dirty.
+ * Returns: 0; -EINVAL: wrong length, or a value the register cannot hold; -EPERM: read-only; -ENODATA.
+ */
+int arch_reg_set(const struct arch_layout *l, unsigned num, struct arch_regs *r, const void *buf, size_t len);
+
+/** arch_reg_groups() - groups (enum arch_group bits) that must be fetched to read register @num. */
+uint32_t arch_reg_groups(const struct arch_layout *l, unsigned num);
+
+/** arch_reg_find() - number of the register called @name; -ENOENT. */
+int arch_reg_find(const struct arch_layout *l, const char *name);
+
+/** arch_target_xml() - append the whole target description (one document, no includes). */
+void arch_target_xml(const struct arch_layout *l, struct strbuf *out);
+
+#endif

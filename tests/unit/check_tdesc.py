@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A real GDB must take our target descriptions as they are, and count registers and bytes as we do.
+
+usage: check_tdesc.py PRINT_TDESC
+Exit status: 0 all agree, 1 something differs, 77 no gdb here.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+LAYOUTS = ("i386:x86-64", "i386", "i8086")
+# A row of `maint print remote-registers` that the remote side knows.
+ROW = re.compile(r"^ (\S+) +\d+ +\d+ +\d+ +(\d+) \S+ +(\d+) +(\d+)$", re.M)
+
+
+def gdb(*commands):
+    args = ["gdb", "-nx", "-batch"]
+    for command in commands:
+        args += ["-ex", command]
+    done = subprocess.run(args, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    return done.stdout, done.stderr
+
+
+def ours(printer, layout):
+    rows = subprocess.run([printer, "rows", layout], capture_output=True, text=True, check=True).stdout
+    return {
+        name: (int(number), int(size), int(offset))
+        for number, name, size, offset in (line.split() for line in rows.splitlines())
+    }
+
+
+def theirs(text):
+    return {name: (int(number), int(size), int(offset)) for name, size, number, offset in ROW.findall(text)}
+
+
+def compare(layout, what, want, got):
+    problems = []
+    for name in sorted(want.keys() | got.keys()):
+        if want.get(name) != got.get(name):
+            problems.append(f"{layout}, {what}: {name} (number, size, offset): "
+                            f"ours {want.get(name)}, gdb {got.get(name)}")
+    return problems
+
+
+def check_accepted(layout, path, want):
+    out, err = gdb(f"set tdesc filename {path}", "show architecture", "maint print remote-registers")
+    problems = [f"{layout}: gdb says: {err.strip()}"] if err.strip() else []
+    if f'"{layout}"' not in out:
+        problems.append(f"{layout}: gdb chose another architecture: {out.splitlines()[:1]}")
+    return problems + compare(layout, "loaded", want, theirs(out))
+
+
+def check_i8086(layout, path, want):
+    """`set architecture i8086` must be possible in 32- and 16-bit sessions, at any time, and renumber nothing."""
+    load, switch, show = f"set tdesc filename {path}", "set architecture i8086", "maint print remote-registers"
+    problems = []
+    for what, commands in (("i8086 set before", (switch, load, show)), ("i8086 set after", (load, switch, show))):
+        out, err = gdb(*commands)
+        if "reject" in err or "not compatible" in err or "not recognized" in err:
+            problems.append(f"{layout}, {what}: gdb says: {err.strip()}")
+        problems += compare(layout, what, want, theirs(out))
+    return problems
+
+
+def check_layout(printer, layout):
+    xml = subprocess.run([printer, "xml", layout], capture_output=True, text=True, check=True).stdout
+    want = ours(printer, layout)
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        file.write(xml)
+        file.flush()
+        problems = check_accepted(layout, file.name, want)
+        if layout != "i386:x86-64":
+            problems += check_i8086(layout, file.name, want)
+    print(f"{layout}: {len(want)} registers, {'FAILED' if problems else 'ok'}")
+    return problems
+
+
+def main():
+    if len(sys.argv) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    if not shutil.which("gdb"):
+        print("skip: no gdb on this machine")
+        return 77
+    problems = [p for layout in LAYOUTS for p in check_layout(sys.argv[1], layout)]
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
