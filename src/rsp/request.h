@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef RSP_REQUEST_H
+#define RSP_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/addr.h"
+#include "util/cursor.h"
+
+/*
+ * Packet bodies as typed requests. A parser gets a cursor just behind the packet's prefix, takes the whole rest
+ * or fails with -EINVAL, and touches nothing but *r. Pointers in a request point into the packet.
+ */
+
+/* A thread id: -1 all, 0 any, n > 0 thread n (vCPU n - 1). */
+struct rsp_tid {
+	int64_t id;
+};
+enum { RSP_TID_ALL = -1, RSP_TID_ANY = 0 };
+
+/* One action of a vCont packet: kind is one of c C s S t r. */
+struct rsp_vcont_action {
+	char kind;
+	int sig;
+	gva lo, hi; /* kind r: [lo, hi) */
+	struct rsp_tid tid;
+	bool has_tid;
+};
+#define RSP_VCONT_MAX 80
+
+struct rsp_req {
+	union {
+		struct {
+			uint64_t at, len;
+			const uint8_t *data;
+		} mem; /* m M X x qCRC; data: M decoded in place, X raw */
+		struct {
+			unsigned num;
+			const uint8_t *hex;
+			size_t hexlen;
+		} reg; /* p P */
+		struct {
+			const uint8_t *hex;
+			size_t hexlen;
+		} regs; /* G */
+		struct {
+			char op;
+			struct rsp_tid tid;
+		} thread; /* H T */
+		struct {
+			int sig;
+			bool has_addr;
+			uint64_t addr;
+		} run; /* c C s S */
+		struct {
+			unsigned n;
+			struct rsp_vcont_action action[RSP_VCONT_MAX];
+		} vcont;
+		struct {
+			unsigned type;
+			uint64_t at, kind;
+			bool has_extra;
+		} bp; /* Z z */
+		struct {
+			const char *annex;
+			size_t annex_len;
+			uint64_t off, len;
+		} xfer;
+		struct {
+			uint64_t at, len;
+			const uint8_t *pat;
+			size_t pat_len;
+		} search;
+		struct {
+			char *line;
+		} rcmd; /* hex decoded in place, NUL-terminated */
+		struct {
+			uint64_t value;
+		} num; /* a single hex number */
+		struct {
+			const char *s;
+			size_t n;
+		} text; /* the rest as it is */
+	};
+};
+
+/* Every parser: 0 or -EINVAL. The packet buffer is writable and has one spare byte behind its end. */
+typedef int rsp_parse_fn(struct cur *c, struct rsp_req *r);
+
+rsp_parse_fn rsp_parse_none;    /* nothing may follow */
+rsp_parse_fn rsp_parse_text;    /* anything may follow */
+rsp_parse_fn rsp_parse_mem;     /* addr,length                 m x qCRC: */
+rsp_parse_fn rsp_parse_mem_hex; /* addr,length:XX...           M; length must match the data */
+rsp_parse_fn rsp_parse_mem_bin; /* addr,length:binary          X; length must match the data */
+rsp_parse_fn rsp_parse_reg;     /* n                           p */
+rsp_parse_fn rsp_parse_reg_set; /* n=XX...                     P */
+rsp_parse_fn rsp_parse_regs;    /* XX...                       G */
+rsp_parse_fn rsp_parse_H;       /* op thread-id                H: op is c or g */
+rsp_parse_fn rsp_parse_tid;     /* thread-id                   T qThreadExtraInfo, */
+rsp_parse_fn rsp_parse_run;     /* [addr]                      c s */
+rsp_parse_fn rsp_parse_run_sig; /* sig[;addr]                  C S */
+rsp_parse_fn rsp_parse_vcont;   /* ;action[:tid]... after "vCont" */
+rsp_parse_fn rsp_parse_bp;      /* type,addr,kind[;...]        Z z */
+rsp_parse_fn rsp_parse_xfer;    /* annex:offset,length         qXfer:object:read: */
+rsp_parse_fn rsp_parse_search;  /* address;length;binary       qSearch:memory: */
+rsp_parse_fn rsp_parse_rcmd;    /* hex text                    qRcmd, */
+rsp_parse_fn rsp_parse_num;     /* one hex number              vAttach; vKill; R Qqemu.PhyMemMode: */
+
+/** rsp_tid_take() - take a thread-id (-1, 0 or hex, also the multiprocess form pPID.TID) from @c. */
+struct rsp_tid rsp_tid_take(struct cur *c);
+
+#endif
