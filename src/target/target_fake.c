@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "target/target.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "util/macros.h"
+
+/* A guest made of arrays; see target_fake_create(). One thread only. */
+
+#define FAKE_MAX_STOPS 32
+#define FAKE_MAX_BREAKS 64
+#define FAKE_HALT 0xf4
+
+struct fake_vcpu {
+	struct arch_regs regs;
+	bool waits; /* halted, or lost in memory that is not there */
+};
+
+struct fake {
+	struct target target;
+	struct target_ops ops;
+	struct target_region map[2];
+	unsigned nregions;
+	uint8_t *mem[2]; /* RAM, ROM */
+	struct fake_vcpu *vcpu;
+	target_filter_fn *filter;
+	void *filter_arg;
+	struct target_break breaks[FAKE_MAX_BREAKS];
+	unsigned nbreaks;
+	struct stop_event pushed[FAKE_MAX_STOPS];
+	unsigned npushed;
+	struct resume_plan plan; /* the last one */
+	bool resumed;
+	bool due_set, killed;
+	struct stop_event due; /* what next_stop will hand out */
+	int fd;                /* readable while due_set */
+	unsigned fail_in;
+	int fail_err;
+	bool failed;
+};
+
+static struct fake *fake_of(struct target *t)
+{
+	return container_of(t, struct fake, target);
+}
+
+/* The injected failure, if it is this call's turn. */
+static int fake_fail(struct fake *f)
+{
+	if (!f->fail_in || --f->fail_in)
+		return 0;
+	f->failed = true;
+	return f->fail_err;
+}
+
+static void fake_stop(struct fake *f, const struct stop_event *ev)
+{
+	f->due = *ev;
+	f->due_set = true;
+	eventfd_write(f->fd, 1);
+}
+
+/* ---- memory ---- */
+
+/* Host address of guest memory, and how much of it is in one piece; NULL in a hole. */
+static uint8_t *fake_hva(struct fake *f, gpa at, size_t *left)
+{
+	for (unsigned i = 0; i < f->nregions; i++) {
+		uint64_t off = at.raw - f->map[i].start.raw;
+
+		if (at.raw >= f->map[i].start.raw && off < f->map[i].size) {
+			*left = f->map[i].size - off;
+			return f->mem[i] + off;
+		}
+	}
+	return NULL;
+}
+
+static int fake_copy(struct fake *f, gpa at, void *to, const void *from, size_t len, size_t *done)
+{
+	int rc = fake_fail(f);
+	uint8_t *hva;
+	size_t left;
+
+	while (rc == 0 && *done < len && (hva = fake_hva(f, GPA(at.raw + *done), &left))) {
+		size_t n = MIN(left, len - *done);
+
+		if (to)
+			memcpy((uint8_t *)to + *done, hva, n);
+		else
+			memcpy(hva, (const uint8_t *)from + *done, n);
+		*done += n;
+	}
+	return rc;
+}
+
+static int fake_mem_read(struct target *t, gpa at, void *buf, size_t len, size_t *done)
+{
+	return fake_copy(fake_of(t), at, buf, NULL, len, done);
+}
+
+static int fake_mem_write(struct target *t, gpa at, const void *buf, size_t len, size_t *done)
+{
+	return fake_copy(fake_of(t), at, NULL, buf, len, done);
+}
+
+static int fake_mem_map(struct target *t, const struct target_region **ret, unsigned *n)
+{
+	struct fake *f = fake_of(t);
+	int rc = fake_fail(f);
+
+	if (rc < 0)
+		return rc;
+	*ret = f->map;
+	*n = f->nregions;
+	return 0;
+}
+
+/* ---- registers ---- */
+
+static void regs_copy(struct arch_regs *to, const struct arch_regs *from, uint32_t groups)
+{
+	struct x86_regs *d = &to->x86;
+	const struct x86_regs *s = &from->x86;
+
+	// Groups are runs of members, in the order of enum arch_group
+	static const size_t end[] = {
+		offsetof(struct x86_regs, seg), offsetof(struct x86_regs, st), offsetof(struct x86_regs, dr),
+		offsetof(struct x86_regs, msr), sizeof(struct x86_regs),
+	};
+	static const uint32_t group[] = { ARCH_CORE, ARCH_SYS, ARCH_FP, ARCH_DEBUG, ARCH_MSR };
+
+	for (unsigned i = 0; i < ARRAY_LEN(end); i++) {
+		size_t start = i ? end[i - 1] : 0;
+
+		if (groups & group[i])
+			memcpy((uint8_t *)d + start, (const uint8_t *)s + start, end[i] - start);
+	}
+}
+
+static int fake_regs_read(struct target *t, unsigned vcpu, uint32_t groups, struct arch_regs *r)
+{
+	struct fake *f = fake_of(t);
+	int rc = fake_fail(f);
+
+	if (rc < 0)
+		return rc;
+	regs_copy(r, &f->vcpu[vcpu].regs, groups);
+	r->have |= groups;
+	return 0;
+}
+
+static int fake_regs_write(struct target *t, unsigned vcpu, uint32_t groups, const struct arch_regs *r)
+{
+	struct fake *f = fake_of(t);
+	int rc = fake_fail(f);
+
+	if (rc < 0)
+		return rc;
+	regs_copy(&f->vcpu[vcpu].regs, r, groups);
+	return 0;
+}
+
+/* ---- execution ---- */
+
+static int fake_table_read(void *arg, gpa at, void *buf, size_t len)
+{
+	size_t left;
+	const uint8_t *hva = fake_hva(arg, at, &left);
+
+	if (!hva || left < len)
+		return -EFAULT;
+	memcpy(buf, hva, len);
+	return 0;
+}
+
+static const uint8_t *fake_insn(struct fake *f, unsigned vcpu, gva pc)
+{
+	struct mmu_xlat x;
+	size_t left;
+
+	if (f->target.arch->walk(&f->vcpu[vcpu].regs, fake_table_read, f, pc, &x) < 0 || !x.mapped)
+		return NULL;
+	return fake_hva(f, GPA(x.phys.raw + (pc.raw - x.start.raw)), &left);
+}
+
+static bool fake_break_at(const struct fake *f, enum target_break_kind kind, gva pc)
+{
+	for (unsigned i = 0; i < f->nbreaks; i++)
+		if (f->breaks[i].kind == kind && f->breaks[i].at.raw == pc.raw)
+			return true;
+	return false;
+}
+
+static enum target_verdict fake_verdict(struct fake *f, unsigned vcpu, gva pc)
+{
+	return f->filter ? f->filter(f->filter_arg, vcpu, pc) : TARGET_REPORT;
+}
+
+/* One turn of one vCPU. Returns: it did something; a stop is put into f->due. */
+static bool fake_turn(struct fake *f, unsigned vcpu)
+{
+	struct fake_vcpu *v = &f->vcpu[vcpu];
+	enum target_action action = f->plan.vcpu[vcpu].action;
+	struct stop_event ev = { .vcpu = vcpu, .pc = f->target.arch->pc_get(&v->regs) };
+	const uint8_t *insn = fake_insn(f, vcpu, ev.pc);
+	enum target_verdict verdict;
+	bool stop = true;
+
+	if (v->waits || !insn) {
+		v->waits = true;
+		return false;
+	}
+	if (fake_break_at(f, TARGET_BREAK_HW, ev.pc)) {
+		ev.why = STOP_HWBREAK;
+	} else if (action == TARGET_RUN && fake_break_at(f, TARGET_BREAK_SW, ev.pc)) {
+		ev.why = STOP_SWBREAK; // like QEMU: a step overrides it
+	} else if (*insn == f->target.arch->bp_insn[0] && (verdict = fake_verdict(f, vcpu, ev.pc)) != TARGET_REINJECT) {
+		if (verdict == TARGET_AGAIN)
+			return false;
+		ev.why = STOP_SWBREAK;
+	} else {
+		v->waits = *insn == FAKE_HALT;
+		v->regs.x86.rip++;
+		ev.pc.raw++;
+		ev.why = STOP_STEP;
+		stop = !v->waits && action != TARGET_RUN;
+		if (action == TARGET_STEP_RANGE && ev.pc.raw >= f->plan.vcpu[vcpu].lo.raw &&
+		    ev.pc.raw < f->plan.vcpu[vcpu].hi.raw)
+			stop = false;
+	}
+	if (stop)
+		fake_stop(f, &ev);
+	return true;
+}
+
+static void fake_run(struct fake *f)
+{
+	bool moved = true;
+
+	while (moved && !f->due_set) {
+		moved = false;
+		for (unsigned v = 0; v < f->target.nvcpus && !f->due_set; v++)
+			if (f->plan.vcpu[v].action != TARGET_HOLD)
+				moved |= fake_turn(f, v);
+	}
+}
+
+static bool fake_take_pushed(struct fake *f)
+{
+	for (unsigned i = 0; i < f->npushed; i++) {
+		struct stop_event ev = f->pushed[i];
+
+		if (f->plan.vcpu[ev.vcpu].action == TARGET_HOLD)
+			continue;
+		memmove(&f->pushed[i], &f->pushed[i + 1], (--f->npushed - i) * sizeof(ev));
+		fake_stop(f, &ev);
+		return true;
+	}
+	return false;
+}
+
+static int fake_resume(struct target *t, const struct resume_plan *plan)
+{
+	struct fake *f = fake_of(t);
+	int rc = fake_fail(f);
+
+	if (rc < 0)
+		return rc;
+	f->plan = *plan;
+	f->resumed = true;
+	if (f->killed)
+		fake_stop(f, &(struct stop_event){ .why = STOP_EXIT });
+	else if (!fake_take_pushed(f))
+		fake_run(f);
+	return 0;
+}
+
+static int fake_interrupt(struct target *t)
+{
+	struct fake *f = fake_of(t);
+	int rc = fake_fail(f);
+
+	if (rc < 0 || f->due_set)
+		return rc;
+	for (unsigned v = 0; v < t->nvcpus; v++)
+		f->vcpu[v].waits = false;
+	fake_stop(f, &(struct stop_event){ .why = STOP_INTERRUPT, .pc = t->arch->pc_get(&f->vcpu[0].regs) });
+	return 0;
+}
+
+static int fake_next_stop(struct target *t, struct stop_event *out)
+{
+	struct fake *f = fake_of(t);
+	int rc = fake_fail(f);
+	eventfd_t n;
+
+	if (rc < 0)
+		return rc;
+	if (!f->due_set)
+		return -EAGAIN;
+	eventfd_read(f->fd, &n);
+	f->due_set = false;
+	*out = f->due;
+	return 0;
+}
+
+static int fake_event_fd(struct target *t)
+{
+	return fake_of(t)->fd;
+}
+
+/* ---- breakpoints and the rest ---- */
+
+static int fake_breaks_set(struct target *t, const struct target_break *set, unsigned n)
+{
+	static const enum hw_kind hw_of[] = {
+		[TARGET_BREAK_HW] = HW_EXEC,
+		[TARGET_WATCH_WRITE] = HW_WRITE,
+		[TARGET_WATCH_READ] = HW_READ,
+		[TARGET_WATCH_ACCESS] = HW_ACCESS,
+	};
+	struct fake *f = fake_of(t);
+	struct hw_break hw[FAKE_MAX_BREAKS];
+	struct arch_hw_state st;
+	unsigned nhw = 0;
+	int rc = fake_fail(f);
+
+	if (rc == 0 && n > FAKE_MAX_BREAKS)
+		rc = -ENOSPC;
+	for (unsigned i = 0; rc == 0 && i < n; i++)
+		if (set[i].kind != TARGET_BREAK_SW)
+			hw[nhw++] = (struct hw_break){ hw_of[set[i].kind], set[i].at, set[i].len };
+	if (rc == 0 && nhw)
+		rc = t->arch->hw_encode(hw, nhw, &st);
+	if (rc < 0)
+		return rc;
+	memcpy(f->breaks, set, n * sizeof(*set));
+	f->nbreaks = n;
+	return 0;
+}
+
+static void fake_filter_set(struct target *t, target_filter_fn *fn, void *arg)
+{
+	struct fake *f = fake_of(t);
+
+	f->filter = fn;
+	f->filter_arg = arg;
+}
+
+static int fake_code_written(struct target *t, gpa at, size_t len)
+{
+	return fake_fail(fake_of(t));
+}
+
+static int fake_kill(struct target *t)
+{
+	struct fake *f = fake_of(t);
+	int rc = fake_fail(f);
+
+	if (rc < 0)
+		return rc;
+	f->killed = true;
+	if (t->running && !f->due_set)
+		fake_stop(f, &(struct stop_event){ .why = STOP_EXIT });
+	return 0;
+}
+
+static void fake_describe(struct target *t, struct strbuf *out)
+{
+	strbuf_adds(out, "a fake guest\n");
+}
+
+static void fake_destroy(struct target *t)
+{
+	struct fake *f = fake_of(t);
+
+	if (f->fd >= 0)
+		close(f->fd);
+	for (unsigned i = 0; i < ARRAY_LEN(f->mem); i++)
+		free(f->mem[i]);
+	free(f->vcpu);
+	free(f);
+}
+
+static const struct target_ops fake_ops = {
+	.name = "fake",
+	.regs_read = fake_regs_read,
+	.regs_write = fake_regs_write,
+	.mem_read = fake_mem_read,
+	.mem_write = fake_mem_write,
+	.mem_map = fake_mem_map,
+	.resume = fake_resume,
+	.interrupt = fake_interrupt,
+	.next_stop = fake_next_stop,
+	.event_fd = fake_event_fd,
+	.destroy = fake_destroy,
+	.breaks_set = fake_breaks_set,
+	.filter_set = fake_filter_set,
+	.code_written = fake_code_written,
+	.kill = fake_kill,
+	.describe = fake_describe,
+};
+
+static void fake_vcpu_reset(struct fake_vcpu *v)
+{
+	struct x86_regs *r = &v->regs.x86;
+
+	v->regs.have = ARCH_ALL;
+	r->rflags = 2;
+	r->cr0 = X86_CR0_PE;
+	r->efer = X86_EFER_LME | X86_EFER_LMA;
+	r->seg[X86_CS].attr = X86_SEG_P | X86_SEG_L | 0x1b; // code, not system
+	r->ftag = 0xffff;
+	r->msr_have = BIT(X86_NMSR) - 1;
+}
+
+static void fake_abilities(struct fake *f, const struct target_fake_cfg *cfg)
+{
+	if (!cfg->no_hw)
+		f->target.break_kinds = BIT(TARGET_BREAK_HW) | BIT(TARGET_WATCH_WRITE) | BIT(TARGET_WATCH_ACCESS);
+	if (cfg->native_sw)
+		f->target.break_kinds |= BIT(TARGET_BREAK_SW);
+	if (!f->target.break_kinds)
+		f->ops.breaks_set = NULL;
+	if (cfg->native_sw) // whoever places them knows which are his
+		f->ops.filter_set = NULL;
+	if (!cfg->no_step)
+		f->target.step_actions = BIT(TARGET_STEP) | (cfg->no_range ? 0 : BIT(TARGET_STEP_RANGE));
+}
+
+int target_fake_create(const struct target_fake_cfg *cfg, struct target **ret)
+{
+	_cleanup_(target_destroyp) struct target *t = NULL;
+	struct fake *f;
+
+	if (!cfg->nvcpus || cfg->nvcpus > TARGET_MAX_VCPUS || !cfg->ram_size)
+		return -EINVAL;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->ops = fake_ops;
+	f->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	f->target = (struct target){ .ops = &f->ops, .arch = &arch_x86, .nvcpus = cfg->nvcpus };
+	t = &f->target;
+	f->map[0] = (struct target_region){ GPA(0), cfg->ram_size, TARGET_RAM, "ram" };
+	f->map[1] = (struct target_region){ cfg->rom_at, cfg->rom_size, TARGET_ROM, "rom" };
+	f->nregions = cfg->rom_size ? 2 : 1;
+	f->vcpu = calloc(cfg->nvcpus, sizeof(*f->vcpu));
+	for (unsigned i = 0; i < f->nregions; i++)
+		f->mem[i] = calloc(1, f->map[i].size);
+	if (f->fd < 0 || !f->vcpu || !f->mem[0] || (f->nregions == 2 && !f->mem[1]))
+		return -ENOMEM;
+	for (unsigned v = 0; v < cfg->nvcpus; v++)
+		fake_vcpu_reset(&f->vcpu[v]);
+	fake_abilities(f, cfg);
+	*ret = take_ptr(t);
+	return 0;
+}
+
+struct arch_regs *target_fake_regs(struct target *t, unsigned vcpu)
+{
+	return &fake_of(t)->vcpu[vcpu].regs;
+}
+
+void *target_fake_ram(struct target *t)
+{
+	return fake_of(t)->mem[0];
+}
+
+void target_fake_push_stop(struct target *t, const struct stop_event *ev)
+{
+	struct fake *f = fake_of(t);
+
+	if (f->npushed < FAKE_MAX_STOPS)
+		f->pushed[f->npushed++] = *ev;
+}
+
+const struct resume_plan *target_fake_last_plan(struct target *t)
+{
+	struct fake *f = fake_of(t);
+
+	return f->resumed ? &f->plan : NULL;
+}
+
+const struct target_break *target_fake_breaks(struct target *t, unsigned *n)
+{
+	struct fake *f = fake_of(t);
+
+	*n = f->nbreaks;
+	return f->breaks;
+}
+
+void target_fake_fail_at(struct target *t, unsigned k, int err)
+{
+	struct fake *f = fake_of(t);
+
+	f->fail_in = k;
+	f->fail_err = err;
+	f->failed = false;
+}
+
+enum target_verdict target_fake_ask_filter(struct target *t, unsigned vcpu, gva pc)
+{
+	return fake_verdict(fake_of(t), vcpu, pc);
+}
+
+bool target_fake_failed(struct target *t)
+{
+	return fake_of(t)->failed;
+}
