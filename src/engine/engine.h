@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "target/target.h"
+#include "util/strbuf.h"
+
+/*
+ * The debug engine: breakpoints, stepping, stop reasons, the virtual view of memory, monitor commands. One per
+ * guest, all calls on the server thread (the breakpoint table alone is also read by vCPU threads, under its own
+ * lock). Knows nothing of packets.
+ *
+ * Breakpoints belong to the client: engine_detach() takes out all of them and lets the guest run.
+ */
+struct engine;
+
+/** engine_create() - @t must outlive the engine. Returns 0, -ENOMEM. */
+int engine_create(struct target *t, struct engine **ret);
+void engine_destroy(struct engine *e); /* NULL ok; stops the guest and takes all breakpoints out first */
+struct target *engine_target(struct engine *e);
+
+/* ---- registers: fetched once per stop, written back once before resume ---- */
+
+/**
+ * engine_regs() - the cached register file with at least @groups in it (where the target has them).
+ * Returns: 0 and *ret valid until the next resume; -EINVAL, -EBUSY, -ENODEV as target_regs_read().
+ */
+int engine_regs(struct engine *e, unsigned vcpu, uint32_t groups, struct arch_regs **ret);
+
+/**
+ * engine_regs_flush() - write dirty groups of one vCPU to the target now, so that a refused value is reported to
+ * the packet that set it. The next read shows what the guest really has.
+ */
+int engine_regs_flush(struct engine *e, unsigned vcpu);
+
+/* ---- memory ---- */
+enum engine_space { ENGINE_VIRT, ENGINE_PHYS };
+
+/**
+ * engine_mem_read() - read what the guest would see: never our breakpoint bytes.
+ * @at: a gva's raw value translated with @vcpu's page tables, or a gpa's for ENGINE_PHYS.
+ * Shape:   crosses pages and regions; stops at the first byte that is not there.
+ * @done:   bytes read (short is success).
+ * Returns: 0 when at least one byte was read or len is 0; -EFAULT: first byte not there; -EINVAL: range wraps;
+ *          -EBUSY: running and ENGINE_VIRT (physical reads work any time).
+ */
+int engine_mem_read(struct engine *e, unsigned vcpu, enum engine_space sp, uint64_t at, void *buf, size_t len,
+		    size_t *done);
+
+/** engine_mem_write() - all or nothing up to the first hole; under a breakpoint the saved byte is changed. */
+int engine_mem_write(struct engine *e, unsigned vcpu, enum engine_space sp, uint64_t at, const void *buf, size_t len,
+		     size_t *done);
+
+/** engine_translate() - one walk for @at in the mode @vcpu is in; see struct mmu_xlat. */
+int engine_translate(struct engine *e, unsigned vcpu, gva at, struct mmu_xlat *out);
+
+/**
+ * engine_mem_search() - first place of @pat in [@at, @at + @len).
+ * Returns: 1 and *found; 0: not there; -EFAULT: part of the range could not be read before it was found.
+ */
+int engine_mem_search(struct engine *e, unsigned vcpu, enum engine_space sp, uint64_t at, uint64_t len, const void *pat,
+		      size_t pat_len, uint64_t *found);
+
+/** engine_mem_crc() - GDB's qCRC: CRC-32, polynomial 0x04c11db7, start 0xffffffff, msb first. -EFAULT. */
+int engine_mem_crc(struct engine *e, unsigned vcpu, enum engine_space sp, uint64_t at, uint64_t len, uint32_t *crc);
+
+/* ---- breakpoints ---- */
+enum engine_bp_kind { ENGINE_SWBP, ENGINE_HWBP, ENGINE_WATCH_W, ENGINE_WATCH_R, ENGINE_WATCH_A };
+
+/**
+ * engine_bp_insert() - idempotent: the same kind, address and length again changes nothing.
+ * @vcpu: whose page tables resolve the address (software breakpoints are kept by guest-physical place).
+ * Needs:   stopped.
+ * Returns: 0; -EFAULT: address not mapped; -ENOTSUP: kind not available; -EINVAL: length or alignment;
+ *          -ENOSPC: no debug register left. On failure nothing has changed.
+ */
+int engine_bp_insert(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, gva at, uint64_t len);
+
+/** engine_bp_remove() - 0 also when there is none (GDB removes twice). Taken out where it was put in. */
+int engine_bp_remove(struct engine *e, enum engine_bp_kind kind, gva at, uint64_t len);
+
+/** engine_bp_supported() - what the target can do; software breakpoints always (patched memory). */
+bool engine_bp_supported(struct engine *e, enum engine_bp_kind kind);
+
+/** engine_bp_count() - breakpoints of all kinds now known. */
+unsigned engine_bp_count(const struct engine *e);
+
+/* ---- running ---- */
+
+/**
+ * engine_resume() - run by @plan. Steps a vCPU over a breakpoint at its pc first, with the others held.
+ * Returns: 0; -EBUSY, -ENODEV, -ENOTSUP as target_resume(); the guest stays stopped on error.
+ */
+int engine_resume(struct engine *e, const struct resume_plan *plan);
+
+/** engine_interrupt() - see target_interrupt(). Also ends a step-over that is under way. */
+int engine_interrupt(struct engine *e);
+
+/** engine_running() - true from engine_resume() until engine_next_stop() gave a stop. */
+bool engine_running(const struct engine *e);
+
+/** engine_event_fd() - readable when engine_next_stop() has work to do. */
+int engine_event_fd(struct engine *e);
+
+/**
+ * engine_next_stop() - digest target events: finishes step-overs, drops stale breakpoints.
+ * Returns: 0 and @out, a stop the client must see; -EAGAIN: nothing (yet; may have resumed the target again).
+ */
+int engine_next_stop(struct engine *e, struct stop_event *out);
+
+/** engine_stop_now() - interrupt and wait until stopped (at once if it is). @out: why it stopped. Blocks. */
+int engine_stop_now(struct engine *e, struct stop_event *out);
+
+/**
+ * engine_detach() - the client is gone: stop if running, remove every breakpoint, write registers back, run all.
+ * What fails is tried once more. A breakpoint that cannot be removed even then is logged, and goes when it is hit.
+ * Returns: 0; -ENODEV: the guest is gone; another errno: the target can be neither stopped nor resumed.
+ */
+int engine_detach(struct engine *e);
+
+/* ---- monitor commands ---- */
+
+/** What a monitor command sees. phys_mode belongs to the session: `monitor phys on` flips it. */
+struct monitor_ctx {
+	struct engine *engine;
+	unsigned vcpu;
+	bool *phys_mode;
+};
+
+/**
+ * engine_monitor() - run one command line, e.g. "info registers". Text for the person is appended to @out.
+ * Unknown commands say what exists. Returns 0 also for a wrong command (the text says so); -ENOMEM.
+ */
+int engine_monitor(struct monitor_ctx *ctx, const char *line, struct strbuf *out);
+
+/** engine_describe_vcpu() - one line: mode, rip with symbolless context, code bytes at pc. For crash reports. */
+void engine_describe_vcpu(struct engine *e, unsigned vcpu, struct strbuf *out);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef ENGINE_INTERNAL_H
+#define ENGINE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "engine/engine.h"
+#include "guard/guard.h"
+
+/* What the client asked for. */
+struct bp {
+	enum engine_bp_kind kind;
+	gva at;
+	uint64_t len;
+	gpa where; /* of a software breakpoint in patched memory: its site, for good */
+};
+
+/* One patched place in guest memory. Several breakpoints (two mappings of one page) may share it. */
+struct bp_site {
+	gpa at;
+	uint8_t saved[4]; /* the guest's own bytes, valid while `in` */
+	bool in;          /* our instruction was written; false while a vCPU is stepped over it */
+};
+
+struct bp_table {
+	pthread_mutex_t lock; /* site[]: changed by the server thread, read by vCPU threads */
+	struct bp *bp;
+	struct bp_site *site;
+	unsigned nbps, nsites, bp_cap, site_cap;
+	bool sites_stale, native_stale; /* the sites, the target's own list: not what the table says */
+};
+
+struct engine_vcpu {
+	struct arch_regs regs; /* have == 0 after every resume */
+	uint32_t asked;        /* groups fetched since; the target may lack some of them */
+	bool told;             /* this vCPU made a stop at told_pc that the client saw, and has not run since */
+	gva told_pc;
+	gva from; /* pc when the plan began; only for vCPUs that step */
+};
+
+struct engine_run {
+	bool running;            /* as the client sees it */
+	bool interrupted;        /* engine_interrupt() wants a stop, whatever comes first */
+	int over;                /* vCPU that is alone being stepped over a breakpoint; -1: none */
+	uint64_t over_todo;      /* bit per vCPU: to be stepped over the breakpoint at its pc before the plan runs */
+	struct resume_plan plan; /* the client's */
+	struct stop_event last;  /* what the client was told last */
+};
+
+struct engine {
+	struct target *target;
+	struct guard guard;
+	struct bp_table bps;
+	struct engine_run run;
+	struct engine_vcpu vcpu[]; /* target->nvcpus */
+};
+
+/* ---- engine.c: the register cache, without the check whether the client may look ---- */
+int vcpu_regs(struct engine *e, unsigned vcpu, uint32_t groups, struct arch_regs **ret);
+int vcpu_pc(struct engine *e, unsigned vcpu, gva *ret);
+int vcpus_flush(struct engine *e);
+void vcpus_drop(struct engine *e);
+
+/* ---- memory.c ---- */
+int mem_table_read(void *engine, gpa at, void *buf, size_t len);       /* mmu_read_fn; any thread */
+int mem_gva_to_gpa(struct engine *e, unsigned vcpu, gva at, gpa *ret); /* -EFAULT: not mapped */
+int mem_raw_read(struct engine *e, gpa at, void *buf, size_t len);     /* all of it or -EFAULT; any thread */
+int mem_raw_write(struct engine *e, gpa at, const void *buf, size_t len);
+
+/* ---- breakpoints.c ---- */
+int bps_init(struct engine *e);
+void bps_deinit(struct engine *e);
+
+/** bps_overlay() - put the guest's own bytes over our instructions in @buf, which was read at @at. */
+void bps_overlay(struct engine *e, gpa at, uint8_t *buf, size_t len);
+
+/** bps_underlay() - put our instructions into @buf, which is to be written at @at. */
+void bps_underlay(struct engine *e, gpa at, uint8_t *buf, size_t len);
+
+/** bps_keep() - @buf (the guest's view) was written at @at: remember it under our instructions. */
+void bps_keep(struct engine *e, gpa at, const uint8_t *buf, size_t len);
+
+/**
+ * bps_exec_at() - is a breakpoint that stops execution at @pc in the table?
+ * @why: in: the kind preferred if both are there; out: STOP_SWBREAK or STOP_HWBREAK when true, else untouched.
+ */
+bool bps_exec_at(struct engine *e, unsigned vcpu, gva pc, enum stop_why *why);
+
+bool bps_watch_at(const struct engine *e, gva at);
+
+/** bps_lift() - take out whatever would stop @vcpu at @pc, until bps_arm(). On failure nothing has changed. */
+int bps_lift(struct engine *e, unsigned vcpu, gva pc);
+
+/**
+ * bps_arm() - put in whatever the table has and the guest has not, and take out what the table has no more.
+ * Returns the first error, having tried all; what failed is tried again by the next call.
+ */
+int bps_arm(struct engine *e);
+
+/** bps_clear() - empty the table and take everything out of the guest. Returns as bps_arm(). */
+int bps_clear(struct engine *e);
+
+/** bps_forget() - empty the table of a guest that is gone. */
+void bps_forget(struct engine *e);
+
+/* ---- describe.c ---- */
+
+/** reg_value() - register @num, of at most 64 bits, as a number. -ENODATA: cannot be read, -EINVAL: wider. */
+int reg_value(const struct arch_layout *l, unsigned num, const struct arch_regs *r, uint64_t *ret);
+
+/* ---- monitor commands: one function each; @args is the rest of the line, without blanks in front ---- */
+typedef void monitor_fn(struct monitor_ctx *ctx, const char *args, struct strbuf *out);
+monitor_fn monitor_registers, monitor_vcpus, monitor_mtree; /* monitor_info.c */
+monitor_fn monitor_pages, monitor_pt, monitor_xp;           /* monitor_mem.c */
+
+/**
+ * monitor_number() - take the next word of *@args as a number, 0x hex or decimal; *@args moves behind it.
+ * @what: what the number is for, e.g. "an address".
+ * Returns: true; false with a sentence in @out that names the word and what was expected.
+ */
+bool monitor_number(const char **args, const char *what, struct strbuf *out, uint64_t *ret);
+
+/** monitor_end() - true when nothing is left in @args; false with a sentence in @out. */
+bool monitor_end(const char *args, struct strbuf *out);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/cursor.h"
+#include "util/macros.h"
+
+/* Monitor commands: one table; `help`, the dispatcher and the answer to an unknown command derive from it. */
+
+static const char *skip_blanks(const char *s)
+{
+	return s + strspn(s, " \t");
+}
+
+bool monitor_number(const char **args, const char *what, struct strbuf *out, uint64_t *ret)
+{
+	size_t n = strcspn(*args, " \t");
+	struct cur c = cur_init(*args, n);
+	uint64_t v = cur_try_str(&c, "0x") ? cur_hex(&c) : cur_dec(&c);
+
+	if (!n)
+		strbuf_addf(out, "missing %s: a number such as 0x1000 or 4096\n", what);
+	else if (!cur_done(&c))
+		strbuf_addf(out, "'%.*s' is not %s: expected a number such as 0x1000 or 4096\n", (int)n, *args, what);
+	if (!n || !cur_done(&c))
+		return false;
+	*args = skip_blanks(*args + n);
+	*ret = v;
+	return true;
+}
+
+bool monitor_end(const char *args, struct strbuf *out)
+{
+	if (!*args)
+		return true;
+	strbuf_addf(out, "'%s': nothing more was expected here\n", args);
+	return false;
+}
+
+static void monitor_phys(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	if (strcmp(args, "on") == 0 || strcmp(args, "off") == 0)
+		*ctx->phys_mode = args[1] == 'n';
+	else if (*args) {
+		strbuf_addf(out, "'%s': expected on or off\n", args);
+		return;
+	}
+	strbuf_addf(out, "addresses are %s\n", *ctx->phys_mode ? "physical" : "virtual");
+}
+
+static void monitor_version(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	if (monitor_end(args, out))
+		strbuf_addf(out, "gdbvm %s\n", ENGINE_VERSION);
+}
+
+static monitor_fn monitor_help;
+
+struct monitor_cmd {
+	const char *name, *args, *help;
+	monitor_fn *fn;
+};
+
+// clang-format off
+static const struct monitor_cmd cmds[] = {
+	{ "help",           "",            "this list",                                             monitor_help },
+	{ "info registers", "",            "every register of the selected vCPU",                   monitor_registers },
+	{ "info vcpus",     "",            "mode, pc and code bytes of every vCPU",                 monitor_vcpus },
+	{ "info mtree",     "",            "the guest-physical memory map",                         monitor_mtree },
+	{ "info mem",       "[ADDR]",      "mapped virtual ranges and their permissions, from ADDR", monitor_pages },
+	{ "pt",             "ADDR",        "the page-table entries that translate ADDR",            monitor_pt },
+	{ "xp",             "[/FMT] ADDR", "dump physical memory; FMT is COUNT and b, h, w or g",    monitor_xp },
+	{ "phys",           "[on|off]",    "take addresses as physical",                            monitor_phys },
+	{ "version",        "",            "the version of this program",                           monitor_version },
+};
+// clang-format on
+
+static void monitor_help(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cmds); i++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "%s %s", cmds[i].name, cmds[i].args);
+		strbuf_addf(out, "%-20s  %s\n", left, cmds[i].help);
+	}
+}
+
+/* The rest of @line behind the words of @name; NULL if it does not begin with them. Blanks count as one. */
+static const char *match(const char *name, const char *line)
+{
+	for (; *name; name++) {
+		if (*name == ' ') {
+			if (*line != ' ' && *line != '\t')
+				return NULL;
+			line = skip_blanks(line);
+		} else if (*line++ != *name) {
+			return NULL;
+		}
+	}
+	return *line && !strchr(" \t/", *line) ? NULL : skip_blanks(line);
+}
+
+int engine_monitor(struct monitor_ctx *ctx, const char *line, struct strbuf *out)
+{
+	_cleanup_(freep) char *own = strdup(skip_blanks(line));
+	size_t n;
+
+	if (!own)
+		return -ENOMEM;
+	for (n = strlen(own); n && strchr(" \t\r\n", own[n - 1]); n--)
+		own[n - 1] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(cmds); i++) {
+		const char *args = match(cmds[i].name, own);
+
+		if (!args)
+			continue;
+		cmds[i].fn(ctx, args, out);
+		return out->oom ? -ENOMEM : 0;
+	}
+	strbuf_addf(out, "unknown command '%s'; there are:\n", own);
+	monitor_help(ctx, "", out);
+	return out->oom ? -ENOMEM : 0;
+}

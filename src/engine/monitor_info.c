@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LINE_WIDTH 93u
+
+/* Registers up to 64 bits in columns, by the width of their values; wider ones on a line of their own. */
+struct columns {
+	struct strbuf *out;
+	unsigned used;
+};
+
+static void columns_end(struct columns *c)
+{
+	if (c->used)
+		strbuf_addc(c->out, '\n');
+	c->used = 0;
+}
+
+static void columns_add(struct columns *c, const char *name, const char *value)
+{
+	unsigned width = (unsigned)(strlen(value) <= 8 ? 23 : strlen(value) <= 16 ? 31 : LINE_WIDTH);
+
+	if (c->used + width > LINE_WIDTH)
+		columns_end(c);
+	if (width == LINE_WIDTH)
+		strbuf_addf(c->out, "%-14s%s", name, value);
+	else
+		strbuf_addf(c->out, "%-14s%-*s", name, (int)width - 14, value);
+	c->used += width;
+}
+
+/* Most significant byte first, as one writes a number; "-" if it cannot be read. */
+static void reg_text(const struct arch_layout *l, unsigned num, const struct arch_regs *r, char text[129])
+{
+	uint8_t buf[64];
+	unsigned size = arch_reg_size(l, num);
+
+	if (arch_reg_get(l, num, r, buf) < 0) {
+		strcpy(text, "-");
+		return;
+	}
+	for (unsigned i = 0; i < size; i++)
+		snprintf(text + 2 * (size_t)i, 3, "%02x", buf[size - 1 - i]);
+}
+
+void monitor_registers(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	const struct arch_layout *l = &arch_layout_x86_64; // all there is, whatever mode the vCPU is in
+	struct columns c = { .out = out };
+	struct arch_regs *r;
+	int rc;
+
+	if (!monitor_end(args, out))
+		return;
+	rc = engine_regs(ctx->engine, ctx->vcpu, ARCH_ALL, &r);
+	if (rc < 0) {
+		strbuf_addf(out, "registers of vCPU %u cannot be read: %s\n", ctx->vcpu, strerror(-rc));
+		return;
+	}
+	strbuf_addf(out, "vCPU %u\n", ctx->vcpu);
+	for (unsigned i = 0; i < l->nregs; i++) {
+		char text[129];
+
+		if (i && strcmp(l->regs[i].gdb_group, l->regs[i - 1].gdb_group) != 0)
+			columns_end(&c);
+		reg_text(l, i, r, text);
+		columns_add(&c, l->regs[i].name, text);
+	}
+	columns_end(&c);
+}
+
+void monitor_vcpus(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	struct target *t = engine_target(ctx->engine);
+
+	if (!monitor_end(args, out))
+		return;
+	for (unsigned v = 0; v < t->nvcpus; v++)
+		if (target_vcpu_online(t, v))
+			engine_describe_vcpu(ctx->engine, v, out);
+		else
+			strbuf_addf(out, "vCPU %u: offline, waits for its start-up interrupt\n", v);
+	target_describe(t, out);
+}
+
+void monitor_mtree(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	static const char *const kind[] = { [TARGET_RAM] = "ram", [TARGET_ROM] = "rom", [TARGET_MMIO] = "mmio" };
+	const struct target_region *map;
+	unsigned n;
+	int rc;
+
+	if (!monitor_end(args, out))
+		return;
+	rc = target_mem_map(engine_target(ctx->engine), &map, &n);
+	if (rc < 0) {
+		strbuf_addf(out, "no memory map: %s\n", strerror(-rc));
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		strbuf_addf(out, "%016" PRIx64 "-%016" PRIx64 "  %-4s  %s\n", map[i].start.raw,
+			    map[i].start.raw + (map[i].size - 1), kind[map[i].kind], map[i].name);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "util/bytes.h"
+#include "util/cursor.h"
+#include "util/macros.h"
+
+/* One answer of `info mem` is bounded, whatever the guest's page tables look like. */
+#define PAGES_MAX_WALKS 65536u
+#define PAGES_MAX_RUNS 1000u
+#define XP_MAX_BYTES 65536u
+
+/* r w x u, with - for what is not allowed */
+static void add_perm(uint8_t perm, struct strbuf *out)
+{
+	strbuf_addf(out, "%c%c%c%c", perm & MMU_R ? 'r' : '-', perm & MMU_W ? 'w' : '-', perm & MMU_X ? 'x' : '-',
+		    perm & MMU_U ? 'u' : '-');
+}
+
+/* ---- pt ---- */
+
+void monitor_pt(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	struct mmu_xlat x;
+	uint64_t at;
+	int rc;
+
+	if (!monitor_number(&args, "an address", out, &at) || !monitor_end(args, out))
+		return;
+	rc = engine_translate(ctx->engine, ctx->vcpu, GVA(at), &x);
+	if (rc < 0) {
+		strbuf_addf(out, "%#" PRIx64 ": a page table cannot be read: %s\n", at, strerror(-rc));
+		return;
+	}
+	for (unsigned i = 0; i < x.nlevels; i++)
+		strbuf_addf(out, "level %u: entry %016" PRIx64 " at %#" PRIx64 "\n", i + 1, x.entry[i],
+			    x.entry_at[i].raw);
+	if (!x.mapped) {
+		strbuf_addf(out, "%#" PRIx64 ": not mapped: %s\n", at, mmu_why_text(x.why));
+		return;
+	}
+	strbuf_addf(out, "%#" PRIx64 ": physical %#" PRIx64 ", page of %#" PRIx64 " bytes, ", at,
+		    x.phys.raw + (at - x.start.raw), x.size);
+	add_perm(x.perm, out);
+	strbuf_addc(out, '\n');
+}
+
+/* ---- info mem ---- */
+
+/* Page tables are read a page at a time: a walk of everything comes back to the same few pages. */
+#define TABLE_CACHE 16
+struct table_cache {
+	struct engine *engine;
+	struct {
+		bool valid;
+		gpa page;
+		uint8_t bytes[4096];
+	} slot[TABLE_CACHE];
+};
+
+static int cached_read(void *arg, gpa at, void *buf, size_t len)
+{
+	struct table_cache *c = arg;
+	uint64_t page = at.raw & ~4095ull;
+	size_t i = (page >> 12) % TABLE_CACHE;
+
+	if (!c->slot[i].valid || c->slot[i].page.raw != page) {
+		int rc = mem_table_read(c->engine, GPA(page), c->slot[i].bytes, sizeof(c->slot[i].bytes));
+
+		c->slot[i].valid = rc == 0;
+		if (rc < 0)
+			return rc;
+		c->slot[i].page = GPA(page);
+	}
+	memcpy(buf, c->slot[i].bytes + (at.raw - page), len);
+	return 0;
+}
+
+struct run {
+	uint64_t start, last; /* both inside */
+	uint8_t perm;
+	bool open;
+};
+
+static void run_print(const struct run *r, struct strbuf *out)
+{
+	strbuf_addf(out, "%016" PRIx64 "-%016" PRIx64 " ", r->start, r->last);
+	add_perm(r->perm, out);
+	strbuf_addc(out, '\n');
+}
+
+/* Lengthen the open run by the page @x, or print it and open one. Returns: runs printed. */
+static unsigned run_add(struct run *r, const struct mmu_xlat *x, uint64_t from, struct strbuf *out)
+{
+	uint64_t last = x->start.raw + (x->size - 1);
+	unsigned printed = 0;
+
+	if (r->open && x->mapped && r->perm == x->perm && r->last + 1 == from) {
+		r->last = last;
+		return 0;
+	}
+	if (r->open) {
+		run_print(r, out);
+		printed = 1;
+	}
+	*r = (struct run){ from, last, x->perm, x->mapped };
+	return printed;
+}
+
+void monitor_pages(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	const struct arch *arch = engine_target(ctx->engine)->arch;
+	_cleanup_(freep) struct table_cache *cache = calloc(1, sizeof(*cache));
+	unsigned walks, runs = 0;
+	struct run run = { 0 };
+	struct arch_regs *r;
+	uint64_t at = 0;
+	int rc = 0;
+
+	if (!cache || (*args && (!monitor_number(&args, "an address", out, &at) || !monitor_end(args, out))))
+		return;
+	cache->engine = ctx->engine;
+	rc = engine_regs(ctx->engine, ctx->vcpu, ARCH_SYS, &r);
+	if (rc == 0 && !(r->have & ARCH_SYS))
+		rc = -ENODATA;
+	for (walks = 0; rc == 0 && walks < PAGES_MAX_WALKS && runs < PAGES_MAX_RUNS; walks++) {
+		struct mmu_xlat x;
+		uint64_t next;
+
+		rc = arch->walk(r, cached_read, cache, GVA(at), &x);
+		if (rc < 0)
+			break;
+		runs += run_add(&run, &x, at, out);
+		next = x.start.raw + x.size;
+		if (next <= at) // past the top
+			break;
+		at = next;
+	}
+	if (run.open)
+		run_print(&run, out);
+	if (rc < 0)
+		strbuf_addf(out, "%016" PRIx64 ": a page table cannot be read: %s\n", at, strerror(-rc));
+	else if (walks == PAGES_MAX_WALKS || runs == PAGES_MAX_RUNS)
+		strbuf_addf(out, "there is more: info mem %#" PRIx64 "\n", at);
+}
+
+/* ---- xp ---- */
+
+/* FMT: a count, x, and a size letter, each optional. Returns false with a sentence. */
+static bool xp_format(const char **args, struct strbuf *out, uint64_t *count, unsigned *size)
+{
+	static const char letters[] = "bhwg";
+	size_t n = strcspn(*args, " \t");
+	struct cur c = cur_init(*args, n);
+	const char *letter;
+
+	*count = 1;
+	*size = 4;
+	if (!cur_try(&c, '/'))
+		return true;
+	if (cur_peek(&c) >= '0' && cur_peek(&c) <= '9')
+		*count = cur_dec(&c);
+	cur_try(&c, 'x');
+	letter = cur_left(&c) ? strchr(letters, cur_peek(&c)) : NULL;
+	if (letter) {
+		cur_bytes(&c, 1);
+		*size = 1u << (letter - letters);
+	}
+	if (!cur_done(&c) || !*count || *count > XP_MAX_BYTES / *size) {
+		strbuf_addf(
+			out,
+			"'%.*s' is not a format: expected /COUNT and one of b h w g, at most %u bytes, as in /16xb\n",
+			(int)n, *args, XP_MAX_BYTES);
+		return false;
+	}
+	*args += n + strspn(*args + n, " \t");
+	return true;
+}
+
+void monitor_xp(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	uint64_t at, count;
+	unsigned size, per_line;
+
+	if (!xp_format(&args, out, &count, &size) || !monitor_number(&args, "an address", out, &at) ||
+	    !monitor_end(args, out))
+		return;
+	per_line = 16 / size;
+	for (uint64_t i = 0; i < count; i++) {
+		uint8_t buf[8] = { 0 };
+		size_t done;
+
+		if (i % per_line == 0)
+			strbuf_addf(out, "%s%016" PRIx64 ":", i ? "\n" : "", at + i * size);
+		if (engine_mem_read(ctx->engine, ctx->vcpu, ENGINE_PHYS, at + i * size, buf, size, &done) < 0 ||
+		    done < size) {
+			strbuf_adds(out, " no memory there");
+			break;
+		}
+		strbuf_addf(out, " 0x%0*" PRIx64, (int)size * 2, ld_le64(buf));
+	}
+	strbuf_addc(out, '\n');
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
+#include "engine_world.h"
+
+static struct strbuf out;
+
+/* What the command says; valid until the next call. */
+static const char *say(struct world *w, const char *line)
+{
+	static bool phys;
+	struct monitor_ctx ctx = { .engine = w->e, .phys_mode = &phys };
+
+	strbuf_reset(&out);
+	CHECK_EQ(engine_monitor(&ctx, line, &out), 0);
+	return strbuf_str(&out);
+}
+
+static void close_all(struct world *w)
+{
+	world_close(w);
+	strbuf_deinit(&out);
+	out = (struct strbuf){ 0 };
+}
+
+#define CHECK_HAS(text, part)                                         \
+	do {                                                          \
+		const char *text_ = (text);                           \
+		if (!strstr(text_, part))                             \
+			fail_msg("'%s' is not in:\n%s", part, text_); \
+	} while (0)
+
+TEST(help_and_unknown_commands_list_what_there_is)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	CHECK_HAS(say(&w, "help"), "info registers");
+	CHECK_HAS(say(&w, "frobnicate 1"), "unknown command 'frobnicate 1'");
+	CHECK_HAS(say(&w, "frobnicate 1"), "info mtree");
+	CHECK_HAS(say(&w, ""), "info mem");
+	CHECK_HAS(say(&w, "helpless"), "unknown command");
+	close_all(&w);
+}
+
+TEST(blanks_around_words_do_not_matter)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	CHECK_HAS(say(&w, "  info   mtree \r\n"), "0000000000000000-00000000001fffff  ram   ram");
+	close_all(&w);
+}
+
+TEST(registers_show_system_ones_and_values)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	target_fake_regs(w.t, 0)->x86.gpr[X86_RBX] = 0x1122334455667788;
+	target_fake_regs(w.t, 0)->x86.cr3 = 0xabcd000;
+	CHECK_HAS(say(&w, "info registers"), "1122334455667788");
+	CHECK_HAS(say(&w, "info registers"), "000000000abcd000");
+	CHECK_HAS(say(&w, "info registers"), "xmm15");
+	close_all(&w);
+}
+
+TEST(vcpus_show_mode_pc_and_code)
+{
+	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
+
+	w.ram[CODE] = 0x0f;
+	CHECK_EQ(insert(&w, ENGINE_SWBP, CODE), 0);
+	CHECK_HAS(say(&w, "info vcpus"), "vCPU 0: 64-bit, rip=0x1000");
+	CHECK_HAS(say(&w, "info vcpus"), "90 <0f> 90");
+	CHECK_HAS(say(&w, "info vcpus"), "vCPU 1: ");
+	CHECK_EQ(resume(&w, TARGET_RUN, 0, TARGET_RUN), 0);
+	CHECK_HAS(say(&w, "info vcpus"), "running");
+	close_all(&w);
+}
+
+TEST(code_bytes_that_are_not_there_are_marked)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	target_fake_regs(w.t, 0)->x86.rip = 0;
+	CHECK_HAS(say(&w, "info vcpus"), "code: ?? ?? ?? ?? ?? ?? ?? ?? <90> 90");
+	close_all(&w);
+}
+
+TEST(pt_shows_each_level_with_its_place)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+	char part[80];
+
+	world_map(&w, 0x400000, 0x8000);
+	world_use_tables(&w, 0, w.root);
+	snprintf(part, sizeof(part), "level 1: entry %016x at 0x%x", TABLES + 4096 + 7, TABLES);
+	CHECK_HAS(say(&w, "pt 0x400123"), part);
+	CHECK_HAS(say(&w, "pt 0x400123"), "level 4: entry 0000000000008007");
+	CHECK_HAS(say(&w, "pt 0x400123"), "physical 0x8123, page of 0x1000 bytes, rwxu");
+	CHECK_HAS(say(&w, "pt 4194595"), "physical 0x8123");
+	CHECK_HAS(say(&w, "pt 0x401000"), "not mapped: not present");
+	CHECK_HAS(say(&w, "pt 0x800000000000"), "not mapped: ");
+	close_all(&w);
+}
+
+TEST(unreadable_page_table_is_said)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	world_use_tables(&w, 0, 0x40000000);
+	CHECK_HAS(say(&w, "pt 0"), "cannot be read");
+	CHECK_HAS(say(&w, "info mem"), "cannot be read");
+	close_all(&w);
+}
+
+TEST(mem_joins_adjacent_pages_with_equal_rights)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	for (unsigned i = 0; i < 4; i++)
+		world_map(&w, 0x400000 + i * 4096, 0x9000 - i * 4096);
+	world_map(&w, 0xffffffff80000000, 0x8000);
+	world_use_tables(&w, 0, w.root);
+	CHECK_STR(say(&w, "info mem"), "0000000000400000-0000000000403fff rwxu\n"
+				       "ffffffff80000000-ffffffff80000fff rwxu\n");
+	CHECK_STR(say(&w, "info mem 0x402000"), "0000000000402000-0000000000403fff rwxu\n"
+						"ffffffff80000000-ffffffff80000fff rwxu\n");
+	close_all(&w);
+}
+
+TEST(mem_is_bounded_and_says_where_to_go_on)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	for (unsigned i = 0; i < 1200; i++)
+		world_map(&w, 0x400000 + i * 0x2000ull, 0x8000);
+	world_use_tables(&w, 0, w.root);
+	CHECK_HAS(say(&w, "info mem"), "there is more: info mem 0x");
+	close_all(&w);
+}
+
+TEST(xp_dumps_physical_memory_by_size)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	for (unsigned i = 0; i < 32; i++)
+		w.ram[0x3000 + i] = (uint8_t)i;
+	CHECK_STR(say(&w, "xp 0x3000"), "0000000000003000: 0x03020100\n");
+	CHECK_STR(say(&w, "xp/2xg 0x3000"), "0000000000003000: 0x0706050403020100 0x0f0e0d0c0b0a0908\n");
+	CHECK_STR(say(&w, "xp /9h 0x3000"),
+		  "0000000000003000: 0x0100 0x0302 0x0504 0x0706 0x0908 0x0b0a 0x0d0c 0x0f0e\n"
+		  "0000000000003010: 0x1110\n");
+	CHECK_HAS(say(&w, "xp/4b 0x1ffffe"), "0x00 0x00 no memory there");
+	close_all(&w);
+}
+
+TEST(bad_words_are_named_with_what_was_expected)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	CHECK_HAS(say(&w, "pt"), "missing an address");
+	CHECK_HAS(say(&w, "pt zz"), "'zz' is not an address: expected a number such as 0x1000");
+	CHECK_HAS(say(&w, "pt 0x"), "'0x' is not an address");
+	CHECK_HAS(say(&w, "pt 12z"), "'12z' is not an address");
+	CHECK_HAS(say(&w, "pt 0x12345678123456789"), "is not an address");
+	CHECK_HAS(say(&w, "pt 1 2"), "'2': nothing more");
+	CHECK_HAS(say(&w, "info mtree x"), "'x': nothing more");
+	CHECK_HAS(say(&w, "xp/0b 0x1000"), "'/0b' is not a format");
+	CHECK_HAS(say(&w, "xp/99999999999999999999b 0x1000"), "is not a format");
+	CHECK_HAS(say(&w, "xp/4q 0x1000"), "'/4q' is not a format");
+	CHECK_HAS(say(&w, "phys maybe"), "'maybe': expected on or off");
+	close_all(&w);
+}
+
+TEST(phys_flips_the_sessions_mode)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	CHECK_HAS(say(&w, "phys on"), "physical");
+	CHECK_HAS(say(&w, "phys"), "physical");
+	CHECK_HAS(say(&w, "phys off"), "virtual");
+	CHECK_HAS(say(&w, "version"), "gdbvm ");
+	close_all(&w);
+}
+
+TEST(commands_on_a_guest_that_is_gone_say_so)
+{
+	static const char *const lines[] = { "info registers", "info vcpus", "info mtree", "info mem", "pt 0", "xp 0" };
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+	struct stop_event ev;
+
+	target_fake_push_stop(w.t, &(struct stop_event){ .why = STOP_EXIT });
+	CHECK_EQ(resume(&w, TARGET_RUN, 0, TARGET_RUN), 0);
+	CHECK(wait_stop(&w, &ev));
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		CHECK(say(&w, lines[i])[0]);
+	close_all(&w);
+}
+
+TESTS(T(help_and_unknown_commands_list_what_there_is), T(blanks_around_words_do_not_matter),
+      T(registers_show_system_ones_and_values), T(vcpus_show_mode_pc_and_code),
+      T(code_bytes_that_are_not_there_are_marked), T(pt_shows_each_level_with_its_place),
+      T(unreadable_page_table_is_said), T(mem_joins_adjacent_pages_with_equal_rights),
+      T(mem_is_bounded_and_says_where_to_go_on), T(xp_dumps_physical_memory_by_size),
+      T(bad_words_are_named_with_what_was_expected), T(phys_flips_the_sessions_mode),
+      T(commands_on_a_guest_that_is_gone_say_so))
