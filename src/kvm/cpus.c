@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One thread per vCPU, and how they stop together.
+ *
+ * A vCPU is parked (waits on `wake`, takes calls) or going (inside kvm_cpu_run()). The first vCPU with an event, or
+ * an interrupt, sets `stopping` and kicks the rest; the last one to park makes the event fd readable. Nobody starts
+ * again before kvm_cpus_resume().
+ *
+ * A kick cannot be lost: immediate_exit is set before the signal is sent. A signal that comes before KVM_RUN finds
+ * immediate_exit set on entry; one that comes later stays pending for KVM and makes it return.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "kvm/internal.h"
+#define LOG_ROOM LOG_KVM
+#include "util/log.h"
+
+#define KICK_SIGNAL (SIGRTMIN + 2)
+
+static void on_kick(int sig)
+{
+	// its only use is to make KVM_RUN return
+}
+
+/* ---- stopping ---- */
+
+static void set_immediate_exit(struct kvm_cpu *cpu, bool on)
+{
+	__atomic_store_n(&cpu->run->immediate_exit, on, __ATOMIC_SEQ_CST);
+}
+
+static void kick_locked(struct kvm_cpu *cpu)
+{
+	set_immediate_exit(cpu, true);
+	pthread_kill(cpu->thread, KICK_SIGNAL);
+	pthread_cond_broadcast(&cpu->wake);
+}
+
+static void all_parked_locked(struct kvm_cpus *c)
+{
+	kvm_clock_freeze_locked(c);
+	if (eventfd_write(c->event_fd, 1) < 0)
+		log_err("eventfd: %s", strerror(errno));
+}
+
+static void stop_locked(struct kvm_cpus *c)
+{
+	if (c->stopping)
+		return;
+	c->stopping = true;
+	for (unsigned i = 0; i < c->ncpus; i++) {
+		if (c->cpu[i].going)
+			kick_locked(&c->cpu[i]);
+	}
+	if (c->running && !c->ngoing)
+		all_parked_locked(c);
+}
+
+bool kvm_cpu_stopping(struct kvm_cpu *cpu)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&cpu->all->lock);
+	stopping = cpu->all->stopping;
+	pthread_mutex_unlock(&cpu->all->lock);
+	return stopping;
+}
+
+void kvm_cpu_hurry(struct kvm_cpu *cpu, bool on)
+{
+	pthread_mutex_lock(&cpu->all->lock);
+	set_immediate_exit(cpu, on || cpu->all->stopping);
+	pthread_mutex_unlock(&cpu->all->lock);
+}
+
+void kvm_cpu_wait_stop(struct kvm_cpu *cpu)
+{
+	pthread_mutex_lock(&cpu->all->lock);
+	while (!cpu->all->stopping)
+		pthread_cond_wait(&cpu->wake, &cpu->all->lock);
+	pthread_mutex_unlock(&cpu->all->lock);
+}
+
+static void park_locked(struct kvm_cpu *cpu, const struct stop_event *ev)
+{
+	struct kvm_cpus *c = cpu->all;
+
+	cpu->going = false;
+	c->ngoing--;
+	if (ev) {
+		cpu->event = *ev;
+		cpu->event.vcpu = cpu->id;
+		cpu->has_event = true;
+	}
+	if (ev && !c->stopping)
+		stop_locked(c);
+	else if (c->stopping && !c->ngoing)
+		all_parked_locked(c);
+}
+
+/* ---- the threads ---- */
+
+static void serve_call_locked(struct kvm_cpu *cpu)
+{
+	struct kvm_cpus *c = cpu->all;
+	struct kvm_call *call = take_ptr(cpu->call);
+	int rc;
+
+	pthread_mutex_unlock(&c->lock);
+	rc = call->fn(c->port, cpu->id, call->arg);
+	pthread_mutex_lock(&c->lock);
+	call->rc = rc;
+	call->done = true;
+	pthread_cond_broadcast(&c->parked);
+}
+
+static void *cpu_main(void *arg)
+{
+	struct kvm_cpu *cpu = arg;
+	struct kvm_cpus *c = cpu->all;
+
+	pthread_mutex_lock(&c->lock);
+	while (!c->quit) {
+		struct stop_event ev;
+		bool has;
+
+		if (cpu->call) {
+			serve_call_locked(cpu);
+		} else if (cpu->going) {
+			pthread_mutex_unlock(&c->lock);
+			has = kvm_cpu_run(cpu, &ev);
+			pthread_mutex_lock(&c->lock);
+			park_locked(cpu, has ? &ev : NULL);
+		} else {
+			pthread_cond_wait(&cpu->wake, &c->lock);
+		}
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+/* vCPU threads take the kick and what a fault of their own raises; signals for the process go elsewhere. */
+static int start_threads(struct kvm_cpus *c)
+{
+	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT };
+	struct sigaction kick = { .sa_handler = on_kick, .sa_flags = SA_RESTART };
+	sigset_t mask, old;
+	int rc = 0;
+
+	sigaction(KICK_SIGNAL, &kick, NULL);
+	sigfillset(&mask);
+	sigdelset(&mask, KICK_SIGNAL);
+	for (unsigned i = 0; i < ARRAY_LEN(own); i++)
+		sigdelset(&mask, own[i]);
+	pthread_sigmask(SIG_SETMASK, &mask, &old);
+	pthread_mutex_lock(&c->lock);
+	for (unsigned i = 0; i < c->ncpus && !rc; i++) {
+		char name[16];
+
+		rc = -pthread_create(&c->cpu[i].thread, NULL, cpu_main, &c->cpu[i]);
+		if (rc)
+			break;
+		c->nthreads++;
+		snprintf(name, sizeof(name), "vcpu%u", i);
+		pthread_setname_np(c->cpu[i].thread, name);
+	}
+	pthread_mutex_unlock(&c->lock);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return rc;
+}
+
+static void cpus_destroyp(struct kvm_cpus **c)
+{
+	kvm_cpus_destroy(*c);
+}
+
+int kvm_cpus_create(struct kvm_port *p, const struct arch *arch, const struct kvm_exit_ops *ops, void *arg,
+		    struct kvm_cpus **ret, struct errtext *why)
+{
+	_cleanup_(cpus_destroyp) struct kvm_cpus *c = calloc(1, sizeof(*c) + p->nvcpus * sizeof(c->cpu[0]));
+	int rc;
+
+	if (!c)
+		return errtext_set(why, -ENOMEM, "out of memory");
+	c->port = p;
+	c->arch = arch;
+	c->ops = ops;
+	c->ops_arg = arg;
+	c->ncpus = p->nvcpus;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->parked, NULL);
+	for (unsigned i = 0; i < c->ncpus; i++) {
+		c->cpu[i].all = c;
+		c->cpu[i].id = i;
+		c->cpu[i].run = p->ops->run_page(p, i);
+		pthread_cond_init(&c->cpu[i].wake, NULL);
+	}
+	c->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->event_fd < 0)
+		return errtext_set(why, -errno, "eventfd: %s", strerror(errno));
+	kvm_clock_freeze_locked(c); // nobody else has it yet
+	rc = start_threads(c);
+	if (rc < 0)
+		return errtext_set(why, rc, "cannot start a vCPU thread: %s", strerror(-rc));
+	*ret = take_ptr(c);
+	return 0;
+}
+
+void kvm_cpus_destroy(struct kvm_cpus *c)
+{
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->lock);
+	c->quit = true;
+	stop_locked(c);
+	for (unsigned i = 0; i < c->nthreads; i++)
+		pthread_cond_broadcast(&c->cpu[i].wake);
+	pthread_mutex_unlock(&c->lock);
+	for (unsigned i = 0; i < c->nthreads; i++)
+		pthread_join(c->cpu[i].thread, NULL);
+	closep(&c->event_fd);
+	for (unsigned i = 0; i < c->ncpus; i++)
+		pthread_cond_destroy(&c->cpu[i].wake);
+	pthread_cond_destroy(&c->parked);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+/* ---- what the server thread asks for ---- */
+
+/* Takes the plan; true when one of its vCPUs still has an event that nobody was told of. */
+static bool take_plan_locked(struct kvm_cpus *c, const struct resume_plan *plan)
+{
+	bool pending = false;
+
+	for (unsigned i = 0; i < c->ncpus; i++) {
+		struct kvm_cpu *cpu = &c->cpu[i];
+
+		cpu->action = plan->vcpu[i].action;
+		cpu->lo = plan->vcpu[i].lo;
+		cpu->hi = plan->vcpu[i].hi;
+		pending |= cpu->has_event && cpu->action != TARGET_HOLD;
+	}
+	return pending;
+}
+
+int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->running) {
+		rc = -EBUSY;
+		goto out;
+	}
+	c->running = true;
+	c->stopping = false;
+	if (take_plan_locked(c, plan) || c->over || c->killed) {
+		stop_locked(c);
+		goto out;
+	}
+	kvm_clock_thaw_locked(c);
+	for (unsigned i = 0; i < c->ncpus; i++) {
+		struct kvm_cpu *cpu = &c->cpu[i];
+
+		if (cpu->action == TARGET_HOLD)
+			continue;
+		set_immediate_exit(cpu, false);
+		cpu->going = true;
+		c->ngoing++;
+		pthread_cond_broadcast(&cpu->wake);
+	}
+out:
+	pthread_mutex_unlock(&c->lock);
+	return rc;
+}
+
+int kvm_cpus_interrupt(struct kvm_cpus *c)
+{
+	pthread_mutex_lock(&c->lock);
+	if (c->running)
+		stop_locked(c);
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}
+
+void kvm_cpus_kill(struct kvm_cpus *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->killed = true;
+	if (c->running)
+		stop_locked(c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* A finished step goes first, so that a breakpoint that came at the same time can be kept for the next resume. */
+static struct kvm_cpu *pick_event_locked(struct kvm_cpus *c)
+{
+	struct kvm_cpu *found = NULL;
+
+	for (unsigned i = 0; i < c->ncpus; i++) {
+		struct kvm_cpu *cpu = &c->cpu[i];
+
+		if (!cpu->has_event || cpu->action == TARGET_HOLD)
+			continue;
+		if (cpu->event.why == STOP_STEP)
+			return cpu;
+		found = found ? found : cpu;
+	}
+	return found;
+}
+
+/* Of two steps that ended together only one is told: the other's result is in its registers, and to tell it after
+ * the next resume would look like a step that went nowhere. */
+static void drop_steps_locked(struct kvm_cpus *c)
+{
+	for (unsigned i = 0; i < c->ncpus; i++) {
+		if (c->cpu[i].event.why == STOP_STEP)
+			c->cpu[i].has_event = false;
+	}
+}
+
+static int pc_call(struct kvm_port *p, unsigned vcpu, void *arg)
+{
+	struct arch_regs *r = arg;
+
+	return kvm_regs_read(p, vcpu, ARCH_CORE | ARCH_SYS, r);
+}
+
+/* The stop that no vCPU made. */
+static struct stop_event interrupt_event(struct kvm_cpus *c)
+{
+	struct arch_regs r = { 0 };
+	struct stop_event ev = { .why = STOP_INTERRUPT };
+
+	if (kvm_cpus_call(c, 0, pc_call, &r) == 0 && (r.have & (ARCH_CORE | ARCH_SYS)) == (ARCH_CORE | ARCH_SYS))
+		ev.pc = c->arch->pc_get(&r);
+	return ev;
+}
+
+static struct stop_event exit_event(enum target_exit code)
+{
+	return (struct stop_event){ .why = STOP_EXIT, .code = (int)code };
+}
+
+int kvm_cpus_next_stop(struct kvm_cpus *c, struct stop_event *out)
+{
+	struct kvm_cpu *from = NULL;
+	struct stop_event ev;
+	eventfd_t drained;
+
+	pthread_mutex_lock(&c->lock);
+	if (!c->running || !c->stopping || c->ngoing) {
+		pthread_mutex_unlock(&c->lock);
+		return -EAGAIN;
+	}
+	eventfd_read(c->event_fd, &drained);
+	c->running = false;
+	if (c->killed) {
+		ev = exit_event(TARGET_EXIT_OFF);
+	} else if (c->over) {
+		ev = exit_event(stop_exit_code(c->over_why));
+		snprintf(ev.text, sizeof(ev.text), "%s", stop_why_text(c->over_why));
+	} else {
+		from = pick_event_locked(c);
+		if (from) {
+			ev = from->event;
+			from->has_event = false;
+			drop_steps_locked(c);
+			c->over = stop_is_terminal(ev.why);
+			c->over_why = ev.why;
+		}
+	}
+	pthread_mutex_unlock(&c->lock);
+
+	if (!from && !c->killed && !c->over)
+		ev = interrupt_event(c);
+	/* An interrupt may have come right before a breakpoint, which is then still to be hit. */
+	if (ev.why != STOP_INTERRUPT) {
+		c->cpu[ev.vcpu].seen = true;
+		c->cpu[ev.vcpu].seen_pc = ev.pc;
+	}
+	*out = ev;
+	return 0;
+}
+
+int kvm_cpus_event_fd(struct kvm_cpus *c)
+{
+	return c->event_fd;
+}
+
+unsigned kvm_cpus_count(const struct kvm_cpus *c)
+{
+	return c->ncpus;
+}
+
+void kvm_cpus_filter_set(struct kvm_cpus *c, target_filter_fn *fn, void *arg)
+{
+	pthread_mutex_lock(&c->lock);
+	c->filter = fn;
+	c->filter_arg = arg;
+	pthread_mutex_unlock(&c->lock);
+}
+
+static const enum hw_kind hw_kinds[TARGET_BREAK_NKINDS] = {
+	[TARGET_BREAK_HW] = HW_EXEC,
+	[TARGET_WATCH_WRITE] = HW_WRITE,
+	[TARGET_WATCH_READ] = HW_READ,
+	[TARGET_WATCH_ACCESS] = HW_ACCESS,
+};
+
+int kvm_cpus_hw_set(struct kvm_cpus *c, const struct target_break *set, unsigned n)
+{
+	struct hw_break req[ARCH_MAX_HW];
+	struct arch_hw_state hw = { 0 };
+	int rc = 0;
+
+	if (n > ARRAY_LEN(req))
+		return -ENOSPC;
+	for (unsigned i = 0; i < n; i++) {
+		if (set[i].kind == TARGET_BREAK_SW)
+			return -ENOTSUP;
+		req[i] = (struct hw_break){ .kind = hw_kinds[set[i].kind], .at = set[i].at, .len = set[i].len };
+	}
+	if (n)
+		rc = c->arch->hw_encode(req, n, &hw);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&c->lock);
+	if (c->running) {
+		rc = -EBUSY;
+	} else {
+		memcpy(c->hw_req, req, n * sizeof(req[0]));
+		c->hw = hw;
+		c->hw_gen++;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return rc;
+}
+
+int kvm_cpus_call(struct kvm_cpus *c, unsigned vcpu, int (*fn)(struct kvm_port *p, unsigned vcpu, void *arg), void *arg)
+{
+	struct kvm_call call = { .fn = fn, .arg = arg };
+	struct kvm_cpu *cpu;
+
+	if (vcpu >= c->ncpus)
+		return -EINVAL;
+	cpu = &c->cpu[vcpu];
+	if (pthread_equal(pthread_self(), cpu->thread))
+		return fn(c->port, vcpu, arg);
+	pthread_mutex_lock(&c->lock);
+	if (c->running || c->quit) {
+		call.rc = -EBUSY;
+		call.done = true;
+	} else {
+		cpu->call = &call;
+		pthread_cond_broadcast(&cpu->wake);
+	}
+	while (!call.done)
+		pthread_cond_wait(&c->parked, &c->lock);
+	pthread_mutex_unlock(&c->lock);
+	return call.rc;
+}
+
+static int online_call(struct kvm_port *p, unsigned vcpu, void *arg)
+{
+	return p->mp_state ? p->ops->vcpu_ioctl(p, vcpu, KVM_GET_MP_STATE, arg) : -ENOTSUP;
+}
+
+bool kvm_cpus_online(struct kvm_cpus *c, unsigned vcpu)
+{
+	struct kvm_mp_state s = { .mp_state = KVM_MP_STATE_RUNNABLE };
+
+	kvm_cpus_call(c, vcpu, online_call, &s);
+	return s.mp_state != KVM_MP_STATE_UNINITIALIZED && s.mp_state != KVM_MP_STATE_INIT_RECEIVED;
+}

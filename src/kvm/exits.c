@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What KVM_RUN comes back with, and who answers it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kvm/internal.h"
+#include "util/strbuf.h"
+
+static enum kvm_next event(struct kvm_cpu *cpu, enum stop_why why, struct stop_event *ev)
+{
+	*ev = (struct stop_event){ .why = why, .pc = kvm_cpu_pc(cpu) };
+	return KVM_NEXT_EVENT;
+}
+
+static enum kvm_next internal_error(struct kvm_cpu *cpu, struct stop_event *ev, const char *text)
+{
+	event(cpu, STOP_INTERNAL_ERROR, ev);
+	snprintf(ev->text, sizeof(ev->text), "%s", text);
+	return KVM_NEXT_EVENT;
+}
+
+enum kvm_next kvm_exit_error(struct kvm_cpu *cpu, int err, struct stop_event *ev)
+{
+	char text[sizeof(ev->text)];
+
+	snprintf(text, sizeof(text), "KVM cannot run vCPU %u: %s", cpu->id, strerror(-err));
+	return internal_error(cpu, ev, text);
+}
+
+/* ---- devices ---- */
+
+static enum kvm_fate answer_io(struct kvm_cpu *cpu)
+{
+	struct kvm_cpus *c = cpu->all;
+	struct kvm_run *run = cpu->run;
+
+	return c->ops->io(c->ops_arg, cpu->id, run->io.port, run->io.direction == KVM_EXIT_IO_OUT, run->io.size,
+			  run->io.count, (uint8_t *)run + run->io.data_offset);
+}
+
+static enum kvm_fate answer_mmio(struct kvm_cpu *cpu)
+{
+	struct kvm_cpus *c = cpu->all;
+	struct kvm_run *run = cpu->run;
+
+	return c->ops->mmio(c->ops_arg, cpu->id, GPA(run->mmio.phys_addr), run->mmio.is_write, run->mmio.len,
+			    run->mmio.data);
+}
+
+/*
+ * Complete the instruction whose access was just answered: an MMIO access across a page comes in pieces, and KVM may
+ * report the armed step itself. KVM_NEXT_STEPPED when the instruction is done.
+ */
+static enum kvm_next finish(struct kvm_cpu *cpu, enum kvm_fate *fate, struct stop_event *ev)
+{
+	enum kvm_next next = KVM_NEXT_ENTER;
+
+	kvm_cpu_hurry(cpu, true);
+	while (next == KVM_NEXT_ENTER) {
+		int rc = kvm_cpu_ioctl(cpu, KVM_RUN, NULL);
+
+		if (rc == -EINTR) {
+			cpu->run->exit_reason = KVM_EXIT_INTR; // KVM leaves the reason of the exit before
+			next = KVM_NEXT_STEPPED;
+		} else if (rc < 0) {
+			next = kvm_exit_error(cpu, rc, ev);
+		} else if (cpu->run->exit_reason == KVM_EXIT_IO || cpu->run->exit_reason == KVM_EXIT_MMIO) {
+			enum kvm_fate piece = cpu->run->exit_reason == KVM_EXIT_IO ? answer_io(cpu) : answer_mmio(cpu);
+
+			*fate = MAX(*fate, piece);
+		} else {
+			next = kvm_exit_handle(cpu, ev);
+		}
+	}
+	kvm_cpu_hurry(cpu, false);
+	return next;
+}
+
+static enum kvm_next on_access(struct kvm_cpu *cpu, enum kvm_fate fate, struct stop_event *ev)
+{
+	enum kvm_next next;
+
+	if (fate == KVM_FATE_RUN && !cpu->debug.step)
+		return KVM_NEXT_ENTER;
+	next = finish(cpu, &fate, ev);
+	if (fate == KVM_FATE_RUN || (next == KVM_NEXT_EVENT && ev->why == STOP_INTERNAL_ERROR))
+		return next;
+	return event(cpu, fate == KVM_FATE_OFF ? STOP_POWER_OFF : STOP_RESET, ev);
+}
+
+static enum kvm_next on_io(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	return on_access(cpu, answer_io(cpu), ev);
+}
+
+static enum kvm_next on_mmio(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	return on_access(cpu, answer_mmio(cpu), ev);
+}
+
+/* ---- the debugger's own ---- */
+
+static enum kvm_next reinject(struct kvm_cpu *cpu, const struct kvm_trap *t, struct stop_event *ev)
+{
+	int rc = kvm_debug_reinject(cpu, t);
+
+	return rc < 0 ? kvm_exit_error(cpu, rc, ev) : KVM_NEXT_ENTER;
+}
+
+static enum target_verdict ask_filter(struct kvm_cpu *cpu, gva pc)
+{
+	struct kvm_cpus *c = cpu->all;
+	target_filter_fn *fn;
+	void *arg;
+
+	pthread_mutex_lock(&c->lock);
+	fn = c->filter;
+	arg = c->filter_arg;
+	pthread_mutex_unlock(&c->lock);
+	return fn ? fn(arg, cpu->id, pc) : TARGET_REPORT;
+}
+
+static enum kvm_next on_debug(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	const struct hw_break *req;
+	enum target_verdict verdict;
+	struct kvm_trap t;
+
+	kvm_debug_trap(cpu, &t);
+	switch (t.kind) {
+	case KVM_TRAP_STEP:
+		return KVM_NEXT_STEPPED;
+	case KVM_TRAP_HW:
+		req = &cpu->all->hw_req[t.owner];
+		*ev = (struct stop_event){ .why = STOP_HWBREAK, .pc = t.pc };
+		if (req->kind != HW_EXEC) {
+			ev->why = STOP_WATCH;
+			ev->watch_kind = req->kind;
+			ev->watch_at = req->at;
+		}
+		return KVM_NEXT_EVENT;
+	case KVM_TRAP_GUEST:
+		return reinject(cpu, &t, ev);
+	case KVM_TRAP_BPINSN:
+		verdict = ask_filter(cpu, t.pc);
+		if (verdict == TARGET_AGAIN)
+			return KVM_NEXT_ENTER;
+		if (verdict == TARGET_REINJECT)
+			return reinject(cpu, &t, ev);
+		*ev = (struct stop_event){ .why = STOP_SWBREAK, .pc = t.pc };
+		return KVM_NEXT_EVENT;
+	}
+	return KVM_NEXT_ENTER;
+}
+
+/* ---- the end of the guest ---- */
+
+/* Without an in-kernel interrupt controller there is nothing in KVM that could wake the vCPU. */
+static enum kvm_next on_hlt(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	cpu->halted = true;
+	return cpu->debug.step ? KVM_NEXT_STEPPED : KVM_NEXT_ENTER;
+}
+
+static enum kvm_next on_shutdown(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	event(cpu, STOP_TRIPLE_FAULT, ev);
+	snprintf(ev->text, sizeof(ev->text), "vCPU %u shut down after a triple fault%s", cpu->id,
+		 kvm_debug_fresh(cpu) ? "; the processor has reset its registers" : "");
+	return KVM_NEXT_EVENT;
+}
+
+static const char *suberror_text(uint32_t suberror)
+{
+	static const char *const text[] = {
+		[KVM_INTERNAL_ERROR_EMULATION] = "KVM cannot emulate an instruction",
+		[KVM_INTERNAL_ERROR_SIMUL_EX] = "an exception came while another was delivered",
+		[KVM_INTERNAL_ERROR_DELIVERY_EV] = "unexpected exit while an event was delivered",
+		[KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON] = "exit for a reason that KVM does not know",
+	};
+
+	return suberror < ARRAY_LEN(text) && text[suberror] ? text[suberror] : "KVM internal error";
+}
+
+static enum kvm_next on_internal_error(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	const struct kvm_run *run = cpu->run;
+	_cleanup_(strbuf_deinit) struct strbuf b = { 0 };
+
+	strbuf_addf(&b, "%s (suberror %u)", suberror_text(run->internal.suberror), run->internal.suberror);
+	if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && run->internal.ndata &&
+	    (run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES)) {
+		strbuf_adds(&b, ", code bytes ");
+		strbuf_addhex(&b, run->emulation_failure.insn_bytes,
+			      MIN(run->emulation_failure.insn_size, sizeof(run->emulation_failure.insn_bytes)));
+	} else {
+		for (unsigned i = 0; i < MIN(run->internal.ndata, 4); i++)
+			strbuf_addf(&b, "%s%#" PRIx64, i ? " " : ", data ", (uint64_t)run->internal.data[i]);
+	}
+	return internal_error(cpu, ev, strbuf_str(&b));
+}
+
+static enum kvm_next on_fail_entry(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	char text[sizeof(ev->text)];
+
+	snprintf(text, sizeof(text), "the processor refuses the guest's state (entry failure %#" PRIx64 ")",
+		 (uint64_t)cpu->run->fail_entry.hardware_entry_failure_reason);
+	return internal_error(cpu, ev, text);
+}
+
+static enum kvm_next on_unknown(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	char text[sizeof(ev->text)];
+
+	snprintf(text, sizeof(text), "unknown hardware exit %#" PRIx64, (uint64_t)cpu->run->hw.hardware_exit_reason);
+	return internal_error(cpu, ev, text);
+}
+
+static enum kvm_next on_system_event(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	switch (cpu->run->system_event.type) {
+	case KVM_SYSTEM_EVENT_SHUTDOWN:
+		return event(cpu, STOP_POWER_OFF, ev);
+	case KVM_SYSTEM_EVENT_RESET:
+		return event(cpu, STOP_RESET, ev);
+	case KVM_SYSTEM_EVENT_CRASH:
+		return internal_error(cpu, ev, "the guest reported that it crashed");
+	default:
+		return KVM_NEXT_ENTER;
+	}
+}
+
+static enum kvm_next on_again(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	return kvm_cpu_stopping(cpu) ? KVM_NEXT_PARK : KVM_NEXT_ENTER;
+}
+
+static enum kvm_next (*const handlers[])(struct kvm_cpu *cpu, struct stop_event *ev) = {
+	[KVM_EXIT_UNKNOWN] = on_unknown,
+	[KVM_EXIT_IO] = on_io,
+	[KVM_EXIT_DEBUG] = on_debug,
+	[KVM_EXIT_HLT] = on_hlt,
+	[KVM_EXIT_MMIO] = on_mmio,
+	[KVM_EXIT_IRQ_WINDOW_OPEN] = on_again,
+	[KVM_EXIT_SHUTDOWN] = on_shutdown,
+	[KVM_EXIT_FAIL_ENTRY] = on_fail_entry,
+	[KVM_EXIT_INTR] = on_again,
+	[KVM_EXIT_SET_TPR] = on_again,
+	[KVM_EXIT_INTERNAL_ERROR] = on_internal_error,
+	[KVM_EXIT_SYSTEM_EVENT] = on_system_event,
+};
+
+enum kvm_next kvm_exit_handle(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	uint32_t reason = cpu->run->exit_reason;
+	char text[sizeof(ev->text)];
+
+	if (reason < ARRAY_LEN(handlers) && handlers[reason])
+		return handlers[reason](cpu, ev);
+	snprintf(text, sizeof(text), "exit reason %u, which gdbvm does not handle", reason);
+	return internal_error(cpu, ev, text);
+}

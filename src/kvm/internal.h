@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef KVM_INTERNAL_H
+#define KVM_INTERNAL_H
+
+#include <pthread.h>
+
+#include "kvm/kvm.h"
+#include "util/macros.h"
+
+/*
+ * Inside the room. run.c drives one vCPU from a resume to the point where it parks, exits.c answers what KVM_RUN
+ * comes back with, x86_debug.c speaks KVM_SET_GUEST_DEBUG, cpus.c has the threads and the stop protocol.
+ *
+ * Suffix _locked: the caller holds kvm_cpus.lock.
+ */
+
+/* What the debugger wants of a vCPU's debug registers. */
+struct kvm_debug {
+	bool step; /* trap after the next instruction */
+	bool lift; /* leave out the exec breakpoints at lift_at: the vCPU is being stepped off them */
+	gva lift_at;
+	bool armed; /* KVM knows, and nothing has to be said again */
+};
+
+struct kvm_clock {
+	bool frozen;
+	bool have_clock, have_pit; /* what was read when it froze */
+	struct kvm_clock_data clock;
+	struct kvm_pit_state2 pit;
+};
+
+struct kvm_call {
+	int (*fn)(struct kvm_port *p, unsigned vcpu, void *arg);
+	void *arg;
+	int rc;
+	bool done;
+};
+
+struct kvm_cpu {
+	struct kvm_cpus *all;
+	struct kvm_run *run;
+	unsigned id;
+	pthread_t thread;
+	pthread_cond_t wake;
+
+	/* under kvm_cpus.lock */
+	bool going; /* not parked */
+	struct kvm_call *call;
+	bool has_event;
+	struct stop_event event;
+
+	/* the server thread's while the guest is stopped, the vCPU's own while it is going */
+	enum target_action action; /* of the last plan; lo, hi for TARGET_STEP_RANGE */
+	gva lo, hi;
+	bool seen; /* the debugger was shown a stop of this vCPU at seen_pc, and it has not moved since */
+	gva seen_pc;
+
+	/* the vCPU's own thread only */
+	struct kvm_debug debug;
+	bool halted; /* did HLT with no in-kernel irqchip: nothing but the debugger wakes it */
+};
+
+struct kvm_cpus {
+	struct kvm_port *port;
+	const struct arch *arch;
+	const struct kvm_exit_ops *ops;
+	void *ops_arg;
+	int event_fd;
+
+	/* Written only while the guest is stopped, so vCPU threads read them without the lock. */
+	struct arch_hw_state hw;
+	struct hw_break hw_req[ARCH_MAX_HW]; /* the request that slot[].owner points into */
+	uint64_t hw_gen;
+
+	pthread_mutex_t lock;
+	pthread_cond_t parked; /* a vCPU finished a call */
+	bool running;          /* from resume until next_stop handed something out */
+	bool stopping;         /* everyone is to park */
+	bool quit, killed;
+	bool over; /* a terminal event was handed out: only STOP_EXIT can follow, and tell why */
+	enum stop_why over_why;
+	unsigned ngoing;
+	target_filter_fn *filter;
+	void *filter_arg;
+	struct kvm_clock clock;
+
+	unsigned nthreads, ncpus;
+	struct kvm_cpu cpu[];
+};
+
+/* What came of one entry into the guest. */
+enum kvm_next {
+	KVM_NEXT_ENTER,   /* nothing for the debugger: go on */
+	KVM_NEXT_STEPPED, /* the armed step is done */
+	KVM_NEXT_EVENT,   /* the event was filled in */
+	KVM_NEXT_PARK,    /* asked to park */
+};
+
+/* cpus.c */
+bool kvm_cpu_stopping(struct kvm_cpu *cpu);
+void kvm_cpu_hurry(struct kvm_cpu *cpu, bool on); /* KVM_RUN only finishes what is in flight */
+
+/** kvm_cpu_wait_stop() - sleep on the vCPU's own thread until everyone is to park. */
+void kvm_cpu_wait_stop(struct kvm_cpu *cpu);
+
+/* run.c: all on the vCPU's own thread */
+
+/** kvm_cpu_run() - follow the plan until there is an event (true, *@ev filled) or the vCPU is to park (false). */
+bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev);
+
+/** kvm_cpu_pc() - linear pc, 0 if it cannot be read. */
+gva kvm_cpu_pc(struct kvm_cpu *cpu);
+
+int kvm_cpu_ioctl(struct kvm_cpu *cpu, unsigned long req, void *arg);
+
+/* exits.c: all on the vCPU's own thread */
+
+/** kvm_exit_handle() - act on run->exit_reason. */
+enum kvm_next kvm_exit_handle(struct kvm_cpu *cpu, struct stop_event *ev);
+
+/** kvm_exit_error() - KVM_RUN itself failed with @err. */
+enum kvm_next kvm_exit_error(struct kvm_cpu *cpu, int err, struct stop_event *ev);
+
+/* x86_debug.c: what a KVM_EXIT_DEBUG means */
+enum kvm_trap_kind {
+	KVM_TRAP_BPINSN, /* breakpoint instruction at pc */
+	KVM_TRAP_HW,     /* one of the debugger's slots: owner */
+	KVM_TRAP_STEP,   /* the armed step */
+	KVM_TRAP_GUEST,  /* a debug exception of the guest's own */
+};
+struct kvm_trap {
+	enum kvm_trap_kind kind;
+	gva pc;
+	unsigned owner; /* index into kvm_cpus.hw_req */
+	uint64_t status;
+};
+
+void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out);
+
+/** kvm_debug_arm() - tell KVM what cpu->debug asks for. Registers must be final: a step is tied to the pc of now. */
+int kvm_debug_arm(struct kvm_cpu *cpu);
+
+/** kvm_debug_reinject() - give the guest the exception that @t took from it. */
+int kvm_debug_reinject(struct kvm_cpu *cpu, const struct kvm_trap *t);
+
+/** kvm_debug_exec_at() - is one of the debugger's exec slots at @pc? */
+bool kvm_debug_exec_at(const struct kvm_cpus *c, gva pc);
+
+/** kvm_debug_fresh() - do the registers look as after a reset? (SVM resets a vCPU that triple-faults.) */
+bool kvm_debug_fresh(struct kvm_cpu *cpu);
+
+/* x86.c */
+
+/** kvm_run_pc() - linear pc from the registers that KVM_RUN left in the run page; false if it left none. */
+bool kvm_run_pc(const struct kvm_run *run, gva *ret);
+uint64_t kvm_run_pc_regs(long caps_sync_regs); /* kvm_valid_regs that kvm_run_pc() needs, 0 if not to be had */
+
+/* clock.c: any thread, under kvm_cpus.lock */
+void kvm_clock_freeze_locked(struct kvm_cpus *c);
+void kvm_clock_thaw_locked(struct kvm_cpus *c);
+
+/** kvm_clock_resumed() - tell the guest's watchdogs that the vCPU was paused; on the vCPU's own thread. */
+void kvm_clock_resumed(struct kvm_cpu *cpu);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef KVM_KVM_H
+#define KVM_KVM_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "target/target.h"
+#include "util/errtext.h"
+
+/*
+ * Everything that is said to KVM file descriptors about vCPUs. The same code serves the guest that we started
+ * and, through another port, the guest of another VMM.
+ */
+
+/* ---- the port: how ioctls reach a VM and its vCPUs ---- */
+struct kvm_port;
+struct kvm_port_ops {
+	const char *name;
+	int (*vm_ioctl)(struct kvm_port *p, unsigned long req, void *arg);                  /* 0/positive or -errno */
+	int (*vcpu_ioctl)(struct kvm_port *p, unsigned vcpu, unsigned long req, void *arg); /* on the vCPU's thread */
+	struct kvm_run *(*run_page)(struct kvm_port *p, unsigned vcpu);
+	void *(*hva)(struct kvm_port *p, gpa at, size_t *len); /* host address; *len in: wanted, out: contiguous */
+	void (*destroy)(struct kvm_port *p);
+};
+struct kvm_port {
+	const struct kvm_port_ops *ops;
+	unsigned nvcpus;
+	long caps_guest_debug; /* KVM_CAP_SET_GUEST_DEBUG2 bits, 0 if absent */
+	long caps_sync_regs;   /* KVM_CAP_SYNC_REGS bits */
+	bool xsave, debugregs, vcpu_events, mp_state;
+};
+
+/* The port to our own file descriptors (port_inproc.c). */
+struct kvm_slot {
+	gpa start;
+	uint64_t size;
+	void *hva;
+	bool rom;
+};
+struct kvm_inproc_cfg {
+	int vm_fd, kvm_fd;
+	const int *vcpu_fd;
+	unsigned nvcpus;
+	size_t run_size;              /* KVM_GET_VCPU_MMAP_SIZE */
+	const struct kvm_slot *slots; /* must outlive the port; may not change while vCPUs run */
+	unsigned nslots;
+};
+int kvm_port_inproc_create(const struct kvm_inproc_cfg *cfg, struct kvm_port **ret, struct errtext *why);
+void kvm_port_destroy(struct kvm_port *p); /* NULL ok */
+
+/* ---- register files: on the vCPU's own thread, with any in-flight I/O completed ---- */
+int kvm_regs_read(struct kvm_port *p, unsigned vcpu, uint32_t groups, struct arch_regs *r);
+int kvm_regs_write(struct kvm_port *p, unsigned vcpu, uint32_t groups, const struct arch_regs *r);
+
+/* ---- the vCPU threads ---- */
+
+/* What the VMM does with exits that are not the debugger's. Called on the vCPU's thread, guest not halted. */
+enum kvm_fate {
+	KVM_FATE_RUN,   /* answered; go on */
+	KVM_FATE_RESET, /* the guest asked for a reboot: stop with STOP_RESET */
+	KVM_FATE_OFF,   /* power-off: stop with STOP_POWER_OFF */
+};
+struct kvm_exit_ops {
+	enum kvm_fate (*io)(void *arg, unsigned vcpu, uint16_t port, bool write, unsigned size, unsigned count,
+			    void *data);
+	enum kvm_fate (*mmio)(void *arg, unsigned vcpu, gpa at, bool write, unsigned size, void *data);
+};
+
+struct kvm_cpus;
+
+/**
+ * kvm_cpus_create() - one thread per vCPU, all held before their first instruction.
+ * @ops: not NULL; called with @arg.
+ * Returns: 0; negative errno with @why. The port must outlive it.
+ */
+int kvm_cpus_create(struct kvm_port *p, const struct arch *arch, const struct kvm_exit_ops *ops, void *arg,
+		    struct kvm_cpus **ret, struct errtext *why);
+void kvm_cpus_destroy(struct kvm_cpus *c); /* NULL ok; ends and joins the threads, wherever they are */
+
+/* As the target ops of the same names; server thread except where target.h says otherwise. */
+int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan);
+int kvm_cpus_interrupt(struct kvm_cpus *c);
+int kvm_cpus_next_stop(struct kvm_cpus *c, struct stop_event *out);
+int kvm_cpus_event_fd(struct kvm_cpus *c);
+unsigned kvm_cpus_count(const struct kvm_cpus *c);
+void kvm_cpus_kill(struct kvm_cpus *c); /* STOP_EXIT with TARGET_EXIT_OFF follows: at once, or at the next resume */
+void kvm_cpus_filter_set(struct kvm_cpus *c, target_filter_fn *fn, void *arg);
+int kvm_cpus_hw_set(struct kvm_cpus *c, const struct target_break *set, unsigned n);
+bool kvm_cpus_online(struct kvm_cpus *c, unsigned vcpu);
+
+/** kvm_cpus_call() - run @fn on the vCPU's own thread and wait. Stopped only, or from that thread itself. */
+int kvm_cpus_call(struct kvm_cpus *c, unsigned vcpu, int (*fn)(struct kvm_port *p, unsigned vcpu, void *arg),
+		  void *arg);
+
+#endif

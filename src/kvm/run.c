@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One vCPU from a resume to the point where it parks. Everything here runs on the vCPU's own thread. */
+#include <errno.h>
+
+#include "kvm/internal.h"
+
+int kvm_cpu_ioctl(struct kvm_cpu *cpu, unsigned long req, void *arg)
+{
+	struct kvm_port *p = cpu->all->port;
+
+	return p->ops->vcpu_ioctl(p, cpu->id, req, arg);
+}
+
+gva kvm_cpu_pc(struct kvm_cpu *cpu)
+{
+	struct arch_regs r = { 0 };
+
+	if (kvm_regs_read(cpu->all->port, cpu->id, ARCH_CORE | ARCH_SYS, &r) < 0)
+		return GVA(0);
+	return cpu->all->arch->pc_get(&r);
+}
+
+static uint32_t mp_state(struct kvm_cpu *cpu)
+{
+	struct kvm_mp_state s = { .mp_state = KVM_MP_STATE_RUNNABLE };
+
+	if (cpu->all->port->mp_state)
+		kvm_cpu_ioctl(cpu, KVM_GET_MP_STATE, &s);
+	return s.mp_state;
+}
+
+/* A halted vCPU would sleep through its step; one that waits for its start-up interrupt stays as it is. */
+static void wake_for_step(struct kvm_cpu *cpu)
+{
+	struct kvm_mp_state s = { .mp_state = KVM_MP_STATE_RUNNABLE };
+
+	cpu->halted = false;
+	if (mp_state(cpu) == KVM_MP_STATE_HALTED)
+		kvm_cpu_ioctl(cpu, KVM_SET_MP_STATE, &s);
+}
+
+/*
+ * A vCPU that was shown at an exec breakpoint is taken off it by one step with that slot left out: the resume flag
+ * is not honoured where KVM emulates. If it is halted, whatever wakes it comes before the breakpoint.
+ */
+static void step_off_if_seen(struct kvm_cpu *cpu)
+{
+	if (!cpu->seen)
+		return;
+	cpu->seen = !cpu->halted && kvm_debug_exec_at(cpu->all, cpu->seen_pc) &&
+		    kvm_cpu_pc(cpu).raw == cpu->seen_pc.raw && mp_state(cpu) == KVM_MP_STATE_RUNNABLE;
+	cpu->debug.lift = cpu->seen;
+	cpu->debug.lift_at = cpu->seen_pc;
+}
+
+static void prepare_step(struct kvm_cpu *cpu)
+{
+	wake_for_step(cpu);
+	if (cpu->all->hw.nslots) {
+		cpu->debug.lift = true;
+		cpu->debug.lift_at = kvm_cpu_pc(cpu);
+	}
+}
+
+/* The step is done: is that what the plan asked for? */
+static bool plan_done(struct kvm_cpu *cpu, gva pc)
+{
+	return cpu->action == TARGET_STEP ||
+	       (cpu->action == TARGET_STEP_RANGE && (pc.raw < cpu->lo.raw || pc.raw >= cpu->hi.raw));
+}
+
+static gva pc_after_step(struct kvm_cpu *cpu)
+{
+	gva pc;
+
+	if (cpu->run->exit_reason == KVM_EXIT_DEBUG)
+		return GVA(cpu->run->debug.arch.pc);
+	return kvm_run_pc(cpu->run, &pc) ? pc : kvm_cpu_pc(cpu);
+}
+
+static enum kvm_next enter(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	int rc = kvm_debug_arm(cpu);
+
+	if (rc < 0)
+		return kvm_exit_error(cpu, rc, ev);
+	rc = kvm_cpu_ioctl(cpu, KVM_RUN, NULL);
+	if (rc == -EINTR || rc == -EAGAIN) // EAGAIN: the vCPU got its start-up interrupt
+		return kvm_cpu_stopping(cpu) ? KVM_NEXT_PARK : KVM_NEXT_ENTER;
+	return rc < 0 ? kvm_exit_error(cpu, rc, ev) : kvm_exit_handle(cpu, ev);
+}
+
+bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	bool stepping = cpu->action != TARGET_RUN;
+	gva pc;
+
+	kvm_clock_resumed(cpu);
+	cpu->debug.lift = cpu->debug.armed = false; // the filter and the slots may have changed
+	cpu->run->kvm_valid_regs =
+		cpu->action == TARGET_STEP_RANGE ? kvm_run_pc_regs(cpu->all->port->caps_sync_regs) : 0;
+	if (!stepping)
+		step_off_if_seen(cpu);
+	for (;;) {
+		if (stepping)
+			prepare_step(cpu);
+		cpu->debug.step = stepping || cpu->debug.lift;
+		if (cpu->halted && !cpu->debug.step) {
+			kvm_cpu_wait_stop(cpu);
+			return false;
+		}
+		switch (enter(cpu, ev)) {
+		case KVM_NEXT_ENTER:
+			break;
+		case KVM_NEXT_PARK:
+			return false;
+		case KVM_NEXT_EVENT:
+			cpu->seen = false;
+			return true;
+		case KVM_NEXT_STEPPED:
+			cpu->seen = false;
+			cpu->debug.lift = false;
+			if (!stepping)
+				break;
+			pc = pc_after_step(cpu);
+			if (!plan_done(cpu, pc))
+				break;
+			*ev = (struct stop_event){ .why = STOP_STEP, .pc = pc };
+			return true;
+		}
+	}
+}

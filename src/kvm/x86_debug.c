@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* KVM_SET_GUEST_DEBUG and KVM_EXIT_DEBUG on x86. */
+#include <errno.h>
+#include <string.h>
+
+#include "kvm/internal.h"
+
+/* Intel SDM "Debug Registers"; vectors from "Sources of Exceptions and Interrupts". */
+enum { DR6_BP_MASK = 0xf, DR6_BS = 1 << 14, DR6_EVENTS = 0xe00f, VECTOR_BP = 3 };
+#define DR7_ENABLE(slot) (3ull << (2 * (slot)))
+
+/* Debug-register slots that are left out while the vCPU is stepped off a breakpoint; bit per slot. */
+static unsigned lifted_slots(const struct kvm_cpu *cpu)
+{
+	const struct kvm_cpus *c = cpu->all;
+	unsigned mask = 0;
+
+	for (unsigned i = 0; cpu->debug.lift && i < c->hw.nslots; i++) {
+		if (c->hw.slot[i].part.kind == HW_EXEC && c->hw.slot[i].part.at.raw == cpu->debug.lift_at.raw)
+			mask |= BIT(i);
+	}
+	return mask;
+}
+
+bool kvm_debug_exec_at(const struct kvm_cpus *c, gva pc)
+{
+	for (unsigned i = 0; i < c->hw.nslots; i++) {
+		if (c->hw.slot[i].part.kind == HW_EXEC && c->hw.slot[i].part.at.raw == pc.raw)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t step_control(const struct kvm_cpu *cpu)
+{
+	uint32_t block = cpu->all->port->caps_guest_debug & KVM_GUESTDBG_BLOCKIRQ;
+
+	return KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | block;
+}
+
+static bool has_filter(struct kvm_cpus *c)
+{
+	bool has;
+
+	pthread_mutex_lock(&c->lock);
+	has = c->filter != NULL;
+	pthread_mutex_unlock(&c->lock);
+	return has;
+}
+
+static struct kvm_guest_debug encode(struct kvm_cpu *cpu)
+{
+	const struct kvm_cpus *c = cpu->all;
+	struct kvm_guest_debug d = { .control = cpu->debug.step ? step_control(cpu) : 0 };
+	unsigned lifted = lifted_slots(cpu);
+
+	if (c->hw.nslots || has_filter(cpu->all))
+		d.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
+	if (!c->hw.nslots)
+		return d;
+	d.control |= KVM_GUESTDBG_USE_HW_BP;
+	for (unsigned i = 0; i < 8; i++)
+		d.arch.debugreg[i] = c->hw.reg[i];
+	for (unsigned i = 0; i < c->hw.nslots; i++) {
+		if (lifted & BIT(i))
+			d.arch.debugreg[7] &= ~DR7_ENABLE(i);
+	}
+	return d;
+}
+
+int kvm_debug_arm(struct kvm_cpu *cpu)
+{
+	struct kvm_guest_debug d;
+	int rc;
+
+	if (cpu->debug.armed)
+		return 0;
+	d = encode(cpu);
+	rc = kvm_cpu_ioctl(cpu, KVM_SET_GUEST_DEBUG, &d);
+	/* A step is said again each time: KVM ties the trap flag to the rip of the call. */
+	cpu->debug.armed = rc >= 0 && !cpu->debug.step;
+	return rc;
+}
+
+void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
+{
+	const struct kvm_debug_exit_arch *d = &cpu->run->debug.arch;
+	struct kvm_cpus *c = cpu->all;
+	struct kvm_trap t = { .kind = KVM_TRAP_GUEST, .pc = GVA(d->pc), .status = d->dr6 };
+	int owner;
+
+	if (d->exception == VECTOR_BP) {
+		t.kind = KVM_TRAP_BPINSN;
+		*out = t;
+		return;
+	}
+	/* B0-B3 are also set for slots that match but are not enabled. */
+	owner = c->hw.nslots ? c->arch->hw_decode(&c->hw, d->dr6 & ~(uint64_t)lifted_slots(cpu)) : -ENOENT;
+	if (owner >= 0) {
+		t.kind = KVM_TRAP_HW;
+		t.owner = owner;
+	} else if ((d->dr6 & DR6_BS) && cpu->debug.step) {
+		t.kind = KVM_TRAP_STEP;
+	}
+	*out = t;
+}
+
+int kvm_debug_reinject(struct kvm_cpu *cpu, const struct kvm_trap *t)
+{
+	struct kvm_guest_debug d = encode(cpu);
+	bool bp = t->kind == KVM_TRAP_BPINSN;
+
+	if (!bp) {
+		struct kvm_debugregs regs;
+		int rc = kvm_cpu_ioctl(cpu, KVM_GET_DEBUGREGS, &regs);
+
+		if (rc < 0)
+			return rc;
+		/* The handler looks here for the cause. The processor replaces B0-B3 and only adds to the rest. */
+		regs.dr6 = (regs.dr6 & ~(uint64_t)DR6_BP_MASK) | (t->status & DR6_EVENTS);
+		rc = kvm_cpu_ioctl(cpu, KVM_SET_DEBUGREGS, &regs);
+		if (rc < 0)
+			return rc;
+	}
+	/* KVM itself moves rip past the int3: on SVM it decodes the instruction, on VMX it kept the length. */
+	d.control |= KVM_GUESTDBG_ENABLE | (bp ? KVM_GUESTDBG_INJECT_BP : KVM_GUESTDBG_INJECT_DB);
+	cpu->debug.armed = false;
+	return kvm_cpu_ioctl(cpu, KVM_SET_GUEST_DEBUG, &d);
+}
+
+bool kvm_debug_fresh(struct kvm_cpu *cpu)
+{
+	struct kvm_regs regs;
+
+	return kvm_cpu_ioctl(cpu, KVM_GET_REGS, &regs) == 0 && regs.rip == 0xfff0 && regs.rsp == 0;
+}

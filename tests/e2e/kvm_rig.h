@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TESTS_E2E_KVM_RIG_H
+#define TESTS_E2E_KVM_RIG_H
+
+/*
+ * A VM made of nothing: RIG_RAM bytes of RAM at 0, no devices, machine code put in by hand. MMIO is whatever is
+ * above RAM. Guests start in real mode at RIG_CODE with all segments at 0, or flat in 64-bit mode with the first
+ * gigabyte mapped to itself.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kvm/kvm.h"
+
+enum {
+	RIG_RAM = 0x80000,
+	RIG_CODE = 0x1000,
+	RIG_DATA = 0x2000,  /* vCPU n: ds.base is n * 0x100 above it if rig_private_data() was called */
+	RIG_STACK = 0x8000, /* grows down */
+	RIG_TABLES = 0x10000,
+	RIG_MMIO = 0xa0000,
+	RIG_MAX_CPUS = 4,
+	RIG_MAX_LOG = 64,
+	RIG_PORT_OFF = 0xf4, /* a byte written here: 0 power-off, 1 reboot */
+};
+
+struct rig_access {
+	unsigned vcpu;
+	uint64_t at; /* port or address */
+	bool mmio, write;
+	unsigned size, count;
+	uint64_t data; /* of the last item */
+};
+
+struct rig {
+	int kvm_fd, vm_fd, vcpu_fd[RIG_MAX_CPUS];
+	unsigned n;
+	uint8_t *ram;
+	struct kvm_slot slot;
+	struct kvm_port *port;
+	struct kvm_cpus *cpus;
+	struct rig_access log[RIG_MAX_LOG]; /* written by vCPU threads; the first RIG_MAX_LOG accesses */
+	unsigned nlog;                      /* all of them */
+};
+
+/* @irqchip: with in-kernel interrupt controllers, so that HLT stays in KVM and vCPUs above 0 wait for a start-up IPI.
+ */
+void rig_open(struct rig *r, unsigned ncpus, bool irqchip);
+void rig_close(struct rig *r);
+
+void rig_code(struct rig *r, uint64_t at, const void *code, size_t n);
+#define RIG_CODE_AT(r, at, ...) \
+	rig_code(r, at, (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+
+void rig_long_mode(struct rig *r, unsigned vcpu);
+void rig_private_data(struct rig *r); /* every vCPU gets its own ds */
+
+void rig_regs(struct rig *r, unsigned vcpu, uint32_t groups, struct arch_regs *out);
+int rig_regs_write(struct rig *r, unsigned vcpu, uint32_t groups, const struct arch_regs *in);
+uint64_t rig_pc(struct rig *r, unsigned vcpu);
+void rig_set_pc(struct rig *r, unsigned vcpu, uint64_t rip);
+
+/* All vCPUs do @all, but @one does @a. */
+void rig_resume(struct rig *r, unsigned one, enum target_action a, enum target_action all);
+struct stop_event rig_wait(struct rig *r); /* fails the test after 30 s */
+struct stop_event rig_step(struct rig *r, unsigned vcpu);
+struct stop_event rig_run(struct rig *r); /* everybody runs; the stop */
+bool rig_quiet(struct rig *r, int ms);    /* no stop within so many ms */
+
+/* What this KVM can do, found by trying. */
+bool rig_has_int3(void);
+bool rig_has_watch(void);
+
+#endif
