@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/macros.h"
+#include "vmm/board.h"
+
+enum { COM1_PORT = 0x3f8, COM1_GSI = 4, DISK_SLOT = 1 };
+
+struct board {
+	const struct vm_cfg *cfg; // during creation
+	struct board_ports at;
+	struct uart *uart;
+	struct rtc *rtc;
+	struct pm *pm;
+	struct pci *pci;
+	struct io_dev *i8042, *debug_ports;
+	struct virtio_blk *disk;
+};
+
+static const struct target_region mmio[] = {
+	{ .start = { MEM_HOLE_START }, .size = 0x3ec00000, .kind = TARGET_MMIO, .name = "PCI window" },
+	{ .start = { 0xfec00000 }, .size = 0x1000, .kind = TARGET_MMIO, .name = "IOAPIC" },
+	{ .start = { 0xfee00000 }, .size = 0x1000, .kind = TARGET_MMIO, .name = "local APIC" },
+};
+
+_Static_assert(ARRAY_LEN(mmio) <= BOARD_MAX_MMIO, "room for the regions in struct vm");
+
+static int add_uart(struct board *b, struct errtext *why)
+{
+	const struct uart_line line = { b->cfg->console_out, b->cfg->console_room, b->cfg->console_arg };
+
+	return uart_create(b->at.bus, b->at.irq, COM1_PORT, COM1_GSI, &line, &b->uart);
+}
+
+static int add_rtc(struct board *b, struct errtext *why)
+{
+	return rtc_create(b->at.bus, b->at.mem->ram_size, &b->rtc);
+}
+
+static int add_i8042(struct board *b, struct errtext *why)
+{
+	return i8042_create(b->at.bus, &b->i8042);
+}
+
+static int add_debug_ports(struct board *b, struct errtext *why)
+{
+	return debug_ports_create(b->at.bus, &b->debug_ports);
+}
+
+static int add_pm(struct board *b, struct errtext *why)
+{
+	return pm_create(b->at.bus, b->at.clock, &b->pm);
+}
+
+static int add_pci(struct board *b, struct errtext *why)
+{
+	return pci_create(b->at.bus, &b->pci);
+}
+
+static int add_disk(struct board *b, struct errtext *why)
+{
+	if (!b->cfg->disk)
+		return 0;
+	return virtio_blk_create(b->at.bus, b->pci, b->at.mem, b->at.irq, DISK_SLOT, b->cfg->disk, &b->disk, why);
+}
+
+/* Everything that is on this board, in the order it is built. KVM itself has the APICs, the PICs and the PIT. */
+static const struct {
+	const char *name;
+	int (*add)(struct board *b, struct errtext *why);
+} devices[] = {
+	{ "debug ports 0x80 and 0x402", add_debug_ports },
+	{ "serial port COM1", add_uart },
+	{ "real-time clock", add_rtc },
+	{ "keyboard controller", add_i8042 },
+	{ "ACPI power management", add_pm },
+	{ "PCI host bridge", add_pci },
+	{ "disk", add_disk },
+};
+
+int board_x86_create(const struct vm_cfg *cfg, const struct board_ports *ports, struct board **ret, struct errtext *why)
+{
+	_cleanup_(board_x86_destroyp) struct board *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return errtext_set(why, -ENOMEM, "no memory for the devices");
+	*b = (struct board){ .cfg = cfg, .at = *ports };
+	for (unsigned i = 0; i < ARRAY_LEN(devices); i++) {
+		struct errtext own = { "" };
+		const int rc = devices[i].add(b, &own);
+
+		if (rc < 0 && own.text[0])
+			return errtext_set(why, rc, "%s", own.text);
+		if (rc < 0)
+			return errtext_set(why, rc, "cannot build the device \"%s\": %s", devices[i].name,
+					   strerror(-rc));
+	}
+	b->cfg = NULL;
+	*ret = take_ptr(b);
+	return 0;
+}
+
+void board_x86_destroy(struct board *b)
+{
+	if (!b)
+		return;
+	if (b->disk)
+		virtio_blk_destroy(b->disk);
+	if (b->pci)
+		pci_destroy(b->pci);
+	if (b->pm)
+		pm_destroy(b->pm);
+	if (b->rtc)
+		rtc_destroy(b->rtc);
+	if (b->uart)
+		uart_destroy(b->uart);
+	free(b->i8042);
+	free(b->debug_ports);
+	free(b);
+}
+
+void board_x86_destroyp(struct board **b)
+{
+	board_x86_destroy(*b);
+}
+
+struct uart *board_x86_console(struct board *b)
+{
+	return b->uart;
+}
+
+const struct target_region *board_x86_mmio(unsigned *n)
+{
+	*n = ARRAY_LEN(mmio);
+	return mmio;
+}

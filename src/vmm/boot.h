@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VMM_BOOT_H
+#define VMM_BOOT_H
+
+#include <stdbool.h>
+
+#include "arch/x86_regs.h"
+#include "util/errtext.h"
+#include "vmm/mem.h"
+#include "vmm/vm.h"
+
+/*
+ * Boot protocols: put a guest into memory and say with which registers vCPU 0 starts. Each fills the x86 register
+ * file fully (ARCH_CORE and ARCH_SYS) from boot_x86_reset_regs() and changes what its protocol asks for.
+ */
+
+/** boot_x86_reset_regs() - the state after INIT: real mode, cs:ip = f000:fff0 with base 0xffff0000. */
+void boot_x86_reset_regs(struct x86_regs *r);
+
+/** boot_x86_load() - by @cfg: kernel (bzImage, ELF), firmware or flat. -ENOENT, -ENOEXEC, -EFBIG, -EINVAL with @why. */
+int boot_x86_load(const struct vm_cfg *cfg, struct mem *mem, gpa rsdp, struct x86_regs *r, struct errtext *why);
+
+/**
+ * boot_x86_is_64bit() - is the program that @cfg runs a 64-bit one, whatever mode its first instructions are in? Its
+ * symbols then are, and so must be what a debugger is shown. A file that cannot be read is not.
+ */
+bool boot_x86_is_64bit(const struct vm_cfg *cfg);
+
+/* One per file; boot_x86_load() chooses by what the file is. */
+int boot_bzimage(const struct vm_cfg *cfg, struct mem *mem, gpa rsdp, const uint8_t *img, size_t n, struct x86_regs *r,
+		 struct errtext *why);
+int boot_elf(const struct vm_cfg *cfg, struct mem *mem, gpa rsdp, const uint8_t *img, size_t n, struct x86_regs *r,
+	     struct errtext *why); /* PVH note: 32-bit entry with start_info; else 64-bit entry with boot_params */
+int boot_flat(const struct vm_cfg *cfg, struct mem *mem, struct x86_regs *r, struct errtext *why);
+int boot_firmware(const struct vm_cfg *cfg, struct mem *mem, struct x86_regs *r, struct errtext *why);
+
+/** acpi_x86_build() - MADT, FADT, DSDT and their roots into low memory. Returns where the RSDP is. */
+gpa acpi_x86_build(struct mem *mem, unsigned cpus);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VMM_DEV_H
+#define VMM_DEV_H
+
+#include "util/errtext.h"
+#include "vmm/bus.h"
+#include "vmm/mem.h"
+
+/*
+ * One constructor per device in vmm/dev/; each adds its io_dev rows to the bus and lives until its destroy. All are
+ * called with the bus lock held, except where a comment says otherwise.
+ */
+
+struct uart;       /* 16550A at COM1 */
+struct uart_line { /* the other end, called on a vCPU's thread */
+	void (*out)(void *arg, const void *p, size_t n);
+	void (*room)(void *arg); /* bytes that uart_receive() did not take would fit now; NULL ok */
+	void *arg;
+};
+int uart_create(struct bus *b, struct irq_lines *irq, uint16_t port, unsigned gsi, const struct uart_line *line,
+		struct uart **ret);
+size_t uart_receive(struct uart *u, const void *p, size_t n); /* any thread; takes what fits in the FIFO */
+void uart_destroy(struct uart *u);
+
+struct rtc; /* MC146818 and CMOS; memory size in 0x15-0x18, 0x30-0x35, 0x5b-0x5d */
+int rtc_create(struct bus *b, uint64_t ram_size, struct rtc **ret);
+void rtc_destroy(struct rtc *r);
+
+int i8042_create(struct bus *b, struct io_dev **ret);       /* only the reset command and an empty keyboard */
+int debug_ports_create(struct bus *b, struct io_dev **ret); /* 0x80 and 0x402, logged; array of two, free() it */
+
+/* The guest's time: nanoseconds that go by only while it runs. Any thread. */
+struct guest_clock {
+	uint64_t (*now_ns)(struct guest_clock *c);
+};
+
+struct pm; /* ACPI PM1a event/control, PM timer, reset register (0xcf9) */
+#define PM_IO_BASE 0x600
+int pm_create(struct bus *b, struct guest_clock *clock, struct pm **ret);
+void pm_destroy(struct pm *p);
+
+/* ---- PCI: configuration mechanism 1 at 0xcf8/0xcfc, one bus ---- */
+struct pci;
+struct pci_func {
+	uint8_t devfn;
+	uint8_t config[256];
+	uint8_t config_mask[256]; /* bits that the guest may write */
+	struct io_dev *bar[6];    /* NULL: none; size = io_dev.len (power of two), kind = its bus kind */
+	void (*config_written)(struct pci_func *f, unsigned off, unsigned n); /* NULL ok */
+	unsigned gsi; /* of its interrupt pin; filled by pci_add() */
+};
+int pci_create(struct bus *b, struct pci **ret); /* has the host bridge 00:00.0 (8086:1237) */
+void pci_destroy(struct pci *p);
+int pci_add(struct pci *p, struct pci_func *f); /* -EEXIST; BARs are mapped when the guest enables them */
+unsigned pci_gsi(unsigned slot, unsigned pin);  /* the GSI that DSDT's _PRT promises for this slot and pin (1 = A) */
+
+struct virtio_blk; /* virtio-pci (modern, version 1), one queue, synchronous */
+int virtio_blk_create(struct bus *b, struct pci *p, struct mem *mem, struct irq_lines *irq, unsigned slot,
+		      const char *path, struct virtio_blk **ret, struct errtext *why);
+void virtio_blk_destroy(struct virtio_blk *v);
+
+#endif

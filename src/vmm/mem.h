@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VMM_MEM_H
+#define VMM_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kvm/kvm.h"
+#include "target/target.h"
+#include "util/errtext.h"
+
+/*
+ * Guest-physical memory of our VMM. RAM leaves a hole below 4 GiB for devices and firmware:
+ * [0, min(size, MEM_HOLE_START)) and, for what is left, from 4 GiB up.
+ */
+#define MEM_HOLE_START 0xc0000000ull
+#define MEM_HOLE_END 0x100000000ull
+#define MEM_MAX_SLOTS 8
+
+struct mem {
+	struct kvm_slot slot[MEM_MAX_SLOTS]; /* RAM first, ascending; then ROM */
+	unsigned nslots;
+	uint64_t ram_size;
+};
+
+/** mem_init() - reserve @ram_size bytes of RAM (demand-paged). */
+int mem_init(struct mem *m, uint64_t ram_size, struct errtext *why);
+
+/** mem_add_rom() - copy @size bytes to read-only memory at @at (page aligned). May overlay RAM: the RAM slot is split.
+ */
+int mem_add_rom(struct mem *m, gpa at, const void *data, size_t size, struct errtext *why);
+void mem_deinit(struct mem *m);
+
+/** mem_ptr() - host address of [@at, @at + @len) if one RAM slot has all of it; else NULL. */
+void *mem_ptr(struct mem *m, gpa at, size_t len);
+
+/** mem_slot_ptr() - likewise for RAM or ROM; *len in: wanted, out: what is contiguous from @at. NULL: nothing there. */
+void *mem_slot_ptr(struct mem *m, gpa at, size_t *len);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vmm/vm.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "util/macros.h"
+#include "vmm/board.h"
+#include "vmm/boot.h"
+#include "vmm/irq.h"
+#include "vmm/machine.h"
+
+enum { MAX_REGIONS = MEM_MAX_SLOTS + BOARD_MAX_MMIO, VCPU_DEBUGGER = 0 };
+#define MIB (UINT64_C(1) << 20)
+
+struct vm {
+	struct machine hv;
+	struct mem mem;
+	struct bus bus;
+	struct kvm_irq_lines irq;
+	struct guest_clock clock;
+	struct board *board;
+	struct kvm_port *port;
+	struct kvm_cpus *cpus;
+	struct target_region region[MAX_REGIONS];
+	unsigned nregions;
+};
+
+static enum kvm_fate exit_io(void *arg, unsigned vcpu, uint16_t port, bool write, unsigned size, unsigned count,
+			     void *data)
+{
+	struct vm *m = arg;
+	enum kvm_fate fate = KVM_FATE_RUN;
+
+	// A string instruction comes as one exit with all its elements.
+	for (unsigned i = 0; i < count && fate == KVM_FATE_RUN; i++)
+		fate = bus_access(&m->bus, vcpu, BUS_PIO, port, write, (char *)data + (size_t)i * size, size);
+	return fate;
+}
+
+static enum kvm_fate exit_mmio(void *arg, unsigned vcpu, gpa at, bool write, unsigned size, void *data)
+{
+	struct vm *m = arg;
+
+	return bus_access(&m->bus, vcpu, BUS_MMIO, at.raw, write, data, size);
+}
+
+static const struct kvm_exit_ops exit_ops = { .io = exit_io, .mmio = exit_mmio };
+
+/* kvmclock, which src/kvm sets back after every stop. */
+static uint64_t clock_now_ns(struct guest_clock *c)
+{
+	struct kvm_clock_data now = { 0 };
+
+	ioctl(container_of(c, struct vm, clock)->hv.vm_fd, KVM_GET_CLOCK, &now);
+	return now.clock;
+}
+
+static int cfg_check(const struct vm_cfg *cfg, struct errtext *why)
+{
+	if (cfg->cpus < 1 || cfg->cpus > VM_MAX_CPUS)
+		return errtext_set(why, -EINVAL, "%u CPUs: expected 1 to %d", cfg->cpus, VM_MAX_CPUS);
+	if (cfg->mem_size < MIB || cfg->mem_size % MIB != 0)
+		return errtext_set(why, -EINVAL, "%" PRIu64 " bytes of memory: expected whole MiB, at least 1",
+				   cfg->mem_size);
+	return 0;
+}
+
+static int region_cmp(const void *a, const void *b)
+{
+	const struct target_region *x = a, *y = b;
+
+	return (x->start.raw > y->start.raw) - (x->start.raw < y->start.raw);
+}
+
+static void regions_fill(struct vm *m)
+{
+	unsigned n;
+	const struct target_region *mmio = board_x86_mmio(&n);
+
+	memcpy(m->region, mmio, n * sizeof(*mmio));
+	for (unsigned i = 0; i < m->mem.nslots; i++) {
+		const struct kvm_slot *s = &m->mem.slot[i];
+
+		m->region[n++] = (struct target_region){ .start = s->start,
+							 .size = s->size,
+							 .kind = s->rom ? TARGET_ROM : TARGET_RAM,
+							 .name = s->rom ? "ROM" : "RAM" };
+	}
+	qsort(m->region, n, sizeof(m->region[0]), region_cmp);
+	m->nregions = n;
+}
+
+static int regs_write_on_vcpu(struct kvm_port *p, unsigned vcpu, void *arg)
+{
+	return kvm_regs_write(p, vcpu, ARCH_CORE | ARCH_SYS, arg);
+}
+
+/* The vCPU threads, held, with vCPU 0 at its first instruction. The others wait for their start-up interrupt. */
+static int cpus_start(struct vm *m, const struct arch_regs *first, struct errtext *why)
+{
+	const struct kvm_inproc_cfg port = {
+		.vm_fd = m->hv.vm_fd,
+		.kvm_fd = m->hv.kvm_fd,
+		.vcpu_fd = m->hv.vcpu_fd,
+		.nvcpus = m->hv.cpus,
+		.run_size = m->hv.run_size,
+		.slots = m->mem.slot,
+		.nslots = m->mem.nslots,
+	};
+	struct arch_regs regs = *first;
+
+	int rc = kvm_port_inproc_create(&port, &m->port, why);
+	if (rc < 0)
+		return rc;
+	rc = kvm_cpus_create(m->port, &arch_x86, &exit_ops, m, &m->cpus, why);
+	if (rc < 0)
+		return rc;
+	rc = kvm_cpus_call(m->cpus, 0, regs_write_on_vcpu, &regs);
+	if (rc < 0)
+		return errtext_set(why, rc, "KVM refuses the initial registers: %s", strerror(-rc));
+	return 0;
+}
+
+static int kvm_open(struct vm *m, struct errtext *why)
+{
+	const int rc = machine_open(&m->hv, why);
+
+	return rc < 0 ? rc : irq_x86_init(&m->irq, m->hv.vm_fd, why);
+}
+
+static int kvm_fill(struct vm *m, const struct vm_cfg *cfg, const struct arch_regs *first, struct errtext *why)
+{
+	int rc = machine_mem_set(&m->hv, &m->mem, why);
+
+	if (rc == 0)
+		rc = machine_cpus_add(&m->hv, cfg->cpus, cfg->kernel != NULL, why);
+	return rc < 0 ? rc : cpus_start(m, first, why);
+}
+
+int vm_open(const struct vm_cfg *cfg, struct vm **ret, struct errtext *why)
+{
+	struct arch_regs first = { .have = ARCH_CORE | ARCH_SYS };
+	int rc = cfg_check(cfg, why);
+
+	if (rc < 0)
+		return rc;
+	_cleanup_(vm_closep) struct vm *m = calloc(1, sizeof(*m));
+	if (!m)
+		return errtext_set(why, -ENOMEM, "no memory for the VM");
+	machine_init(&m->hv);
+	bus_init(&m->bus);
+	m->clock.now_ns = clock_now_ns;
+
+	if (kvm_open(m, why) < 0)
+		return -ENODEV;
+	rc = mem_init(&m->mem, cfg->mem_size, why);
+	if (rc < 0)
+		return rc;
+	rc = board_x86_create(
+		cfg, &(struct board_ports){ .bus = &m->bus, .mem = &m->mem, .irq = &m->irq.lines, .clock = &m->clock },
+		&m->board, why);
+	if (rc < 0)
+		return rc;
+	rc = boot_x86_load(cfg, &m->mem, acpi_x86_build(&m->mem, cfg->cpus), &first.x86, why);
+	if (rc < 0)
+		return rc;
+	regions_fill(m);
+	if (kvm_fill(m, cfg, &first, why) < 0)
+		return -ENODEV;
+	*ret = take_ptr(m);
+	return 0;
+}
+
+void vm_close(struct vm *m)
+{
+	if (!m)
+		return;
+	kvm_cpus_destroy(m->cpus);
+	kvm_port_destroy(m->port);
+	board_x86_destroy(m->board);
+	machine_close(&m->hv);
+	mem_deinit(&m->mem);
+	bus_deinit(&m->bus);
+	free(m);
+}
+
+void vm_closep(struct vm **m)
+{
+	vm_close(*m);
+}
+
+struct kvm_cpus *vm_cpus(struct vm *m)
+{
+	return m->cpus;
+}
+
+const struct target_region *vm_mem_map(struct vm *m, unsigned *n)
+{
+	*n = m->nregions;
+	return m->region;
+}
+
+/*
+ * One piece of a debugger's access, a read if @to is set: as much as one slot has, or one access of a device.
+ * Returns: bytes; 0: nothing there.
+ */
+static size_t mem_piece(struct vm *m, gpa at, void *to, const void *from, size_t len)
+{
+	uint8_t word[8];
+	size_t n = len;
+	void *p = mem_slot_ptr(&m->mem, at, &n);
+
+	if (p) {
+		memcpy(to ? to : p, to ? p : from, n);
+		return n;
+	}
+	n = bus_width(&m->bus, BUS_MMIO, at.raw, len);
+	if (n == 0)
+		return 0;
+	if (from)
+		memcpy(word, from, n);
+	bus_access(&m->bus, VCPU_DEBUGGER, BUS_MMIO, at.raw, from != NULL, word, n);
+	if (to)
+		memcpy(to, word, n);
+	return n;
+}
+
+int vm_mem_read(struct vm *m, gpa at, void *buf, size_t len, size_t *done)
+{
+	size_t n;
+
+	for (*done = 0; *done < len; *done += n) {
+		n = mem_piece(m, GPA(at.raw + *done), (char *)buf + *done, NULL, len - *done);
+		if (n == 0)
+			break;
+	}
+	return *done > 0 || len == 0 ? 0 : -EFAULT;
+}
+
+int vm_mem_write(struct vm *m, gpa at, const void *buf, size_t len, size_t *done)
+{
+	size_t n;
+
+	for (*done = 0; *done < len; *done += n) {
+		n = mem_piece(m, GPA(at.raw + *done), NULL, (const char *)buf + *done, len - *done);
+		if (n == 0)
+			break;
+	}
+	return *done > 0 || len == 0 ? 0 : -EFAULT;
+}
+
+size_t vm_console_in(struct vm *m, const void *p, size_t n)
+{
+	return uart_receive(board_x86_console(m->board), p, n);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VMM_VM_H
+#define VMM_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kvm/kvm.h"
+#include "target/target.h"
+#include "util/errtext.h"
+
+/*
+ * The small VMM of `gdbvm run`: memory, boot protocols, bus, interrupts, devices (x86: board_x86.c lists them).
+ * It owns the KVM file descriptors and the vCPU threads; backend/kvm.c shows it to the engine as a target.
+ */
+enum vm_flat_mode { VM_FLAT_REAL, VM_FLAT_LONG };
+
+struct vm_cfg {
+	unsigned cpus;     /* 1..16 */
+	uint64_t mem_size; /* bytes; whole MiB, at least 1 MiB */
+	const char
+		*kernel; /* bzImage, or ELF with a PVH note or a 64-bit entry; exactly one of kernel, firmware, flat */
+	const char *initrd; /* NULL: none */
+	const char *params; /* kernel command line, not NULL */
+	const char *firmware;
+	const char *flat;
+	uint64_t flat_addr;
+	enum vm_flat_mode flat_mode;
+	const char *disk; /* raw image; NULL: none. Writable if the file is. */
+	/* Bytes the guest wrote to its serial port, on a vCPU thread. */
+	void (*console_out)(void *arg, const void *p, size_t n);
+	/* vm_console_in() would take more now, after it did not take all; on a vCPU thread. NULL ok. */
+	void (*console_room)(void *arg);
+	void *console_arg;
+};
+
+struct vm;
+
+/**
+ * vm_open() - build the machine, load the guest, create its vCPU threads; nothing runs yet.
+ * Returns: 0; -ENODEV: KVM is not there, not for us, or lacks something; -ENOMEM; about files: -ENOENT, -EACCES,
+ * -ENOEXEC (not a kernel; says what was found), -EFBIG (too large for memory), -EINVAL ... @why is always filled on
+ * error.
+ */
+int vm_open(const struct vm_cfg *cfg, struct vm **ret, struct errtext *why);
+void vm_close(struct vm *m); /* NULL ok */
+void vm_closep(struct vm **m);
+
+struct kvm_cpus *vm_cpus(struct vm *m);
+const struct target_region *vm_mem_map(struct vm *m, unsigned *n);
+
+/** vm_mem() - read or write guest-physical memory: RAM, ROM, and devices' MMIO through the bus. Any thread. */
+int vm_mem_read(struct vm *m, gpa at, void *buf, size_t len, size_t *done);
+int vm_mem_write(struct vm *m, gpa at, const void *buf, size_t len, size_t *done);
+
+/** vm_console_in() - bytes typed at the console, for the guest's serial port. Any thread. Returns bytes taken;
+ *  fewer than @n: console_room is called once when the guest has read those. */
+size_t vm_console_in(struct vm *m, const void *p, size_t n);
+
+#endif
