@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef BACKEND_QEMU_H
+#define BACKEND_QEMU_H
+
+#include "backend/backend.h"
+#include "backend/qemu_child.h"
+#include "backend/qmp.h"
+
+/*
+ * QEMU's TCG under backend/rsp*.c. All its channels are socket pairs, its RAM, ROM and output are memfds: there is no
+ * file and no listening socket that anyone else could find, and nothing to clean up.
+ *
+ * Memory: reads of RAM go through the shared mapping, at any time. Writes go through the stub, because TCG would not
+ * notice a write to the mapping and go on running the code it had translated; so they need a stopped guest (-EBUSY).
+ * Firmware and devices are read through the stub too, and also only at rest.
+ *
+ * QEMU dies with the thread that called backend_qemu_create(): that is the one that lives as long as the program.
+ */
+enum { QEMU_MAX_REGIONS = 8 };
+
+struct qemu {
+	struct child child;
+	struct qmp qmp;
+	uint8_t *ram; /* the mapping that is shared with QEMU; first what is below the hole, then what is above 4 GiB */
+	uint64_t ram_size, ram_low;
+	struct target_region region[QEMU_MAX_REGIONS];
+	unsigned nregions, nvcpus;
+	int log_fd;
+	off_t log_seen;   /* what QEMU logged before the last resume */
+	char reason[32];  /* of the last SHUTDOWN event */
+	bool needs_reset; /* the guest reset: QEMU waits for us to do it */
+	bool off;         /* the guest switched itself off: QEMU ends with the next resume */
+	bool reset_seen;
+};
+
+/** qemu_hooks - the struct qemu is their argument. */
+extern const struct backend_rsp_hooks qemu_hooks;
+
+/** qemu_regions_fill() - the memory map of the machine that qemu_args_build() describes. @rom_size: firmware's. */
+void qemu_regions_fill(struct qemu *q, uint64_t rom_size);
+
+/** qemu_on_event() - a qmp_event_fn. */
+void qemu_on_event(void *arg, const char *name, json_object *data);
+
+/** qemu_gone_text() - why the child ended (waits for it), as a sentence. Returns an exit status, 1..255. */
+int qemu_gone_text(struct qemu *q, char *buf, size_t size);
+
+/** qemu_destroy() - kill QEMU, reap it, unmap. NULL ok. */
+void qemu_destroy(struct qemu *q);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "backend/qemu_args.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/strbuf.h"
+
+void args_add(struct args *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (a->oom || a->n + 1 >= ARRAY_LEN(a->v)) {
+		a->oom = true;
+		return;
+	}
+	va_start(ap, fmt);
+	a->oom = vasprintf(&a->v[a->n], fmt, ap) < 0;
+	va_end(ap);
+	if (a->oom)
+		a->v[a->n] = NULL;
+	else
+		a->n++;
+}
+
+void args_deinit(struct args *a)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		free(a->v[i]);
+	*a = (struct args){ 0 };
+}
+
+/* An option with its value. */
+static void opt(struct args *a, const char *name, const char *value)
+{
+	args_add(a, "%s", name);
+	args_add(a, "%s", value);
+}
+
+static void machine_args(struct args *a, const struct vm_cfg *cfg, const int *fds)
+{
+	uint64_t mib = cfg->mem_size >> 20;
+
+	opt(a, "-accel", "tcg");
+	opt(a, "-cpu", "max");
+	args_add(a, "-smp");
+	args_add(a, "%u", cfg->cpus);
+	args_add(a, "-m");
+	args_add(a, "%" PRIu64 "M", mib);
+	// Guest RAM is a file that we map too: it is read at any time, also while the guest runs.
+	args_add(a, "-object");
+	args_add(a, "memory-backend-file,id=ram,share=on,size=%" PRIu64 "M,mem-path=/dev/fd/%d", mib, fds[QEMU_FD_RAM]);
+	opt(a, "-machine", "pc,memory-backend=ram,max-ram-below-4g=3G"); // the hole where our own VMM has it
+	opt(a, "-display", "none");
+	args_add(a, "-nodefaults");
+	args_add(a, "-no-user-config");
+}
+
+static void channel_args(struct args *a, const int *fds)
+{
+	static const struct {
+		int fd;
+		const char *id, *option, *value;
+	} channel[] = {
+		{ QEMU_FD_GDB, "gdb", "-gdb", "chardev:gdb" },
+		{ QEMU_FD_QMP, "qmp", "-mon", "chardev=qmp,mode=control" },
+		{ QEMU_FD_SERIAL, "serial", "-serial", "chardev:serial" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(channel); i++) {
+		args_add(a, "-chardev");
+		args_add(a, "socket,id=%s,fd=%d", channel[i].id, fds[channel[i].fd]);
+		opt(a, channel[i].option, channel[i].value);
+	}
+}
+
+static void disk_args(struct args *a, const char *path)
+{
+	_cleanup_(strbuf_deinit) struct strbuf file = { 0 };
+	bool read_only = access(path, W_OK) < 0;
+
+	for (; *path; path++) // a comma in a value is doubled
+		strbuf_adds(&file, *path == ',' ? ",," : (char[]){ *path, 0 });
+	args_add(a, "-drive");
+	args_add(a, "if=virtio,format=raw,file=%s%s", strbuf_str(&file), read_only ? ",readonly=on" : "");
+	a->oom = a->oom || file.oom;
+}
+
+void qemu_args_build(struct args *a, const char *program, const struct vm_cfg *cfg, const int fds[QEMU_NFDS])
+{
+	args_add(a, "%s", program);
+	args_add(a, "-S");
+	machine_args(a, cfg, fds);
+	channel_args(a, fds);
+	// A reset or power-off stops the guest and is reported; the log tells a triple fault from a reset that was
+	// asked for.
+	opt(a, "-action", "reboot=shutdown,shutdown=pause");
+	opt(a, "-d", "cpu_reset");
+	args_add(a, "-D");
+	args_add(a, "/dev/fd/%d", fds[QEMU_FD_LOG]);
+	if (fds[QEMU_FD_ROM] >= 0) {
+		args_add(a, "-bios");
+		args_add(a, "/dev/fd/%d", fds[QEMU_FD_ROM]);
+	}
+	if (cfg->flat)
+		opt(a, "-global", "PIIX4_PM.s4_val=5"); // turns the guest off, as the sleep type does on our own board
+	if (cfg->kernel) {
+		opt(a, "-kernel", cfg->kernel);
+		opt(a, "-append", cfg->params);
+		if (cfg->initrd)
+			opt(a, "-initrd", cfg->initrd);
+	}
+	if (cfg->disk)
+		disk_args(a, cfg->disk);
+}

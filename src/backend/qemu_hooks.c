@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What QEMU's gdbstub does not say, from its monitor, its log and its memory. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "backend/hmp.h"
+#include "backend/qemu.h"
+#include "backend/rsp.h"
+
+enum { SIG_RSP_QUIT = 3 }; /* QEMU's stub says this when the guest was shut down */
+enum { END_MS = 5000 };    /* for a QEMU that hung up to end */
+
+/* ---- registers ---- */
+
+static int cpu_read(struct qemu *q, unsigned vcpu, struct hmp_cpu *out)
+{
+	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
+	int rc = qmp_monitor(&q->qmp, "info registers", vcpu, &text);
+
+	return rc < 0 ? rc : hmp_cpu_parse(strbuf_str(&text), out);
+}
+
+/* The stub's packet has the selectors and control registers; everything hidden is the monitor's. */
+static void sys_add(const struct x86_regs *m, bool whole, struct x86_regs *x)
+{
+	struct x86_regs was = *x;
+
+	memcpy(x->seg, m->seg, sizeof(x->seg));
+	x->gdt = m->gdt;
+	x->idt = m->idt;
+	if (!whole) {
+		for (unsigned i = 0; i < X86_LDTR; i++)
+			x->seg[i].sel = was.seg[i].sel;
+		return;
+	}
+	x->cr0 = m->cr0;
+	x->cr2 = m->cr2;
+	x->cr3 = m->cr3;
+	x->cr4 = m->cr4;
+	x->efer = m->efer;
+}
+
+/* QEMU 7.2's stub has x87 registers by number, and no tags; neither has it AVX. */
+static void fp_add(const struct x86_regs *m, bool whole, struct x86_regs *x)
+{
+	memcpy(x->st, m->st, sizeof(x->st));
+	memcpy(x->ymmh, m->ymmh, sizeof(x->ymmh));
+	x->ftag = m->ftag;
+	x->fp_absent = m->fp_absent;
+	if (!whole)
+		return;
+	memcpy(x->xmm, m->xmm, sizeof(x->xmm));
+	x->mxcsr = m->mxcsr;
+	x->fctrl = m->fctrl;
+	x->fstat = m->fstat;
+}
+
+static int hook_regs_read(void *arg, unsigned vcpu, uint32_t groups, struct arch_regs *r)
+{
+	struct hmp_cpu c;
+	int rc;
+
+	if (!(groups & (ARCH_CORE | ARCH_SYS | ARCH_FP | ARCH_DEBUG)))
+		return 0;
+	rc = cpu_read(arg, vcpu, &c);
+	if (rc < 0)
+		return rc;
+	// The stub's flags are the ones that count: the monitor shows stale ones after a write to them.
+	if (c.r.have & ARCH_CORE && !(r->have & ARCH_CORE)) {
+		memcpy(r->x86.gpr, c.r.x86.gpr, sizeof(r->x86.gpr));
+		r->x86.rip = c.r.x86.rip;
+		r->x86.rflags = c.r.x86.rflags;
+	}
+	if (c.r.have & ARCH_SYS)
+		sys_add(&c.r.x86, !(r->have & ARCH_SYS), &r->x86);
+	else
+		r->have &= ~(uint32_t)ARCH_SYS;
+	if (c.r.have & ARCH_FP)
+		fp_add(&c.r.x86, !(r->have & ARCH_FP), &r->x86);
+	else
+		r->have &= ~(uint32_t)ARCH_FP;
+	if (c.r.have & ARCH_DEBUG)
+		memcpy(r->x86.dr, c.r.x86.dr, sizeof(r->x86.dr));
+	r->have |= c.r.have;
+	return 0;
+}
+
+/*
+ * Waiting for a start-up interrupt looks like a halt that no interrupt can end. An operating system that takes a
+ * processor down leaves it so, too.
+ */
+static bool hook_vcpu_online(void *arg, unsigned vcpu)
+{
+	struct hmp_cpu c;
+
+	if (vcpu == 0 || cpu_read(arg, vcpu, &c) < 0 || !(c.r.have & ARCH_CORE))
+		return true;
+	return !c.halted || c.r.x86.rflags & X86_RFLAGS_IF;
+}
+
+/* ---- memory ---- */
+
+static void region_add(struct qemu *q, uint64_t start, uint64_t end, enum target_mem_kind kind, const char *name)
+{
+	if (end > start)
+		q->region[q->nregions++] =
+			(struct target_region){ .start = GPA(start), .size = end - start, .kind = kind, .name = name };
+}
+
+/*
+ * Left out: the local APICs, which answer only their own processor, and PCI devices, whose place the guest decides.
+ * 0xc0000-0xfffff is ROM or RAM as the guest switches it, so it is asked from QEMU and not read from the mapping.
+ */
+void qemu_regions_fill(struct qemu *q, uint64_t rom_size)
+{
+	q->nregions = 0;
+	region_add(q, 0, MIN(q->ram_low, 0xc0000), TARGET_RAM, "RAM");
+	region_add(q, 0xc0000, 0x100000, TARGET_ROM, "firmware (shadow)");
+	region_add(q, 0x100000, q->ram_low, TARGET_RAM, "RAM");
+	region_add(q, 0xfec00000, 0xfec01000, TARGET_MMIO, "I/O APIC");
+	region_add(q, 0xfed00000, 0xfed00400, TARGET_MMIO, "HPET");
+	region_add(q, 0x100000000 - rom_size, 0x100000000, TARGET_ROM, "firmware");
+	region_add(q, 0x100000000, 0x100000000 + q->ram_size - q->ram_low, TARGET_RAM, "RAM");
+}
+
+static const struct target_region *hook_mem_map(void *arg, unsigned *n)
+{
+	struct qemu *q = arg;
+
+	*n = q->nregions;
+	return q->region;
+}
+
+/* Called for addresses in RAM regions only. */
+static const void *hook_ram(void *arg, gpa at, size_t *len)
+{
+	struct qemu *q = arg;
+	uint64_t off = at.raw < q->ram_low ? at.raw : at.raw - 0x100000000 + q->ram_low;
+
+	if (off >= q->ram_size)
+		return NULL;
+	*len = MIN(*len, q->ram_size - off);
+	return q->ram + off;
+}
+
+/* ---- reset, power-off, end ---- */
+
+void qemu_on_event(void *arg, const char *name, json_object *data)
+{
+	struct qemu *q = arg;
+	json_object *reason;
+
+	if (strcmp(name, "SHUTDOWN") == 0 && data && json_object_object_get_ex(data, "reason", &reason))
+		snprintf(q->reason, sizeof(q->reason), "%s", json_object_get_string(reason));
+	else if (strcmp(name, "GUEST_PANICKED") == 0)
+		snprintf(q->reason, sizeof(q->reason), "guest-panic");
+	else if (strcmp(name, "RESET") == 0)
+		q->reset_seen = true;
+}
+
+/* Did QEMU log a triple fault since the last resume? To the guest's machine that is a reset like any other. */
+static bool triple_fault_logged(struct qemu *q)
+{
+	char buf[16385];
+	off_t end = lseek(q->log_fd, 0, SEEK_END), from = MAX(q->log_seen, end - (off_t)sizeof(buf) + 1);
+	ssize_t n = pread(q->log_fd, buf, sizeof(buf) - 1, from);
+
+	return n > 0 && memmem(buf, (size_t)n, "Triple fault", 12);
+}
+
+static void stop_set(struct stop_event *ev, enum stop_why why, const char *text)
+{
+	ev->why = why;
+	snprintf(ev->text, sizeof(ev->text), "%s", text);
+}
+
+static void hook_stopped(void *arg, int sig, struct stop_event *ev)
+{
+	struct qemu *q = arg;
+
+	// Events come in order with answers: after this, the one that says why has been taken.
+	if (sig != SIG_RSP_QUIT || qmp_execute(&q->qmp, "query-status", NULL, NULL) < 0)
+		return;
+	if (strcmp(q->reason, "guest-reset") == 0) {
+		q->needs_reset = true;
+		stop_set(ev, triple_fault_logged(q) ? STOP_TRIPLE_FAULT : STOP_RESET, "");
+	} else if (strcmp(q->reason, "guest-shutdown") == 0) {
+		q->off = true;
+		stop_set(ev, STOP_POWER_OFF, "");
+	} else if (strcmp(q->reason, "guest-panic") == 0) {
+		stop_set(ev, STOP_INTERNAL_ERROR, "the guest reported a panic");
+	} else {
+		stop_set(ev, STOP_EXIT, "QEMU was told to shut the guest down");
+		ev->code = TARGET_EXIT_DIED;
+	}
+}
+
+static int action_set(struct qemu *q, const char *reboot)
+{
+	json_object *args = json_object_new_object();
+
+	json_object_object_add(args, "reboot", json_object_new_string(reboot));
+	return qmp_execute(&q->qmp, "set-action", args, NULL);
+}
+
+/* The reset that QEMU held back for us. It does not run a guest in that state. */
+static int reset(struct qemu *q)
+{
+	int rc = action_set(q, "reset");
+
+	q->reset_seen = false;
+	if (rc == 0)
+		rc = qmp_execute(&q->qmp, "system_reset", NULL, NULL);
+	while (rc == 0 && !q->reset_seen)
+		rc = qmp_event_wait(&q->qmp);
+	if (rc == 0)
+		rc = action_set(q, "shutdown");
+	if (rc == 0)
+		q->needs_reset = false;
+	return rc;
+}
+
+static int hook_resuming(void *arg)
+{
+	struct qemu *q = arg;
+	int rc = q->needs_reset ? reset(q) : 0;
+
+	if (q->off)
+		child_kill(&q->child);
+	q->reason[0] = '\0';
+	q->log_seen = lseek(q->log_fd, 0, SEEK_END);
+	return rc;
+}
+
+int qemu_gone_text(struct qemu *q, char *buf, size_t size)
+{
+	char words[300];
+	int code;
+
+	if (!child_wait(&q->child, END_MS)) {
+		child_kill(&q->child);
+		child_wait(&q->child, -1);
+	}
+	code = child_last_words(&q->child, words, sizeof(words));
+	snprintf(buf, size, "QEMU %.*s", (int)sizeof(words) - 1, words);
+	return code;
+}
+
+static void hook_hung_up(void *arg, struct stop_event *ev)
+{
+	struct qemu *q = arg;
+
+	qemu_gone_text(q, ev->text, sizeof(ev->text));
+	if (q->off)
+		*ev = (struct stop_event){ .why = STOP_EXIT, .code = TARGET_EXIT_OFF };
+}
+
+static void hook_kill(void *arg)
+{
+	struct qemu *q = arg;
+
+	child_kill(&q->child);
+}
+
+static void hook_describe(void *arg, struct strbuf *out)
+{
+	struct qemu *q = arg;
+
+	strbuf_addf(out, "QEMU (TCG), process %d, %u vCPU(s), %llu MiB\n", (int)q->child.pid, q->nvcpus,
+		    (unsigned long long)(q->ram_size >> 20));
+}
+
+void qemu_destroy(struct qemu *q)
+{
+	if (!q)
+		return;
+	child_end(&q->child);
+	qmp_close(&q->qmp);
+	if (q->ram)
+		munmap(q->ram, q->ram_size);
+	closep(&q->log_fd);
+	free(q);
+}
+
+static void hook_destroy(void *arg)
+{
+	qemu_destroy(arg);
+}
+
+const struct backend_rsp_hooks qemu_hooks = {
+	.st_physical = true,
+	.regs_read = hook_regs_read,
+	.mem_map = hook_mem_map,
+	.ram = hook_ram,
+	.stopped = hook_stopped,
+	.resuming = hook_resuming,
+	.hung_up = hook_hung_up,
+	.kill = hook_kill,
+	.vcpu_online = hook_vcpu_online,
+	.describe = hook_describe,
+	.destroy = hook_destroy,
+};

@@ -1,0 +1,665 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The client of another debug server, against a peer that answers by a script. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backend/rsp.h"
+#include "rsp/out.h"
+#include "rsp/rx.h"
+
+#include "test.h"
+
+/* One line of a script: a request that begins with `req`, and its answer. Searched from the end: later lines win. */
+struct line {
+	const char *req, *reply; /* reply NULL: none; "\x01": hang up */
+};
+
+#define MAX_LINES 48
+struct peer {
+	int fd;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	struct line line[MAX_LINES];
+	unsigned n;
+	bool bad_sum_once, nak_once;
+	char log[8192]; /* requests, one a line; "^C" for a 0x03 */
+};
+
+static const char core_xml[] =
+	"<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM "
+	"\"gdb-target.dtd\"><target><architecture>i386:x86-64</architecture>"
+	"<xi:include href=\"regs.xml\"/><feature name=\"more\"><reg name=\"extra\" bitsize=\"16\"/></feature></target>";
+/* rip first, to see that numbers come from the description; flags, 32 bits; a register nobody knows. */
+static const char regs_xml[] =
+	"<feature name=\"f\"><reg name=\"rip\" bitsize=\"64\"/><reg name=\"eflags\" bitsize=\"32\"/><reg name=\"odd\" "
+	"bitsize=\"8\"/>"
+	"<reg name=\"rax\" bitsize=\"64\"/><reg name=\"rbx\" bitsize=\"64\"/><reg name=\"rcx\" bitsize=\"64\"/>"
+	"<reg name=\"rdx\" bitsize=\"64\"/><reg name=\"rsi\" bitsize=\"64\"/><reg name=\"rdi\" bitsize=\"64\"/>"
+	"<reg name=\"rbp\" bitsize=\"64\"/><reg name=\"rsp\" bitsize=\"64\"/><reg name=\"r8\" bitsize=\"64\"/>"
+	"<reg name=\"r9\" bitsize=\"64\"/><reg name=\"r10\" bitsize=\"64\"/><reg name=\"r11\" bitsize=\"64\"/>"
+	"<reg name=\"r12\" bitsize=\"64\"/><reg name=\"r13\" bitsize=\"64\"/><reg name=\"r14\" bitsize=\"64\"/>"
+	"<reg name=\"r15\" bitsize=\"64\" regnum=\"40\"/></feature>";
+
+/* g for that description: rip, eflags, odd, rax, fourteen more, r15, extra. */
+static const char *g_text(uint64_t rip, uint64_t rax)
+{
+	static char buf[400];
+	char *p = buf;
+
+	for (unsigned i = 0; i < 8; i++)
+		p += sprintf(p, "%02x", (unsigned)(rip >> 8 * i & 0xff));
+	p += sprintf(p, "02000000ff");
+	for (unsigned i = 0; i < 8; i++)
+		p += sprintf(p, "%02x", (unsigned)(rax >> 8 * i & 0xff));
+	p += sprintf(p, "%0*d", 14 * 16, 0);
+	p += sprintf(p, "%016d%04d", 0, 0);
+	return buf;
+}
+
+static void say(struct peer *p, const char *req, const char *reply)
+{
+	pthread_mutex_lock(&p->lock);
+	p->line[p->n++] = (struct line){ req, reply };
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void note(struct peer *p, const char *text, size_t n)
+{
+	size_t at = strlen(p->log);
+
+	pthread_mutex_lock(&p->lock);
+	snprintf(p->log + at, sizeof(p->log) - at, "%.*s\n", (int)n, text);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static bool heard(struct peer *p, const char *text)
+{
+	char want[200];
+	bool yes;
+
+	snprintf(want, sizeof(want), "%s\n", text);
+	pthread_mutex_lock(&p->lock);
+	yes = strstr(p->log, want) != NULL;
+	pthread_mutex_unlock(&p->lock);
+	return yes;
+}
+
+static void put(struct peer *p, const char *body, size_t n)
+{
+	struct strbuf wire = { 0 };
+
+	rsp_frame(body, n, &wire);
+	if (p->bad_sum_once) {
+		wire.s[wire.len - 1] ^= 1;
+		p->bad_sum_once = false;
+	}
+	send(p->fd, wire.s, wire.len, MSG_NOSIGNAL);
+	strbuf_deinit(&wire);
+}
+
+static void put_xml(struct peer *p, const char *req, const char *xml)
+{
+	const char *range = strrchr(req, ':');
+	unsigned off = 0, len = 0;
+	char body[4096];
+
+	sscanf(range, ":%x,%x", &off, &len);
+	len = len > 100 ? 100 : len; // in pieces
+	snprintf(body, sizeof(body), "%c%.*s", off + len < strlen(xml) ? 'm' : 'l', (int)len, xml + off);
+	put(p, body, strlen(body));
+}
+
+/* false: hang up */
+static bool answer(struct peer *p, const char *req, size_t n)
+{
+	const char *reply = "";
+
+	note(p, req, n);
+	if (strncmp(req, "qXfer:features:read:target.xml", 30) == 0) {
+		put_xml(p, req, core_xml);
+		return true;
+	}
+	if (strncmp(req, "qXfer:features:read:regs.xml", 28) == 0) {
+		put_xml(p, req, regs_xml);
+		return true;
+	}
+	pthread_mutex_lock(&p->lock);
+	for (unsigned i = p->n; i-- > 0;) {
+		if (strncmp(req, p->line[i].req, strlen(p->line[i].req)) == 0) {
+			reply = p->line[i].reply;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (reply && reply[0] == '\x01')
+		return false;
+	if (reply)
+		put(p, reply, strlen(reply));
+	return true;
+}
+
+static void *peer_main(void *arg)
+{
+	struct peer *p = arg;
+	struct rsp_rx *rx = calloc(1, sizeof(*rx));
+	uint8_t buf[512];
+	bool open = true;
+
+	while (open) {
+		ssize_t n = recv(p->fd, buf, sizeof(buf), 0);
+
+		if (n <= 0)
+			break;
+		for (size_t at = 0; at < (size_t)n && open;) {
+			enum rsp_event ev;
+
+			at += rsp_rx_feed(rx, buf + at, (size_t)n - at, &ev);
+			if (ev == RSP_BREAK) {
+				note(p, "^C", 2);
+				open = answer(p, "break", 5);
+			} else if (ev == RSP_PACKET) {
+				char req[2048];
+
+				snprintf(req, sizeof(req), "%.*s", (int)rx->len, (char *)rx->buf);
+				if (p->nak_once) {
+					p->nak_once = false;
+					send(p->fd, "-", 1, MSG_NOSIGNAL);
+					continue;
+				}
+				send(p->fd, "+", 1, MSG_NOSIGNAL);
+				open = answer(p, req, strlen(req));
+			} else if (ev == RSP_NAK) {
+				open = answer(p, "nak", 3);
+			}
+		}
+	}
+	shutdown(p->fd, SHUT_RDWR);
+	free(rx);
+	return NULL;
+}
+
+/* A server with two threads and everything that QEMU has. */
+static int peer_start(struct peer *p)
+{
+	int pair[2];
+
+	memset(p, 0, sizeof(*p));
+	pthread_mutex_init(&p->lock, NULL);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	p->fd = pair[0];
+	say(p, "qSupported", "PacketSize=200;qXfer:features:read+;vContSupported+");
+	say(p, "?", "T05thread:01;");
+	say(p, "qfThreadInfo", "m02");
+	say(p, "qsThreadInfo", "m01");
+	say(p, "vCont?", "vCont;c;C;s;S");
+	say(p, "z", "E22");
+	say(p, "Z", "OK");
+	say(p, "H", "OK");
+	say(p, "Qqemu.PhyMemMode:1", "OK");
+	say(p, "vCont;", NULL);
+	return pair[1];
+}
+
+static void peer_run(struct peer *p)
+{
+	CHECK_EQ(pthread_create(&p->thread, NULL, peer_main, p), 0);
+}
+
+static void peer_end(struct peer *p)
+{
+	shutdown(p->fd, SHUT_RDWR);
+	pthread_join(p->thread, NULL);
+	close(p->fd);
+}
+
+static int connect_to(struct peer *p, int fd, const struct backend_rsp_hooks *hooks, struct target **t,
+		      struct errtext *why)
+{
+	peer_run(p);
+	return backend_rsp_create(fd, hooks, p, t, why);
+}
+
+static struct target *ready(struct peer *p)
+{
+	int fd = peer_start(p);
+	struct target *t = NULL;
+	struct errtext why;
+
+	say(p, "qfThreadInfo", "m02,01");
+	say(p, "qsThreadInfo", "l");
+	if (connect_to(p, fd, NULL, &t, &why) < 0)
+		print_message("%s\n", why.text);
+	CHECK(t);
+	return t;
+}
+
+static struct stop_event wait_stop(struct target *t)
+{
+	struct stop_event ev;
+	struct pollfd pfd = { .fd = target_event_fd(t), .events = POLLIN };
+	int rc;
+
+	while ((rc = target_next_stop(t, &ev)) == -EAGAIN)
+		CHECK_EQ(poll(&pfd, 1, 5000), 1);
+	CHECK_EQ(rc, 0);
+	return ev;
+}
+
+static struct stop_event run(struct target *t, enum target_action a0, enum target_action a1)
+{
+	struct resume_plan plan = { .vcpu = { { .action = a0 }, { .action = a1 } } };
+
+	CHECK_EQ(target_resume(t, &plan), 0);
+	return wait_stop(t);
+}
+
+TEST(rsp_learns_threads_actions_and_breakpoint_kinds)
+{
+	struct peer p;
+	struct target *t;
+	int fd = peer_start(&p);
+	struct errtext why;
+
+	say(&p, "qfThreadInfo", "m02,01");
+	say(&p, "qsThreadInfo", "l");
+	say(&p, "z3", "");
+	CHECK_EQ(connect_to(&p, fd, NULL, &t, &why), 0);
+	CHECK_EQ(t->nvcpus, 2);
+	CHECK(target_can(t, TARGET_STEP_RANGE));
+	CHECK(target_has_break(t, TARGET_BREAK_SW));
+	CHECK(!target_has_break(t, TARGET_WATCH_READ));
+	CHECK(target_has_break(t, TARGET_WATCH_ACCESS));
+	CHECK(heard(&p, "Qqemu.PhyMemMode:1"));
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_registers_follow_the_servers_numbering)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct arch_regs r = { 0 };
+
+	say(&p, "g", g_text(0x1122, 0x8877665544332211));
+	CHECK_EQ(target_regs_read(t, 1, ARCH_ALL, &r), 0);
+	CHECK_EQ(r.have, ARCH_CORE); // nothing else is whole
+	CHECK_EQ(r.x86.rip, 0x1122);
+	CHECK_EQ(r.x86.rflags, 2);
+	CHECK_EQ(r.x86.gpr[X86_RAX], 0x8877665544332211);
+	CHECK(heard(&p, "Hg2"));
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_unavailable_registers_leave_their_group_out)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct arch_regs r = { 0 };
+	static char text[400];
+
+	snprintf(text, sizeof(text), "%s", g_text(1, 2));
+	memset(text + 26, 'x', 16);
+	say(&p, "g", text);
+	CHECK_EQ(target_regs_read(t, 0, ARCH_CORE, &r), 0);
+	CHECK_EQ(r.have, 0);
+	say(&p, "g", "0011");
+	CHECK_EQ(target_regs_read(t, 0, ARCH_CORE, &r), -EPROTO);
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_writes_only_what_changed_and_believes_what_it_reads_back)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct arch_regs r = { 0 };
+	static char before[400];
+
+	snprintf(before, sizeof(before), "%s", g_text(0x10, 1));
+	say(&p, "g", before);
+	say(&p, "P", "OK");
+	CHECK_EQ(target_regs_read(t, 0, ARCH_CORE, &r), 0);
+	r.x86.gpr[X86_RAX] = 0x1234;
+	CHECK_EQ(target_regs_write(t, 0, ARCH_CORE, &r), -EINVAL); // OK was said, nothing was done
+	CHECK(heard(&p, "P3=3412000000000000"));
+	CHECK(!strstr(p.log, "P0="));
+	say(&p, "P", "");
+	CHECK_EQ(target_regs_write(t, 0, ARCH_CORE, &r), -ENOTSUP);
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_memory_goes_in_pieces_of_the_packet_size)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	uint8_t buf[300];
+	size_t done;
+	static char hex[2 * 224 + 1], rest[2 * 76 + 1];
+
+	memset(hex, 'a', 2 * 224);
+	memset(rest, 'b', 2 * 76);
+	say(&p, "m1000,e0", hex);
+	say(&p, "m10e0,4c", rest);
+	CHECK_EQ(target_mem_read(t, GPA(0x1000), buf, sizeof(buf), &done), 0);
+	CHECK_EQ(done, sizeof(buf));
+	CHECK_EQ(buf[223], 0xaa);
+	CHECK_EQ(buf[224], 0xbb);
+	say(&p, "m10e0,4c", "E14");
+	CHECK_EQ(target_mem_read(t, GPA(0x1000), buf, sizeof(buf), &done), 0);
+	CHECK_EQ(done, 224);
+	say(&p, "m", "E14");
+	CHECK_EQ(target_mem_read(t, GPA(0x9000), buf, 1, &done), -EFAULT);
+	say(&p, "M", "OK");
+	CHECK_EQ(target_mem_write(t, GPA(0x2000), "\x01\xff", 2, &done), 0);
+	CHECK(heard(&p, "M2000,2:01ff"));
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_breakpoints_are_sent_as_differences)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct target_break a[] = { { TARGET_BREAK_SW, GVA(0x10), 1 }, { TARGET_WATCH_WRITE, GVA(0x20), 8 } };
+
+	say(&p, "z", "OK");
+	CHECK_EQ(target_breaks_set(t, a, 2), 0);
+	CHECK(heard(&p, "Z0,10,1") && heard(&p, "Z2,20,8"));
+	p.log[0] = '\0';
+	CHECK_EQ(target_breaks_set(t, a, 2), 0);
+	CHECK_STR(p.log, "");
+	CHECK_EQ(target_breaks_set(t, a + 1, 1), 0);
+	CHECK_STR(p.log, "z0,10,1\n");
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_a_refused_breakpoint_leaves_the_former_set)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct target_break a[] = { { TARGET_BREAK_SW, GVA(0x10), 1 },
+				    { TARGET_BREAK_HW, GVA(0x30), 1 },
+				    { TARGET_WATCH_WRITE, GVA(0x20), 8 } };
+
+	say(&p, "z", "OK");
+	CHECK_EQ(target_breaks_set(t, a, 1), 0);
+	say(&p, "Z2", "E22");
+	p.log[0] = '\0';
+	CHECK_EQ(target_breaks_set(t, a, 3), -EINVAL);
+	CHECK_STR(p.log, "Z1,30,1\nZ2,20,8\nz1,30,1\n");
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_a_plan_becomes_actions_and_held_threads_get_none)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+
+	say(&p, "g", g_text(0x40, 0));
+	say(&p, "vCont;", "T05thread:01;");
+	CHECK_EQ(run(t, TARGET_STEP, TARGET_HOLD).why, STOP_STEP);
+	CHECK(heard(&p, "vCont;s:1"));
+	CHECK_EQ(run(t, TARGET_STEP, TARGET_RUN).why, STOP_STEP);
+	CHECK(heard(&p, "vCont;s:1;c:2"));
+	say(&p, "vCont;", "T02thread:02;");
+	CHECK_EQ(run(t, TARGET_RUN, TARGET_RUN).why, STOP_INTERRUPT);
+	CHECK(heard(&p, "vCont;c"));
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_stop_reasons_come_from_pc_and_set)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct target_break set[] = { { TARGET_BREAK_HW, GVA(0x40), 1 }, { TARGET_WATCH_ACCESS, GVA(0x100), 8 } };
+	struct stop_event ev;
+
+	CHECK_EQ(target_breaks_set(t, set, 2), 0);
+	say(&p, "g", g_text(0x40, 0));
+	say(&p, "vCont;", "T05thread:02;");
+	ev = run(t, TARGET_HOLD, TARGET_RUN);
+	CHECK_EQ(ev.why, STOP_HWBREAK);
+	CHECK_EQ(ev.vcpu, 1);
+	CHECK_EQ(ev.pc.raw, 0x40);
+	say(&p, "vCont;", "T05thread:02;awatch:104;");
+	ev = run(t, TARGET_HOLD, TARGET_RUN);
+	CHECK_EQ(ev.why, STOP_WATCH);
+	CHECK_EQ(ev.watch_kind, HW_ACCESS);
+	CHECK_EQ(ev.watch_at.raw, 0x100);
+	say(&p, "vCont;", "T06thread:01;");
+	ev = run(t, TARGET_RUN, TARGET_HOLD);
+	CHECK_EQ(ev.why, STOP_INTERNAL_ERROR);
+	CHECK_STR(ev.text, "the debug server stopped with signal 6");
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_a_trap_without_reason_runs_on)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct resume_plan plan = { .vcpu = { { .action = TARGET_RUN }, { .action = TARGET_HOLD } } };
+	struct pollfd pfd = { .fd = target_event_fd(t), .events = POLLIN };
+	struct stop_event ev;
+
+	say(&p, "g", g_text(0x40, 0));
+	say(&p, "vCont;", "T05thread:01;");
+	say(&p, "break", "T02thread:01;");
+	CHECK_EQ(target_resume(t, &plan), 0);
+	CHECK_EQ(poll(&pfd, 1, 5000), 1);
+	say(&p, "vCont;", NULL);
+	CHECK_EQ(target_next_stop(t, &ev), -EAGAIN);
+	CHECK_EQ(target_interrupt(t), 0);
+	CHECK_EQ(wait_stop(t).why, STOP_INTERRUPT);
+	CHECK(heard(&p, "^C"));
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_another_vcpu_at_a_breakpoint_is_kept_for_the_next_resume)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct target_break at = { TARGET_BREAK_SW, GVA(0x40), 1 };
+	struct stop_event ev;
+	char *n;
+
+	CHECK_EQ(target_breaks_set(t, &at, 1), 0);
+	say(&p, "g", g_text(0x40, 0)); // both stand there
+	say(&p, "vCont;", "T05thread:01;");
+	ev = run(t, TARGET_RUN, TARGET_RUN);
+	CHECK_EQ(ev.vcpu, 0);
+	CHECK_EQ(run(t, TARGET_STEP, TARGET_HOLD).why, STOP_STEP); // held: stays kept
+	p.log[0] = '\0';
+	ev = run(t, TARGET_RUN, TARGET_RUN);
+	CHECK_EQ(ev.vcpu, 1);
+	CHECK_EQ(ev.why, STOP_SWBREAK);
+	n = strstr(p.log, "vCont");
+	CHECK(!n); // nothing ran for it
+	ev = run(t, TARGET_RUN, TARGET_RUN);
+	CHECK_EQ(ev.vcpu, 0);
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_an_interrupt_that_comes_too_late_leaves_nothing_behind)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct resume_plan plan = { .vcpu = { { .action = TARGET_STEP }, { .action = TARGET_HOLD } } };
+
+	say(&p, "g", g_text(0x40, 0));
+	say(&p, "vCont;", "T05thread:01;");
+	say(&p, "break", NULL);
+	CHECK_EQ(target_resume(t, &plan), 0);
+	CHECK_EQ(target_interrupt(t), 0);
+	CHECK_EQ(wait_stop(t).why, STOP_STEP);
+	CHECK_EQ(run(t, TARGET_STEP, TARGET_HOLD).why, STOP_STEP);
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_nothing_is_sent_while_the_guest_runs)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct resume_plan plan = { .vcpu = { { .action = TARGET_RUN }, { .action = TARGET_RUN } } };
+	uint8_t b;
+	size_t done;
+
+	CHECK_EQ(target_resume(t, &plan), 0);
+	p.log[0] = '\0';
+	CHECK_EQ(target_mem_read(t, GPA(0), &b, 1, &done), -EBUSY);
+	CHECK_EQ(target_mem_write(t, GPA(0), &b, 1, &done), -EBUSY);
+	CHECK(!strstr(p.log, "m0"));
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_hang_up_is_an_exit)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct stop_event ev;
+
+	say(&p, "vCont;", "\x01");
+	ev = run(t, TARGET_RUN, TARGET_RUN);
+	CHECK_EQ(ev.why, STOP_EXIT);
+	CHECK_STR(ev.text, "the debug server hung up");
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_nonsense_for_a_stop_reply_is_an_exit)
+{
+	static const char *const junk[] = { "", "hello", "T", "Tx5", "T05thread:zz;", "T05watch:;", "T05;;x" };
+
+	for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++) {
+		struct peer p;
+		struct target *t = ready(&p);
+
+		say(&p, "g", g_text(0x40, 0));
+		say(&p, "vCont;", junk[i]);
+		CHECK_EQ(run(t, TARGET_STEP, TARGET_STEP).why, i == 6 ? STOP_STEP : STOP_EXIT);
+		target_destroy(t);
+		peer_end(&p);
+	}
+}
+
+TEST(rsp_w_packet_is_an_exit)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+
+	say(&p, "vCont;", "W00");
+	CHECK_EQ(run(t, TARGET_RUN, TARGET_RUN).why, STOP_EXIT);
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_bad_checksums_and_naks_are_repaired)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct arch_regs r = { 0 };
+
+	say(&p, "g", g_text(0x40, 0));
+	say(&p, "nak", g_text(0x40, 0));
+	p.nak_once = true;
+	CHECK_EQ(target_regs_read(t, 0, ARCH_CORE, &r), 0);
+	p.bad_sum_once = true;
+	r = (struct arch_regs){ 0 };
+	CHECK_EQ(target_regs_read(t, 0, ARCH_CORE, &r), 0);
+	CHECK_EQ(r.x86.rip, 0x40);
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_servers_that_make_no_sense_are_refused)
+{
+	static const struct {
+		const char *req, *reply, *why;
+	} bad[] = {
+		{ "qSupported", "PacketSize=zz", "packet size" },
+		{ "qSupported", "PacketSize=10", "packet size" },
+		{ "?", "W00", "stopped" },
+		{ "?", "\x01", "hung up" },
+		{ "vCont?", "", "vCont" },
+		{ "qfThreadInfo", "l", "no threads" },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct peer p;
+		int fd = peer_start(&p);
+		struct errtext why = { "" };
+		struct target *t = NULL;
+
+		say(&p, "qsThreadInfo", "l");
+		say(&p, bad[i].req, bad[i].reply);
+		CHECK(connect_to(&p, fd, NULL, &t, &why) < 0);
+		CHECK(!t);
+		CHECK(strstr(why.text, bad[i].why));
+		peer_end(&p);
+	}
+}
+
+/* ---- target descriptions ---- */
+#include "backend/rsp_regs.h"
+
+static int annex(void *arg, const char *name, struct strbuf *out)
+{
+	strbuf_adds(out,
+		    strcmp(name, "target.xml") == 0 ? arg : "<feature><xi:include href=\"target.xml\"/></feature>");
+	return 0;
+}
+
+TEST(rsp_bad_target_descriptions_are_refused)
+{
+	static char none[] = "<target/>", open[] = "<target>",
+		    loop[] = "<target><xi:include href=\"target.xml\"/></target>",
+		    size[] = "<target><reg name=\"rax\" bitsize=\"0\"/></target>",
+		    number[] = "<target><reg name=\"rax\" bitsize=\"64\" regnum=\"70000\"/></target>",
+		    twice[] = "<target><reg name=\"a\" bitsize=\"8\" regnum=\"1\"/><reg name=\"b\" bitsize=\"8\" "
+			      "regnum=\"1\"/></target>",
+		    noname[] = "<target><reg bitsize=\"8\"/></target>", empty[] = "";
+	char *const bad[] = { none, open, loop, size, number, twice, noname, empty };
+	struct rsp_regmap m;
+	struct errtext why;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK_EQ(rsp_regmap_learn(&m, annex, bad[i], &why), -EPROTO);
+}
+
+TEST(rsp_plain_layout_is_gdbs)
+{
+	struct rsp_regmap m;
+
+	rsp_regmap_plain(&m);
+	CHECK_EQ(m.nregs, 57);
+	CHECK_EQ(m.reg[16].off, 128); // rip
+	CHECK_EQ(m.reg[24].off, 164); // st0
+	CHECK(m.groups & ARCH_CORE);
+	CHECK(m.groups & ARCH_FP);
+	CHECK(!(m.groups & ARCH_SYS));
+}
+
+TESTS(T(rsp_learns_threads_actions_and_breakpoint_kinds), T(rsp_registers_follow_the_servers_numbering),
+      T(rsp_unavailable_registers_leave_their_group_out),
+      T(rsp_writes_only_what_changed_and_believes_what_it_reads_back), T(rsp_memory_goes_in_pieces_of_the_packet_size),
+      T(rsp_breakpoints_are_sent_as_differences), T(rsp_a_refused_breakpoint_leaves_the_former_set),
+      T(rsp_a_plan_becomes_actions_and_held_threads_get_none), T(rsp_stop_reasons_come_from_pc_and_set),
+      T(rsp_a_trap_without_reason_runs_on), T(rsp_another_vcpu_at_a_breakpoint_is_kept_for_the_next_resume),
+      T(rsp_an_interrupt_that_comes_too_late_leaves_nothing_behind), T(rsp_nothing_is_sent_while_the_guest_runs),
+      T(rsp_hang_up_is_an_exit), T(rsp_nonsense_for_a_stop_reply_is_an_exit), T(rsp_w_packet_is_an_exit),
+      T(rsp_bad_checksums_and_naks_are_repaired), T(rsp_servers_that_make_no_sense_are_refused),
+      T(rsp_bad_target_descriptions_are_refused), T(rsp_plain_layout_is_gdbs))
