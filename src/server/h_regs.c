@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "server/internal.h"
+#include "server/packets.h"
+#include "util/cursor.h"
+
+/* Registers: g G p P. Widths and order are those of the session's layout. */
+enum { REG_MAX_BYTES = 64 };
+
+static uint32_t all_groups(const struct arch_layout *l)
+{
+	uint32_t groups = 0;
+
+	for (unsigned i = 0; i < l->nregs; i++)
+		groups |= arch_reg_groups(l, i);
+	return groups;
+}
+
+static void add_reg(const struct arch_layout *l, unsigned num, const struct arch_regs *r, struct rsp_out *out)
+{
+	unsigned size = arch_reg_size(l, num);
+	uint8_t buf[REG_MAX_BYTES];
+
+	if (arch_reg_get(l, num, r, buf) < 0)
+		rsp_out_unavailable(out, size);
+	else
+		rsp_out_hex(out, buf, size);
+}
+
+int h_regs_read(struct session *s, const struct rsp_req *r, struct rsp_out *out)
+{
+	const struct arch_layout *l;
+	struct arch_regs *regs;
+	int rc = session_layout(s, &l);
+
+	if (rc == 0)
+		rc = engine_regs(s->e, session_vcpu_g(s), all_groups(l), &regs);
+	if (rc < 0)
+		return rc;
+	for (unsigned i = 0; i < l->nregs; i++)
+		add_reg(l, i, regs, out);
+	return 0;
+}
+
+int h_reg_read(struct session *s, const struct rsp_req *r, struct rsp_out *out)
+{
+	const struct arch_layout *l;
+	struct arch_regs *regs;
+	int rc = session_layout(s, &l);
+
+	if (rc < 0)
+		return rc;
+	if (r->reg.num >= l->nregs)
+		return -EINVAL;
+	rc = engine_regs(s->e, session_vcpu_g(s), arch_reg_groups(l, r->reg.num), &regs);
+	if (rc < 0)
+		return rc;
+	add_reg(l, r->reg.num, regs, out);
+	return 0;
+}
+
+int h_reg_write(struct session *s, const struct rsp_req *r, struct rsp_out *out)
+{
+	const struct arch_layout *l;
+	uint8_t buf[REG_MAX_BYTES];
+	struct arch_regs *regs;
+	unsigned vcpu = session_vcpu_g(s);
+	struct cur c = cur_init(r->reg.hex, r->reg.hexlen);
+	size_t n = cur_hexbytes(&c, buf, sizeof(buf));
+	int rc = session_layout(s, &l);
+
+	if (rc < 0)
+		return rc;
+	if (!cur_done(&c) || r->reg.num >= l->nregs || n != arch_reg_size(l, r->reg.num))
+		return -EINVAL;
+	rc = engine_regs(s->e, vcpu, arch_reg_groups(l, r->reg.num), &regs);
+	if (rc == 0)
+		rc = arch_reg_set(l, r->reg.num, regs, buf, n);
+	if (rc == 0)
+		rc = engine_regs_flush(s->e, vcpu);
+	if (rc == 0)
+		rsp_out_ok(out);
+	return rc;
+}
+
+/*
+ * One register of a G packet. GDB sends the whole file to change one register: what did not change, and what it was
+ * never shown (x's, or zeros in their place), is left alone, so that read-only registers are no obstacle.
+ */
+static int set_changed(const struct arch_layout *l, unsigned num, struct arch_regs *r, const uint8_t *hex)
+{
+	unsigned size = arch_reg_size(l, num);
+	uint8_t now[REG_MAX_BYTES], buf[REG_MAX_BYTES];
+	struct cur c = cur_init(hex, 2 * (size_t)size);
+
+	if (arch_reg_get(l, num, r, now) < 0)
+		return 0;
+	if (cur_hexbytes(&c, buf, size) != size)
+		return -EINVAL;
+	return memcmp(buf, now, size) == 0 ? 0 : arch_reg_set(l, num, r, buf, size);
+}
+
+static int set_all(const struct arch_layout *l, struct arch_regs *r, const uint8_t *hex)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < l->nregs && rc == 0; i++) {
+		rc = set_changed(l, i, r, hex);
+		hex += 2 * (size_t)arch_reg_size(l, i);
+	}
+	return rc;
+}
+
+int h_regs_write(struct session *s, const struct rsp_req *r, struct rsp_out *out)
+{
+	unsigned vcpu = session_vcpu_g(s);
+	const struct arch_layout *l;
+	struct arch_regs *regs, copy;
+	int rc = session_layout(s, &l);
+
+	if (rc < 0)
+		return rc;
+	if (r->regs.hexlen != 2 * arch_g_size(l))
+		return -EINVAL;
+	rc = engine_regs(s->e, vcpu, all_groups(l), &regs);
+	if (rc < 0)
+		return rc;
+	copy = *regs;
+	rc = set_all(l, &copy, r->regs.hex);
+	if (rc < 0)
+		return rc;
+	*regs = copy; // all values are good: nothing was changed by a packet that failed half-way
+	rc = engine_regs_flush(s->e, vcpu);
+	if (rc == 0)
+		rsp_out_ok(out);
+	return rc;
+}

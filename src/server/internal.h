@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SERVER_INTERNAL_H
+#define SERVER_INTERNAL_H
+
+#include "engine/engine.h"
+#include "rsp/out.h"
+#include "rsp/request.h"
+#include "rsp/rx.h"
+#include "server/session.h"
+
+/* The state of one session, shared by the session, the packet handlers and the stop replies. */
+
+/* What may be on its way from the guest. */
+enum session_wait {
+	WAIT_NONE,
+	WAIT_ATTACH, /* we stop the guest for a new client: packets that need it stopped are held back */
+	WAIT_STOP,   /* the client resumed the guest: it gets a stop reply */
+};
+
+/* Documents read in pieces with qXfer. */
+enum doc_kind { DOC_NONE, DOC_FEATURES, DOC_MEMORY_MAP, DOC_THREADS };
+
+struct session {
+	struct engine *e;
+	enum session_state state;
+	enum session_wait wait;
+	const struct arch_layout *layout; /* chosen when first needed, never changed */
+
+	/* what the client said */
+	bool spoke; /* a valid packet came: until then the guest is left alone */
+	bool noack;
+	bool extended;
+	bool detached; /* extended mode, between D and vAttach */
+	bool phys;     /* addresses in m M X x qCRC qSearch are physical */
+	bool wants_swbreak, wants_hwbreak, wants_binary_upload;
+	struct rsp_tid sel_g, sel_c; /* Hg, Hc */
+
+	/* what the guest did */
+	unsigned cur; /* the vCPU that thread id 0, "any", means: that of the last stop */
+	struct stop_event last_stop;
+	int last_sig;
+	const struct arch_layout *told; /* the layout that fitted vCPU 0 at the last look */
+
+	unsigned next_thread; /* where qsThreadInfo goes on */
+	enum doc_kind doc_kind;
+	struct strbuf doc;
+
+	struct rsp_out out;       /* the reply under construction */
+	struct strbuf wire;       /* bytes for the client */
+	struct strbuf last_frame; /* to send again when it says '-' */
+	struct strbuf held;       /* input behind a held-back packet, which itself is in rx.buf */
+	bool holding;
+	struct rsp_rx rx;
+};
+
+/* Signals as GDB numbers them: GDB's include/gdb/signals.def. */
+enum { SIG_GDB_INT = 2, SIG_GDB_TRAP = 5, SIG_GDB_ABRT = 6, SIG_GDB_SEGV = 11 };
+
+/* Thread n is vCPU n - 1: 0 and -1 are taken by "any" and "all". */
+static inline unsigned session_thread(unsigned vcpu)
+{
+	return vcpu + 1;
+}
+
+/** session_vcpu() - the vCPU a thread id stands for ("any" and "all": the current one). 0; -ESRCH. */
+int session_vcpu(const struct session *s, struct rsp_tid tid, unsigned *ret);
+
+/** session_vcpu_g() - the vCPU whose registers and memory the client looks at. */
+unsigned session_vcpu_g(const struct session *s);
+
+/** session_space() - how the client's addresses are meant now. */
+enum engine_space session_space(const struct session *s);
+
+/** session_layout() - the register layout of this session. Needs a stopped guest the first time. */
+int session_layout(struct session *s, const struct arch_layout **ret);
+
+/** session_attach() - stop a running guest for a client that comes to it; packets that need it stopped wait. */
+void session_attach(struct session *s);
+
+/** session_send_text() - an O packet with @text for the client's console. Legal while a stop reply is owed. */
+void session_send_text(struct session *s, const char *text);
+
+/** stop_reply_fill() - the stop reply for the last stop: T packet, or W when the guest is gone. */
+void stop_reply_fill(struct session *s, struct rsp_out *o);
+
+/** stop_reply_record() - take @ev as the last stop, and its vCPU as the current one. @attach: stopped for a client. */
+void stop_reply_record(struct session *s, const struct stop_event *ev, bool attach);
+
+/** stop_reply_texts() - the O packets that go before the stop reply for the last stop. */
+void stop_reply_texts(struct session *s);
+
+/** stop_is_over() - is the guest's life over with this stop, so that the client gets W? */
+bool stop_is_over(enum stop_why why);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <stdbool.h>
+
+#include "engine/engine.h"
+#include "util/errtext.h"
+#include "util/loop.h"
+
+/*
+ * The debug server: a listening socket (or stdin/stdout), one client session at a time, the packet table. It ties
+ * the wire (rsp) to the engine. Everything runs on the loop's thread.
+ */
+struct server;
+
+struct server_cfg {
+	/* PORT, HOST:PORT (loopback only), unix:PATH (mode 0600), or - for stdin/stdout (SIGPIPE must be ignored) */
+	const char *addr;
+	struct engine *engine; /* must outlive the server */
+	struct loop *loop;     /* likewise */
+	/* Called once when the guest is gone (W or X was sent if there was a client), was killed by the client, or
+	 * - with addr "-" - when the client closed its end (@why NULL). May close the server. */
+	void (*on_end)(void *arg, const struct stop_event *why, bool killed);
+	void *arg;
+};
+
+/**
+ * server_open() - listen. The guest may be stopped (--gdb-wait) or running.
+ * A client that connects to a running guest stops it; when it detaches, dies or sends junk, every breakpoint is
+ * taken out and the guest runs on. A second client is told in one line of text that the server is busy.
+ * Returns: 0; -EINVAL: addr is none of the forms, -EADDRINUSE, -EACCES, ...; @why is always filled on error.
+ */
+int server_open(const struct server_cfg *cfg, struct server **ret, struct errtext *why);
+void server_close(struct server *s); /* NULL ok; detaches the client, removes the Unix socket */
+void server_closep(struct server **s);
+
+/** server_listening() - what to print: "127.0.0.1:1234", "unix:/path", "stdin/stdout". */
+const char *server_listening(const struct server *s);
+
+/** server_has_client() - is a session open? While none is, the caller decides what a guest stop means. */
+bool server_has_client(const struct server *s);
+
+/** server_guest_event() - to be called when engine_event_fd() is readable. Sends the stop reply, or without a
+ *  client hands the event to cfg.on_end if the guest cannot go on. */
+void server_guest_event(struct server *s);
+
+#endif

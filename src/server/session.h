@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SERVER_SESSION_H
+#define SERVER_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "rsp/out.h"
+#include "rsp/rx.h"
+#include "util/strbuf.h"
+
+/*
+ * One client's session, without a socket: bytes in, bytes out. server.c moves the bytes, tests/replay feeds it
+ * transcripts.
+ */
+enum session_state { SESSION_OPEN, SESSION_DETACHED, SESSION_KILLED, SESSION_JUNK, SESSION_EXITED };
+
+struct session;
+int session_create(struct engine *e, struct session **ret);
+void session_destroy(struct session *s); /* NULL ok. Does not touch the guest: see engine_detach(). */
+
+/**
+ * session_input() - bytes from the client. Replies are appended to session_output().
+ * Returns: the state afterwards; anything but SESSION_OPEN: flush the output and close.
+ */
+enum session_state session_input(struct session *s, const void *p, size_t n);
+
+/** session_guest_event() - the engine's event fd is readable: digest it, append a stop reply if there is one. */
+enum session_state session_guest_event(struct session *s);
+
+/** session_output() - wire bytes to send; the caller takes them off the front with session_sent(). */
+const struct strbuf *session_output(const struct session *s);
+void session_sent(struct session *s, size_t n);
+
+/**
+ * session_attached() - has the client taken hold of the guest? False until its first valid packet, so that a stray
+ * connection leaves a guest as it is, and after D in extended mode until vAttach.
+ */
+bool session_attached(const struct session *s);
+
+/** session_guest_over() - has the guest stopped in a way that it cannot go on from? */
+bool session_guest_over(const struct session *s);
+
+/** session_last_stop() - the last stop, for exit codes. */
+const struct stop_event *session_last_stop(const struct session *s);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/internal.h"
+#include "util/macros.h"
+
+/*
+ * What the client is told when the guest stops. A reason is sent only if it is true and the client asked for it: GDB
+ * drops a swbreak or hwbreak stop that matches no breakpoint of its own.
+ * Source: GDB manual, "Stop Reply Packets".
+ */
+struct stop_row {
+	int sig;
+	bool over;  /* and there is nothing to look at any more: W, and the session ends */
+	bool crash; /* worth a line of text with the vCPU's state */
+};
+
+static const struct stop_row stop_rows[STOP_NWHY] = {
+	[STOP_INTERRUPT] = { .sig = SIG_GDB_INT },
+	[STOP_STEP] = { .sig = SIG_GDB_TRAP },
+	[STOP_SWBREAK] = { .sig = SIG_GDB_TRAP },
+	[STOP_HWBREAK] = { .sig = SIG_GDB_TRAP },
+	[STOP_WATCH] = { .sig = SIG_GDB_TRAP },
+	[STOP_POWER_OFF] = { .over = true },
+	[STOP_RESET] = { .sig = SIG_GDB_TRAP, .crash = true },
+	[STOP_TRIPLE_FAULT] = { .sig = SIG_GDB_SEGV, .crash = true },
+	[STOP_INTERNAL_ERROR] = { .sig = SIG_GDB_ABRT, .crash = true },
+	[STOP_EXIT] = { .over = true },
+};
+
+static const char *const watch_key[] = { [HW_WRITE] = "watch", [HW_READ] = "rwatch", [HW_ACCESS] = "awatch" };
+
+bool stop_is_over(enum stop_why why)
+{
+	return stop_rows[why].over;
+}
+
+void stop_reply_record(struct session *s, const struct stop_event *ev, bool attach)
+{
+	s->last_stop = *ev;
+	s->last_sig = stop_rows[ev->why].sig;
+	if (attach && ev->why == STOP_INTERRUPT)
+		s->last_sig = SIG_GDB_TRAP; // nobody typed Ctrl-C: this is only where the client found the guest
+	s->cur = ev->vcpu;
+	s->sel_g.id = session_thread(ev->vcpu); // GDB takes the thread of a stop reply as selected
+	s->doc_kind = DOC_NONE;
+}
+
+static void add_reason(const struct session *s, struct rsp_out *o)
+{
+	const struct stop_event *ev = &s->last_stop;
+
+	if (ev->why == STOP_SWBREAK && s->wants_swbreak)
+		rsp_out_str(o, "swbreak:;");
+	if (ev->why == STOP_HWBREAK && s->wants_hwbreak)
+		rsp_out_str(o, "hwbreak:;");
+	if (ev->why == STOP_WATCH && ev->watch_kind < ARRAY_LEN(watch_key) && watch_key[ev->watch_kind])
+		rsp_out_fmt(o, "%s:%" PRIx64 ";", watch_key[ev->watch_kind], ev->watch_at.raw);
+}
+
+/* Expedited: GDB would ask for pc and sp next. What cannot be read is simply left out. */
+static void add_reg(const struct session *s, const struct arch_layout *l, unsigned num, struct rsp_out *o)
+{
+	struct arch_regs *r;
+	uint8_t buf[64];
+
+	if (engine_regs(s->e, s->last_stop.vcpu, arch_reg_groups(l, num), &r) < 0)
+		return;
+	if (arch_reg_get(l, num, r, buf) < 0)
+		return;
+	rsp_out_fmt(o, "%02x:", num);
+	rsp_out_hex(o, buf, arch_reg_size(l, num));
+	rsp_out_str(o, ";");
+}
+
+void stop_reply_fill(struct session *s, struct rsp_out *o)
+{
+	const struct arch_layout *l;
+
+	if (stop_is_over(s->last_stop.why)) {
+		bool gone = s->last_stop.why == STOP_EXIT;
+
+		rsp_out_fmt(o, "W%02x", gone ? s->last_stop.code & 0xff : stop_exit_code(s->last_stop.why));
+		return;
+	}
+	rsp_out_fmt(o, "T%02xthread:%x;", s->last_sig, session_thread(s->last_stop.vcpu));
+	add_reason(s, o);
+	if (session_layout(s, &l) < 0)
+		return;
+	add_reg(s, l, l->pc, o);
+	add_reg(s, l, l->sp, o);
+}
+
+static void crash_text(struct session *s)
+{
+	_cleanup_(strbuf_deinit) struct strbuf b = { 0 };
+	const struct stop_event *ev = &s->last_stop;
+
+	strbuf_addf(&b, "gdbvm: %s\n", ev->text[0] ? ev->text : stop_why_text(ev->why));
+	if (stop_rows[ev->why].crash) {
+		engine_describe_vcpu(s->e, ev->vcpu, &b);
+		if (b.len && b.s[b.len - 1] != '\n')
+			strbuf_addc(&b, '\n');
+	}
+	if (!b.oom)
+		session_send_text(s, b.s);
+}
+
+/* The layout was chosen by vCPU 0 and stays for the session; when its mode has left that, the user hears it once. */
+static void mode_text(struct session *s)
+{
+	const struct target *t = engine_target(s->e);
+	const struct arch_layout *l, *now;
+	char text[160];
+	struct arch_regs *r;
+
+	if (t->layout || s->last_stop.vcpu != 0 || session_layout(s, &l) < 0)
+		return;
+	if (engine_regs(s->e, 0, ARCH_CORE | ARCH_SYS, &r) < 0)
+		return;
+	now = t->arch->layout(r);
+	if (now != l && now != s->told) {
+		const char *mode = t->arch->mode_text(r);
+
+		snprintf(text, sizeof(text),
+			 "gdbvm: vCPU 0 is now in %s%s; reconnect (target remote) for its %s registers\n", mode,
+			 strstr(mode, "mode") ? "" : " mode", now->gdb_name);
+		session_send_text(s, text);
+	}
+	s->told = now;
+}
+
+void stop_reply_texts(struct session *s)
+{
+	const struct stop_event *ev = &s->last_stop;
+
+	if (ev->text[0] || stop_rows[ev->why].crash)
+		crash_text(s);
+	if (!stop_is_over(ev->why))
+		mode_text(s);
+}
