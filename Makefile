@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The short front of meson. `make demo`, `make check` and `make check-lab` do all their own set-up on a fresh Debian 12.
+B ?= build
+
+all: $(B)/build.ninja
+	ninja -C $(B) src/cmd/gdbvm
+	@ln -sf src/cmd/gdbvm $(B)/gdbvm
+
+$(B)/build.ninja:
+	@command -v meson >/dev/null || \
+		{ echo "meson is missing: 'make deps' installs what the build needs (tools/packages has the list)"; exit 1; }
+	meson setup $(B)
+
+deps:
+	tools/install-packages build
+
+# The main job on a stock Debian kernel, narrated.
+demo:
+	tools/install-packages build demo
+	$(MAKE) all
+	tools/demo $(B)
+
+# A build under sanitizers; -O1 keeps the stacks readable.
+build-asan/build.ninja:
+	meson setup build-asan -Db_sanitize=address,undefined -Doptimization=1
+build-tsan/build.ninja:
+	meson setup build-tsan -Db_sanitize=thread -Doptimization=1
+build-fuzz/build.ninja:
+	CC=clang meson setup build-fuzz -Dfuzz=true -Doptimization=1
+build-arm64/build.ninja:
+	meson setup build-arm64 --cross-file cross/aarch64-linux-gnu.ini -Dtests=false
+build-clang/build.ninja:
+	CC=clang meson setup build-clang
+
+# Everything that runs in minutes, on any machine. The last line is `N passed, N failed, N skipped`.
+check:
+	tools/install-packages build demo check
+	$(MAKE) all build-asan/build.ninja build-tsan/build.ninja
+	ninja -C $(B)
+	ninja -C build-asan
+	ninja -C build-tsan
+	tests/run.py \
+		layers='!tools/check_layers.py . $(B)' \
+		style='!tools/check_style.sh' \
+		unit=$(B):unit replay=$(B):replay fuzz=$(B):fuzz \
+		asan-unit=build-asan:unit asan-replay=build-asan:replay asan-fuzz=build-asan:fuzz \
+		tsan-unit=build-tsan:unit \
+		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg' \
+		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab stock'
+
+# What needs an emulator built from source, and longer runs.
+check-lab:
+	tools/install-packages build demo check lab
+	$(MAKE) all build-clang/build.ninja build-fuzz/build.ninja build-arm64/build.ninja
+	ninja -C $(B)
+	ninja -C build-clang
+	ninja -C build-fuzz fuzzers
+	$(MAKE) lab
+	tests/run.py \
+		arm64-build='!ninja -C build-arm64' \
+		clang-unit=build-clang:unit clang-replay=build-clang:replay fuzz=build-fuzz:fuzz-long \
+		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab patched'
+
+# The nested test machine: kernels, its initrd, and the QEMU with the patch of lab/, once, into the cache.
+lab:
+	tools/install-packages build check lab
+	tools/fetch-kernel
+	tools/make-initrd busybox
+	lab/prepare
+	lab/build-qemu
+
+clean:
+	rm -rf $(B) build-asan build-tsan build-clang build-fuzz build-arm64
+
+.PHONY: all deps demo check check-lab lab clean

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+#include "engine/engine.h"
+#include "util/errtext.h"
+#include "vmm/vm.h"
+
+/* The exit statuses of gdbvm, as gdbvm(1) lists them, next to enum target_exit and 128 + signal. */
+enum cmd_status {
+	CMD_OK = 0,          /* the user quit, or the debugger killed the guest */
+	CMD_USAGE = 2,       /* an option, or the value of one, is wrong */
+	CMD_ENVIRONMENT = 3, /* something of this machine is missing: /dev/kvm, rights to it, QEMU */
+	CMD_FILE = 4,        /* a file is missing, or is not what it should be */
+	CMD_LISTEN = 5,      /* the address of --gdb cannot be listened on */
+};
+
+enum cmd_accel { CMD_ACCEL_AUTO, CMD_ACCEL_KVM, CMD_ACCEL_TCG };
+
+/* What `gdbvm run` was asked for. Strings live as long as argv, but for params (malloc). */
+struct run_options {
+	struct vm_cfg vm;
+	char *params;
+	char *flat_path; /* malloc */
+	const char *gdb; /* NULL: no debug server */
+	bool gdb_wait;
+	enum cmd_accel accel;
+	const char *console; /* NULL: the terminal */
+};
+
+/** run_options_parse() - argv of `gdbvm run`. Exits with CMD_USAGE and a message when something is wrong. */
+void run_options_parse(int argc, char **argv, struct run_options *o);
+void run_options_deinit(struct run_options *o);
+
+/** cmd_run() - the subcommand. Returns: the exit status. */
+int cmd_run(int argc, char **argv);
+
+/**
+ * accel_choose() - what `auto` means on this machine, with a sentence why.
+ * Hardware KVM is /dev/kvm that can be opened plus vmx or svm in /proc/cpuinfo.
+ * Returns: the accelerator, never AUTO; a negative CMD_ENVIRONMENT with @why if KVM was asked for and is not there.
+ */
+int accel_choose(enum cmd_accel asked, struct errtext *why);
+
+/** report_end() - tell the person how the guest ended, with registers and code bytes where there are any.
+ *  Returns: the exit status. */
+int report_end(struct engine *e, const struct stop_event *ev);
+
+#endif

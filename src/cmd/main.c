@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "util/log.h"
+#include "version.h"
+
+static int cmd_version(int argc, char **argv)
+{
+	puts("gdbvm " GDBVM_VERSION);
+	return CMD_OK;
+}
+
+static int cmd_help(int argc, char **argv);
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "run", cmd_run, "start a guest, with a debug server if --gdb is given (gdbvm run --help)" },
+	{ "help", cmd_help, "this text" },
+	{ "version", cmd_version, "the version" },
+};
+
+static int cmd_help(int argc, char **argv)
+{
+	puts("gdbvm: a debug server for virtual machines\n\nusage: gdbvm COMMAND [OPTION...]\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		printf("  %-8s %s\n", commands[i].name, commands[i].help);
+	puts("\nExample: gdbvm run -k vmlinuz -i initrd -p console=ttyS0 -c 2 -m 512 --gdb 1234 --gdb-wait");
+	return CMD_OK;
+}
+
+static const struct command *find(const char *name)
+{
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+		name = "help";
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+		name = "version";
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* A standard descriptor that is closed would become something of ours, and be written to. */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	closep(&fd);
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *c = argc > 1 ? find(argv[1]) : NULL;
+	struct errtext why;
+
+	fill_standard_fds();
+	signal(SIGPIPE, SIG_IGN);
+	if (log_setup(getenv("GDBVM_LOG"), &why) < 0) {
+		fprintf(stderr, "gdbvm: GDBVM_LOG: %s\n", why.text);
+		return CMD_USAGE;
+	}
+	if (!c) {
+		fprintf(stderr,
+			argc > 1 ? "gdbvm: unknown command '%s': expected run, help or version\n"
+				 : "gdbvm: no command: expected run, help or version\n",
+			argc > 1 ? argv[1] : "");
+		return CMD_USAGE;
+	}
+	return c->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+
+enum { OPT_FIRMWARE = 0x100, OPT_FLAT, OPT_FLAT_MODE, OPT_GDB, OPT_GDB_WAIT, OPT_ACCEL, OPT_ARCH, OPT_CONSOLE };
+
+// clang-format off
+static const struct argp_option options[] = {
+	{ NULL, 0, NULL, 0, "What to run (one of -k, --firmware, --flat):", 1 },
+	{ "kernel", 'k', "FILE", 0, "Linux bzImage, or ELF vmlinux with a PVH note or a 64-bit entry", 1 },
+	{ "initrd", 'i', "FILE", 0, "initial RAM disk for the kernel", 1 },
+	{ "params", 'p', "TEXT", 0, "kernel command line", 1 },
+	{ "firmware", OPT_FIRMWARE, "FILE", 0, "firmware image, mapped to end at 4 GiB", 1 },
+	{ "flat", OPT_FLAT, "FILE@ADDR", 0, "raw code, loaded and started at ADDR", 1 },
+	{ "flat-mode", OPT_FLAT_MODE, "real|long", 0, "start --flat in real mode (default) or identity-mapped long mode", 1 },
+	{ NULL, 0, NULL, 0, "The machine:", 2 },
+	{ "cpus", 'c', "N", 0, "vCPUs, 1 to 16 (default 1)", 2 },
+	{ "mem", 'm', "SIZE", 0, "memory in MiB, or with suffix K, M or G (default 512)", 2 },
+	{ "disk", 'd', "IMAGE", 0, "raw disk image as a virtio block device", 2 },
+	{ "console", OPT_CONSOLE, "FILE|pty|none", 0, "guest's serial port (default: this terminal; Ctrl-A x quits, Ctrl-A c opens a monitor)", 2 },
+	{ "accel", OPT_ACCEL, "auto|kvm|tcg", 0, "what executes the guest (default auto: hardware KVM, else QEMU's TCG)", 2 },
+	{ "arch", OPT_ARCH, "ARCH", 0, "the guest's architecture: x86_64", 2 },
+	{ NULL, 0, NULL, 0, "Debugging:", 3 },
+	{ "gdb", OPT_GDB, "ADDR", 0, "serve GDB on PORT, HOST:PORT (loopback only), unix:PATH, or - for stdin and stdout", 3 },
+	{ "gdb-wait", OPT_GDB_WAIT, NULL, 0, "hold the guest before its first instruction until GDB lets it run", 3 },
+	{ NULL, 0, NULL, 0, "", -1 },
+	{ 0 },
+};
+// clang-format on
+
+/* The whole of @s as a number, decimal or 0x hex, and where it ended. */
+static bool take_number(const char *s, uint64_t *ret, const char **end)
+{
+	char *stop;
+
+	if (*s < '0' || *s > '9')
+		return false;
+	errno = 0;
+	*ret = strtoull(s, &stop, 0);
+	*end = stop;
+	return errno == 0;
+}
+
+static unsigned take_cpus(struct argp_state *st, const char *s)
+{
+	uint64_t n = 0;
+	const char *end = "";
+
+	if (!take_number(s, &n, &end) || *end || n < 1 || n > 16)
+		argp_error(st, "--cpus %s: expected a number from 1 to 16", s);
+	return (unsigned)n;
+}
+
+static uint64_t take_mem(struct argp_state *st, const char *s)
+{
+	static const struct {
+		const char *suffix;
+		unsigned shift;
+	} units[] = { { "", 20 }, { "K", 10 }, { "M", 20 }, { "G", 30 } };
+	const char *end = "";
+	uint64_t n = 0;
+	bool ok = take_number(s, &n, &end);
+
+	for (size_t i = 0; ok && i < ARRAY_LEN(units); i++) {
+		uint64_t size = n << units[i].shift;
+
+		if (strcmp(end, units[i].suffix) != 0)
+			continue;
+		if (size >> units[i].shift != n || size < (1 << 20) || size % (1 << 20) || size > (1ull << 40))
+			break;
+		return size;
+	}
+	argp_error(st, "--mem %s: expected whole MiB from 1 to 1048576, as a number or with suffix K, M or G", s);
+	return 0;
+}
+
+static void take_flat(struct argp_state *st, const char *s, struct run_options *o)
+{
+	const char *at = strrchr(s, '@'), *end = "";
+	uint64_t addr = 0;
+
+	if (!at || at == s || !take_number(at + 1, &addr, &end) || *end)
+		argp_error(st, "--flat %s: expected FILE@ADDR, ADDR decimal or 0x hex", s);
+	free(o->flat_path);
+	o->flat_path = at ? strndup(s, (size_t)(at - s)) : NULL;
+	o->vm.flat = o->flat_path;
+	o->vm.flat_addr = addr;
+}
+
+/* The index of @s in @words, or a usage error that lists them. */
+static int take_word(struct argp_state *st, const char *opt, const char *s, const char *const *words, size_t n)
+{
+	char list[128] = "";
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(s, words[i]) == 0)
+			return (int)i;
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "", words[i]);
+	}
+	argp_error(st, "%s %s: expected %s", opt, s, list);
+	return 0;
+}
+
+static void check(struct argp_state *st, struct run_options *o)
+{
+	int what = !!o->vm.kernel + !!o->vm.firmware + !!o->vm.flat;
+
+	if (what != 1)
+		argp_error(st, "%s: expected exactly one of --kernel, --firmware and --flat",
+			   what ? "too many things to run" : "nothing to run");
+	if (o->vm.initrd && !o->vm.kernel)
+		argp_error(st, "--initrd %s: expected only with --kernel", o->vm.initrd);
+	if (o->gdb_wait && !o->gdb)
+		argp_error(st, "--gdb-wait: expected together with --gdb");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *st)
+{
+	static const char *const accels[] = { "auto", "kvm", "tcg" }, *const modes[] = { "real", "long" };
+	static const char *const archs[] = { "x86_64" };
+	struct run_options *o = st->input;
+
+	switch (key) {
+	case 'k':
+		o->vm.kernel = arg;
+		return 0;
+	case 'i':
+		o->vm.initrd = arg;
+		return 0;
+	case 'p':
+		o->vm.params = arg;
+		return 0;
+	case 'c':
+		o->vm.cpus = take_cpus(st, arg);
+		return 0;
+	case 'm':
+		o->vm.mem_size = take_mem(st, arg);
+		return 0;
+	case 'd':
+		o->vm.disk = arg;
+		return 0;
+	case OPT_FIRMWARE:
+		o->vm.firmware = arg;
+		return 0;
+	case OPT_FLAT:
+		take_flat(st, arg, o);
+		return 0;
+	case OPT_FLAT_MODE:
+		o->vm.flat_mode = (enum vm_flat_mode)take_word(st, "--flat-mode", arg, modes, ARRAY_LEN(modes));
+		return 0;
+	case OPT_GDB:
+		o->gdb = arg;
+		return 0;
+	case OPT_GDB_WAIT:
+		o->gdb_wait = true;
+		return 0;
+	case OPT_ACCEL:
+		o->accel = (enum cmd_accel)take_word(st, "--accel", arg, accels, ARRAY_LEN(accels));
+		return 0;
+	case OPT_ARCH:
+		take_word(st, "--arch", arg, archs, ARRAY_LEN(archs));
+		return 0;
+	case OPT_CONSOLE:
+		o->console = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(st, "%s: unexpected argument", arg);
+		return 0;
+	case ARGP_KEY_END:
+		check(st, o);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* Does the command line say anything about KASLR? */
+static bool has_kaslr_word(const char *params)
+{
+	for (const char *p = params; (p = strstr(p, "kaslr")); p += 5) {
+		const char *start = p - params >= 2 && strncmp(p - 2, "no", 2) == 0 ? p - 2 : p;
+
+		if ((start == params || start[-1] == ' ') && (p[5] == '\0' || p[5] == ' '))
+			return true;
+	}
+	return false;
+}
+
+/* A debugger needs the kernel where its symbols are. */
+static void add_nokaslr(struct run_options *o)
+{
+	if (!o->gdb || !o->vm.kernel || has_kaslr_word(o->vm.params))
+		return;
+	if (asprintf(&o->params, "%s%snokaslr", o->vm.params, *o->vm.params ? " " : "") < 0)
+		return;
+	o->vm.params = o->params;
+	fprintf(stderr,
+		"gdbvm: added nokaslr to the kernel command line, so that symbols fit (kaslr there turns this off)\n");
+}
+
+void run_options_parse(int argc, char **argv, struct run_options *o)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.doc = "Start a guest on KVM (or on QEMU's TCG), with a debug server for GDB.",
+	};
+
+	char name[] = "gdbvm run";
+
+	*o = (struct run_options){ .vm = { .cpus = 1, .mem_size = 512ull << 20, .params = "" } };
+	argp_err_exit_status = CMD_USAGE;
+	argv[0] = name;
+	argp_parse(&argp, argc, argv, 0, NULL, o);
+	add_nokaslr(o);
+}
+
+void run_options_deinit(struct run_options *o)
+{
+	free(o->params);
+	free(o->flat_path);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
+#include "cmd.h"
+
+/* How a guest can end. */
+static const struct {
+	const char *text;
+	bool dump; /* worth all registers, and a line for every vCPU */
+} ends[STOP_NWHY] = {
+	[STOP_POWER_OFF] = { "the guest powered off", false },
+	[STOP_RESET] = { "the guest asked for a reboot", false },
+	[STOP_TRIPLE_FAULT] = { "triple fault: the guest cannot go on", true },
+	[STOP_INTERNAL_ERROR] = { "KVM internal error: the guest cannot go on", true },
+	[STOP_EXIT] = { "the guest is gone", false },
+};
+
+static void dump_vcpu(struct engine *e, unsigned vcpu, bool registers, struct strbuf *out)
+{
+	struct monitor_ctx ctx = { .engine = e, .vcpu = vcpu };
+
+	engine_describe_vcpu(e, vcpu, out);
+	if (registers)
+		engine_monitor(&ctx, "info registers", out);
+}
+
+int report_end(struct engine *e, const struct stop_event *ev)
+{
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	unsigned n = engine_target(e)->nvcpus;
+
+	strbuf_addf(&out, "gdbvm: %s%s%s\n", ends[ev->why].text, ev->text[0] ? ": " : "", ev->text);
+	if (ev->why != STOP_EXIT)
+		dump_vcpu(e, ev->vcpu, ends[ev->why].dump, &out);
+	for (unsigned i = 0; ends[ev->why].dump && i < n; i++)
+		if (i != ev->vcpu)
+			dump_vcpu(e, i, false, &out);
+	fputs(strbuf_str(&out), stderr);
+	return ev->why == STOP_EXIT ? ev->code : (int)stop_exit_code(ev->why);
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backend/backend.h"
+#include "cmd.h"
+#include "console.h"
+#include "server/server.h"
+#include "util/loop.h"
+#include "vmm/boot.h"
+
+/* Everything that `gdbvm run` holds; torn down by run_deinit() in the reverse order. */
+struct run {
+	struct run_options opt;
+	struct console *console;
+	struct loop *loop;
+	struct vm *vm; /* accelerator kvm; owned by the target */
+	struct target *target;
+	struct engine *engine;
+	struct server *server;
+	int serial_fd; /* accelerator tcg: the guest's serial port; -1 */
+	int signal_fd;
+	int status;
+};
+
+static void run_deinit(struct run *r)
+{
+	console_hangup(r->console); // a vCPU's thread may wait for somebody to read
+	server_close(r->server);
+	engine_destroy(r->engine);
+	target_destroy(r->target);
+	console_close(r->console);
+	loop_destroy(r->loop);
+	closep(&r->serial_fd);
+	closep(&r->signal_fd);
+	run_options_deinit(&r->opt);
+}
+
+static int fail(int status, const struct errtext *why)
+{
+	fprintf(stderr, "gdbvm: %s\n", why->text);
+	return status;
+}
+
+static void end(struct run *r, int status)
+{
+	r->status = status;
+	loop_quit(r->loop);
+}
+
+/* ---- the console ---- */
+
+static void on_serial(void *arg, int fd, short revents);
+
+static size_t console_input(void *arg, const void *p, size_t n)
+{
+	struct run *r = arg;
+	ssize_t done;
+
+	if (r->vm)
+		return vm_console_in(r->vm, p, n);
+	done = send(r->serial_fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (done >= 0)
+		return (size_t)done;
+	if (errno != EAGAIN && errno != EINTR)
+		return n; // QEMU is ending; its exit is reported by the target
+	loop_watch(r->loop, r->serial_fd, POLLIN | POLLOUT, on_serial, r);
+	return 0;
+}
+
+static void console_quit(void *arg)
+{
+	end(arg, CMD_OK);
+}
+
+/* A line of the monitor: the guest is held while a command looks at it, unless a debugger has it in its hands. */
+static void console_command(void *arg, const char *line, struct strbuf *answer)
+{
+	struct run *r = arg;
+	struct monitor_ctx ctx = { .engine = r->engine };
+	struct resume_plan go = { 0 };
+	struct stop_event ev;
+	bool was_running = engine_running(r->engine);
+
+	if (strcmp(line, "quit") == 0) {
+		end(r, CMD_OK);
+		return;
+	}
+	if (was_running && r->server && server_has_client(r->server)) {
+		strbuf_adds(answer, "a debugger is connected and the guest is running: stop it there first\n");
+		return;
+	}
+	if (was_running && engine_stop_now(r->engine, &ev) < 0) {
+		strbuf_adds(answer, "the guest could not be stopped\n");
+		return;
+	}
+	if (was_running && ev.why != STOP_INTERRUPT) { // it ended just now
+		end(r, report_end(r->engine, &ev));
+		return;
+	}
+	engine_monitor(&ctx, line, answer);
+	for (unsigned i = 0; i < r->target->nvcpus; i++)
+		go.vcpu[i].action = TARGET_RUN;
+	if (was_running)
+		engine_resume(r->engine, &go);
+}
+
+static const struct console_events console_events = {
+	.input = console_input,
+	.command = console_command,
+	.quit = console_quit,
+};
+
+static void on_serial(void *arg, int fd, short revents)
+{
+	struct run *r = arg;
+	char buf[4096];
+	ssize_t n;
+
+	if (revents & POLLOUT) {
+		loop_watch(r->loop, fd, POLLIN, on_serial, r);
+		console_room(r->console);
+		return;
+	}
+	n = read(fd, buf, sizeof(buf));
+	if (n > 0)
+		console_write(r->console, buf, (size_t)n);
+	else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+		loop_unwatch(r->loop, fd);
+}
+
+/* ---- the guest ---- */
+
+static void on_server_end(void *arg, const struct stop_event *why, bool killed)
+{
+	struct run *r = arg;
+
+	if (!why || killed) {
+		fprintf(stderr, "gdbvm: ended by the debugger\n");
+		end(r, CMD_OK);
+		return;
+	}
+	end(r, report_end(r->engine, why));
+}
+
+static void on_guest_event(void *arg, int fd, short revents)
+{
+	struct run *r = arg;
+	struct stop_event ev;
+
+	if (r->server)
+		server_guest_event(r->server);
+	else if (engine_next_stop(r->engine, &ev) == 0)
+		end(r, report_end(r->engine, &ev));
+}
+
+static void on_signal(void *arg, int fd, short revents)
+{
+	struct signalfd_siginfo info;
+
+	if (read(fd, &info, sizeof(info)) == sizeof(info))
+		end(arg, 128 + (int)info.ssi_signo);
+}
+
+/* ---- set-up ---- */
+
+static int status_of(int err)
+{
+	return err == -ENODEV || err == -EPROTO || err == -ENOMEM || err == -EPIPE ? CMD_ENVIRONMENT : CMD_FILE;
+}
+
+static int open_kvm(struct run *r, struct errtext *why)
+{
+	int rc;
+
+	r->opt.vm.console_out = console_write;
+	r->opt.vm.console_room = console_room;
+	r->opt.vm.console_arg = r->console;
+	rc = vm_open(&r->opt.vm, &r->vm, why);
+	if (rc < 0)
+		return rc;
+	rc = backend_kvm_create(r->vm, &r->target, why);
+	if (rc < 0)
+		vm_close(r->vm);
+	return rc;
+}
+
+static int open_tcg(struct run *r, struct errtext *why)
+{
+	int rc = backend_qemu_create(&r->opt.vm, &r->target, &r->serial_fd, why);
+
+	return rc < 0 ? rc : loop_watch(r->loop, r->serial_fd, POLLIN, on_serial, r);
+}
+
+static int open_guest(struct run *r)
+{
+	struct errtext why = { "" };
+	int rc, accel = accel_choose(r->opt.accel, &why);
+
+	if (accel < 0)
+		return fail(-accel, &why);
+	if (why.text[0])
+		fprintf(stderr, "gdbvm: %s\n", why.text);
+	rc = accel == CMD_ACCEL_KVM ? open_kvm(r, &why) : open_tcg(r, &why);
+	if (rc == 0 && (rc = engine_create(r->target, &r->engine)) < 0)
+		errtext_set(&why, rc, "cannot start the debug engine: %s", strerror(-rc));
+	return rc < 0 ? fail(status_of(rc), &why) : 0;
+}
+
+static int open_server(struct run *r)
+{
+	struct server_cfg cfg = {
+		.addr = r->opt.gdb, .engine = r->engine, .loop = r->loop, .on_end = on_server_end, .arg = r
+	};
+	struct errtext why = { "" };
+
+	if (!r->opt.gdb)
+		return 0;
+	if (server_open(&cfg, &r->server, &why) < 0)
+		return fail(CMD_LISTEN, &why);
+	fprintf(stderr, "gdbvm: %s GDB on %s\n", r->opt.gdb_wait ? "waiting for" : "ready for",
+		server_listening(r->server));
+	return 0;
+}
+
+/* The signals that end us arrive through signal_fd; threads started later inherit the mask. */
+static int take_signals(struct run *r)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (unsigned i = 0; i < ARRAY_LEN(numbers); i++)
+		sigaddset(&set, numbers[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return r->signal_fd < 0 ? -errno : 0;
+}
+
+static int watch_all(struct run *r)
+{
+	struct errtext why = { "the event loop could not be set up" };
+
+	if (loop_watch(r->loop, r->signal_fd, POLLIN, on_signal, r) < 0 ||
+	    loop_watch(r->loop, engine_event_fd(r->engine), POLLIN, on_guest_event, r) < 0 ||
+	    console_watch(r->console, r->loop, &console_events, r) < 0)
+		return fail(CMD_ENVIRONMENT, &why);
+	return 0;
+}
+
+static int open_console(struct run *r)
+{
+	struct errtext why = { "" };
+	const char *spec = r->opt.console;
+
+	if (!spec && r->opt.gdb && strcmp(r->opt.gdb, "-") == 0) {
+		fprintf(stderr, "gdbvm: --gdb - uses stdin and stdout: no console (--console FILE or pty gives one)\n");
+		spec = "none";
+	}
+	return console_open(spec, r->signal_fd, &r->console, &why) < 0 ? fail(CMD_FILE, &why) : 0;
+}
+
+static int set_up(struct run *r)
+{
+	struct errtext why;
+	int rc = take_signals(r);
+
+	if (rc == 0)
+		rc = loop_create(&r->loop);
+	if (rc < 0) {
+		errtext_set(&why, rc, "cannot start: %s", strerror(-rc));
+		return fail(CMD_ENVIRONMENT, &why);
+	}
+	rc = open_console(r);
+	if (rc == 0)
+		rc = open_guest(r);
+	if (rc == 0)
+		rc = open_server(r);
+	return rc == 0 ? watch_all(r) : rc;
+}
+
+static int serve(struct run *r)
+{
+	struct resume_plan go = { 0 };
+	const int rc = set_up(r);
+
+	if (rc != 0)
+		return rc;
+	for (unsigned i = 0; i < r->target->nvcpus; i++)
+		go.vcpu[i].action = TARGET_RUN;
+	if (!r->opt.gdb_wait)
+		engine_resume(r->engine, &go);
+	loop_run(r->loop);
+	return r->status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run r = { .serial_fd = -1, .signal_fd = -1 };
+	int status;
+
+	run_options_parse(argc, argv, &r.opt);
+	status = serve(&r);
+	run_deinit(&r);
+	return status;
+}
