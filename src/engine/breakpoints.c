@@ -216,8 +216,12 @@ int bps_init(struct engine *e)
 
 	if (rc)
 		return -rc;
-	target_filter_set(e->target, bps_filter, e);
 	return 0;
+}
+
+void bps_filter_choose(struct engine *e)
+{
+	target_filter_set(e->target, e->bps.nsites ? bps_filter : NULL, e);
 }
 
 void bps_deinit(struct engine *e)

@@ -71,6 +71,12 @@ int mem_raw_write(struct engine *e, gpa at, const void *buf, size_t len);
 int bps_init(struct engine *e);
 void bps_deinit(struct engine *e);
 
+/**
+ * bps_filter_choose() - have the target ask us about breakpoint instructions exactly while some of ours are in the
+ * guest, so that otherwise the guest's own are not intercepted at all. To be called before each resume.
+ */
+void bps_filter_choose(struct engine *e);
+
 /** bps_overlay() - put the guest's own bytes over our instructions in @buf, which was read at @at. */
 void bps_overlay(struct engine *e, gpa at, uint8_t *buf, size_t len);
 

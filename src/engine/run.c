@@ -77,6 +77,7 @@ static int run_target(struct engine *e, const struct resume_plan *plan)
 {
 	int rc = vcpus_flush(e);
 
+	bps_filter_choose(e);
 	if (rc == 0)
 		rc = target_resume(e->target, plan);
 	if (rc == 0)

@@ -437,7 +437,6 @@ int kvm_cpus_hw_set(struct kvm_cpus *c, const struct target_break *set, unsigned
 	} else {
 		memcpy(c->hw_req, req, n * sizeof(req[0]));
 		c->hw = hw;
-		c->hw_gen++;
 	}
 	pthread_mutex_unlock(&c->lock);
 	return rc;

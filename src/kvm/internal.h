@@ -70,7 +70,6 @@ struct kvm_cpus {
 	/* Written only while the guest is stopped, so vCPU threads read them without the lock. */
 	struct arch_hw_state hw;
 	struct hw_break hw_req[ARCH_MAX_HW]; /* the request that slot[].owner points into */
-	uint64_t hw_gen;
 
 	pthread_mutex_t lock;
 	pthread_cond_t parked; /* a vCPU finished a call */

@@ -54,11 +54,11 @@ static struct kvm_guest_debug encode(struct kvm_cpu *cpu)
 	struct kvm_guest_debug d = { .control = cpu->debug.step ? step_control(cpu) : 0 };
 	unsigned lifted = lifted_slots(cpu);
 
-	if (c->hw.nslots || has_filter(cpu->all))
+	if (has_filter(cpu->all))
 		d.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
 	if (!c->hw.nslots)
 		return d;
-	d.control |= KVM_GUESTDBG_USE_HW_BP;
+	d.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP;
 	for (unsigned i = 0; i < 8; i++)
 		d.arch.debugreg[i] = c->hw.reg[i];
 	for (unsigned i = 0; i < c->hw.nslots; i++) {

@@ -187,7 +187,7 @@ bool target_has_break(const struct target *t, enum target_break_kind kind);
 /** target_can() - can resume do this action on this guest? */
 bool target_can(const struct target *t, enum target_action a);
 
-void target_filter_set(struct target *t, target_filter_fn *fn, void *arg); /* NULL fn: report everything */
+void target_filter_set(struct target *t, target_filter_fn *fn, void *arg); /* NULL: int3 is the guest's own business */
 
 /** target_code_written() - instructions were changed by the debugger: make them visible to fetch. 0 if not needed. */
 int target_code_written(struct target *t, gpa at, size_t len);
@@ -253,5 +253,6 @@ void target_fake_fail_at(struct target *t, unsigned k, int err);
 bool target_fake_failed(struct target *t); /* did that failure happen? */
 /* What the filter says now, as if @vcpu had hit a breakpoint instruction at @pc. */
 enum target_verdict target_fake_ask_filter(struct target *t, unsigned vcpu, gva pc);
+bool target_fake_has_filter(struct target *t);
 
 #endif

@@ -509,6 +509,11 @@ enum target_verdict target_fake_ask_filter(struct target *t, unsigned vcpu, gva 
 	return fake_verdict(fake_of(t), vcpu, pc);
 }
 
+bool target_fake_has_filter(struct target *t)
+{
+	return fake_of(t)->filter != NULL;
+}
+
 bool target_fake_failed(struct target *t)
 {
 	return fake_of(t)->failed;

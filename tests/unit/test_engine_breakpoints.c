@@ -112,12 +112,41 @@ TEST(guest_changed_the_byte_so_removal_leaves_it)
 	world_close(&w);
 }
 
+/* Let the guest run and stop again at once: breakpoints take effect with a resume. */
+static void run_briefly(struct world *w)
+{
+	struct stop_event ev;
+
+	target_fake_push_stop(w->t, &(struct stop_event){ .vcpu = 1, .why = STOP_INTERRUPT });
+	CHECK_EQ(resume(w, TARGET_HOLD, 1, TARGET_RUN), 0);
+	CHECK(wait_stop(w, &ev));
+}
+
+TEST(the_guests_int3_is_left_alone_while_no_breakpoint_is_in)
+{
+	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
+
+	run_briefly(&w);
+	CHECK(!target_fake_has_filter(w.t));
+	CHECK_EQ(insert(&w, ENGINE_HWBP, CODE + 9), 0);
+	run_briefly(&w);
+	CHECK(!target_fake_has_filter(w.t));
+	CHECK_EQ(insert(&w, ENGINE_SWBP, CODE + 5), 0);
+	run_briefly(&w);
+	CHECK(target_fake_has_filter(w.t));
+	CHECK_EQ(take_out(&w, ENGINE_SWBP, CODE + 5), 0);
+	run_briefly(&w);
+	CHECK(!target_fake_has_filter(w.t));
+	world_close(&w);
+}
+
 TEST(breakpoint_on_the_guests_own_int3_comes_and_goes)
 {
-	struct world w = world_open((struct target_fake_cfg){ 0 });
+	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
 
 	w.ram[CODE] = BP;
 	CHECK_EQ(insert(&w, ENGINE_SWBP, CODE), 0);
+	run_briefly(&w);
 	CHECK_EQ(target_fake_ask_filter(w.t, 0, GVA(CODE)), TARGET_REPORT);
 	CHECK_EQ(take_out(&w, ENGINE_SWBP, CODE), 0);
 	CHECK_EQ(w.ram[CODE], BP);
@@ -135,6 +164,7 @@ TEST(filter_tells_ours_from_stale_from_the_guests_own)
 	world_use_tables(&w, 0, w.root);
 	world_use_tables(&w, 1, w.root);
 	CHECK_EQ(insert(&w, ENGINE_SWBP, 0x400005), 0);
+	run_briefly(&w);
 	w.ram[0x9000] = BP;
 	CHECK_EQ(target_fake_ask_filter(w.t, 0, GVA(0x400005)), TARGET_REPORT);
 	CHECK_EQ(target_fake_ask_filter(w.t, 1, GVA(0x700005)), TARGET_REPORT); // the same place
@@ -292,7 +322,8 @@ TESTS(T(same_breakpoint_twice_is_one), T(removing_what_is_not_there_is_fine), T(
       T(address_without_memory_behind_it_takes_no_breakpoint), T(breakpoint_of_another_length_is_refused),
       T(removal_restores_at_the_place_of_insertion_after_page_tables_changed),
       T(two_mappings_of_one_place_share_it_until_the_last_goes), T(guest_changed_the_byte_so_removal_leaves_it),
-      T(breakpoint_on_the_guests_own_int3_comes_and_goes), T(filter_tells_ours_from_stale_from_the_guests_own),
+      T(the_guests_int3_is_left_alone_while_no_breakpoint_is_in), T(breakpoint_on_the_guests_own_int3_comes_and_goes),
+      T(filter_tells_ours_from_stale_from_the_guests_own),
       T(fifth_hardware_breakpoint_finds_no_room_and_changes_nothing),
       T(watchpoints_are_checked_by_kind_length_and_alignment),
       T(target_without_debug_registers_still_has_software_breakpoints),
