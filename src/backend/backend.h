@@ -24,7 +24,7 @@ int backend_rsp_create(int fd, const struct backend_rsp_hooks *hooks, void *arg,
 /**
  * backend_qemu_create() - start QEMU's TCG, halted, with its gdbstub and QMP on private Unix sockets, and return it
  * as a target. @cfg as for vm_open(); @serial_fd: on return, a stream that is the guest's serial port.
- * Returns: 0; -ENOENT: no qemu-system-x86_64 (names the package); -EPROTO...; @why filled.
+ * Returns: 0; -ENODEV: no qemu-system-x86_64 (names the package); -EPROTO...; @why filled.
  */
 int backend_qemu_create(const struct vm_cfg *cfg, struct target **ret, int *serial_fd, struct errtext *why);
 

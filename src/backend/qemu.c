@@ -229,7 +229,7 @@ static int qemu_start(struct start *s, struct errtext *why)
 	rc = a.oom ? -ENOMEM : child_start(&s->q->child, a.v, inherited, n);
 	if (rc == -ENOENT && program != chosen)
 		return errtext_set(
-			why, rc,
+			why, -ENODEV,
 			"there is no %s in PATH: install the package qemu-system-x86, or name a QEMU in GDBVM_QEMU",
 			program);
 	if (rc < 0)

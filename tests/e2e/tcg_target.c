@@ -49,7 +49,7 @@ static struct rig rig_start(enum vm_flat_mode mode, uint64_t at, unsigned cpus, 
 	cfg.flat_mode = mode;
 	cfg.cpus = cpus;
 	g.rc = backend_qemu_create(&cfg, &g.t, &g.serial, &g.why);
-	if (g.rc == -ENOENT)
+	if (g.rc == -ENODEV)
 		print_message("skip: %s\n", g.why.text);
 	else if (g.rc < 0)
 		print_message("cannot start: %s\n", g.why.text);
@@ -58,7 +58,7 @@ static struct rig rig_start(enum vm_flat_mode mode, uint64_t at, unsigned cpus, 
 
 #define RIG(name, mode, at, cpus, image)                                                        \
 	_cleanup_(rig_close) struct rig name = rig_start(mode, at, cpus, image, sizeof(image)); \
-	if (name.rc == -ENOENT)                                                                 \
+	if (name.rc == -ENODEV)                                                                 \
 		skip();                                                                         \
 	CHECK_EQ(name.rc, 0)
 
@@ -527,7 +527,7 @@ TEST(destroy_leaves_no_process)
 	struct rig g = rig_start(VM_FLAT_LONG, LONG, 1, long_code, sizeof(long_code));
 	pid_t pid;
 
-	if (g.rc == -ENOENT)
+	if (g.rc == -ENODEV)
 		skip();
 	pid = qemu_pid(&g);
 	resume(&g, TARGET_RUN, TARGET_HOLD);
@@ -545,7 +545,7 @@ TEST(missing_qemu_names_the_package)
 
 	cfg.flat_addr = 0x8000;
 	setenv("PATH", "/nonexistent", 1);
-	CHECK_EQ(backend_qemu_create(&cfg, &g.t, &g.serial, &g.why), -ENOENT);
+	CHECK_EQ(backend_qemu_create(&cfg, &g.t, &g.serial, &g.why), -ENODEV);
 	setenv("PATH", was ? was : "", 1);
 	free(was);
 	CHECK(strstr(g.why.text, "qemu-system-x86"));
