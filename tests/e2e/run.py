@@ -1,0 +1,313 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Run the end-to-end tests: real GDBs on guests under gdbvm. Prints TAP, and at the end `N passed, N failed, N skipped`.
+
+With --accel kvm the guests run on this machine if its KVM is hardware KVM, else in the lab's machine (lab/l1.py): --lab
+stock with QEMU as Debian ships it, --lab patched with one whose nested SVM knows breakpoints.
+"""
+import argparse
+import fnmatch
+import glob
+import importlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [HERE, os.path.join(ROOT, "lab")]
+
+from l1 import L1, LabError  # noqa: E402
+from process import Host, Timeout  # noqa: E402
+from session import Session  # noqa: E402
+from suite import TESTS  # noqa: E402
+
+# What nested SVM of stock QEMU can do to a guest of a guest, by its major version. int3 never stops it.
+STOCK_HWBREAK_SINCE = 10
+# Waits are given for a fast machine and are stretched where the guest is slow.
+SCALE = {"tcg": 3, "host": 3, "lab": 8}
+
+
+class Skip(Exception):
+    pass
+
+
+class TestTimeout(Exception):
+    pass
+
+
+def hardware_kvm():
+    with open("/proc/cpuinfo") as f:
+        virtualisation = re.search(r"^flags\s.*\b(vmx|svm)\b", f.read(), re.M)
+    return bool(virtualisation) and os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def qemu_major():
+    out = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout
+    match = re.search(r"version (\d+)", out)
+    return int(match.group(1)) if match else 0
+
+
+class Context:
+    """What one run of the tests has: programs, guests, the place where gdbvm runs, and where logs go."""
+
+    def __init__(self, args):
+        self.build = os.path.abspath(args.build)
+        self.gdbvm = os.path.abspath(args.gdbvm or os.path.join(self.build, "src/cmd/gdbvm"))
+        self.root = ROOT
+        self.in_lab = False
+        self.accel = args.accel
+        if self.accel == "auto":
+            self.accel = "kvm" if hardware_kvm() else "tcg"
+        self.lab = args.lab
+        self.in_lab = self.accel == "kvm" and not hardware_kvm()
+        self.where = "lab" if self.in_lab else "tcg" if self.accel == "tcg" else "host"
+        self.env = {}
+        self.logs = tempfile.mkdtemp(prefix="gdbvm-e2e.")
+        self.dir = self.logs
+        self.count = 0
+        self._place = None
+        self._lab_failed = None
+        self._paths = {}
+        self.capabilities = self._capabilities()
+
+    def _capabilities(self):
+        have = {self.accel, self.where}
+        if self.where != "lab":
+            have |= {"hwbreak-base"}
+        if self.where != "lab" or self.lab == "patched":
+            have |= {"int3", "hwbreak"}
+        elif qemu_major() >= STOCK_HWBREAK_SINCE:
+            have |= {"hwbreak"}
+        for program, word in (("tmux", "tmux"), ("mkinitramfs", "own-initrd"), ("mke2fs", "root-disk")):
+            if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
+                have.add(word)
+        return have
+
+    REASONS = {
+        "int3": "software breakpoints do not work in stock QEMU's nested SVM (make check-lab)",
+        "hwbreak": "debug registers do not work in this QEMU's nested SVM (make check-lab)",
+        "hwbreak-base": "QEMU's nested SVM compares debug registers with ip, not cs.base + ip, and hangs",
+        "kvm": "only with --accel kvm", "tcg": "only with --accel tcg", "lab": "only in the lab",
+        "host": "only on hardware KVM", "tmux": "tmux is not installed",
+        "own-initrd": "mkinitramfs is not installed", "root-disk": "mke2fs is not installed",
+    }
+
+    def missing(self, needs):
+        """The reason why a test that has these needs cannot run; empty if it can."""
+        lacking = sorted(needs - self.capabilities)
+        return self.REASONS[lacking[0]] if lacking else ""
+
+    @property
+    def place(self):
+        if self._place is None:
+            self._place = self._start_lab() if self.in_lab else Host()
+        return self._place
+
+    def _start_lab(self):
+        if self._lab_failed:  # it will not come up for the next test either
+            raise LabError(self._lab_failed)
+        begin = time.monotonic()
+        try:
+            l1 = L1(self.lab).start()
+        except LabError as error:
+            self._lab_failed = str(error)
+            raise
+        print(f"# lab: L1 ({self.lab} QEMU) is up after {time.monotonic() - begin:.1f} s", flush=True)
+        return l1
+
+    def check_place(self):
+        """After a failure: if the lab's machine does not answer any more, the next test gets a new one."""
+        if not self.in_lab or self._place is None or self._place.answers():
+            return
+        print(f"# L1 does not answer; its console: {self._place.console()[-500:]!r}")
+        self._place.stop()
+        self._place = None
+
+    def scale(self, seconds):
+        return seconds * SCALE[self.where]
+
+    # ---- files ----
+
+    def _tool(self, *argv):
+        if argv not in self._paths:
+            done = subprocess.run([os.path.join(ROOT, "tools", argv[0]), *argv[1:]], stdout=subprocess.PIPE, text=True)
+            if done.returncode:
+                raise LabError(f"tools/{' '.join(argv)} failed")
+            self._paths[argv] = done.stdout.strip()
+        return self._paths[argv]
+
+    def guest(self, name):
+        return os.path.join(self.build, "tests/guests", name)
+
+    def kernel(self, name):
+        return os.path.join(self._tool("fetch-kernel"), name)
+
+    def initrd(self, kind):
+        return self._tool("make-initrd", kind)
+
+    def scratch(self, name):
+        """A path that gdbvm, wherever it runs, and we can write."""
+        return os.path.join(self.place.share if self.in_lab else self.dir, name)
+
+    def root_disk(self):
+        """A fresh copy of the guest's root disk."""
+        path = self.scratch(f"disk-{self.serial()}.img")
+        shutil.copyfile(self._tool("make-initrd", "disk"), path)
+        return path
+
+    # ---- logs ----
+
+    def serial(self):
+        self.count += 1
+        return self.count
+
+    def log_path(self, name):
+        return os.path.join(self.dir, name)
+
+    def keep(self, name, text):
+        with open(self.log_path(f"{self.serial()}-{name}"), "w") as f:
+            f.write(text)
+
+    def open_logs(self, name):
+        self.dir = os.path.join(self.logs, name)
+        os.makedirs(self.dir, exist_ok=True)
+
+    def close(self):
+        if self._place:
+            self._place.stop()
+
+
+class Runner:
+    def __init__(self, context, tests):
+        self.context, self.tests = context, tests
+        self.session, self.scene = None, None
+        self.passed, self.failed, self.skipped = 0, 0, 0
+
+    def end_scene(self):
+        session, self.session, self.scene = self.session, None, None
+        if session:
+            session.close()
+
+    def session_for(self, test):
+        if self.scene is not test.scene:
+            self.end_scene()
+        if self.session:
+            self.session.settle()
+            return self.session
+        scene, context = test.scene, self.context
+        context.open_logs(test.name)
+        symbols = scene.symbols(context) if scene.symbols else None
+        self.session = Session(context, scene.args(context), symbols, scene.init(context), scene.wait)
+        self.scene = scene
+        if scene.prepare:
+            scene.prepare(self.session)
+            self.session.settle()
+        return self.session
+
+    def run_one(self, test):
+        reason = self.context.missing(test.needs)
+        if reason:
+            raise Skip(reason)
+        if test.scene:
+            test.function(self.session_for(test))
+        else:
+            self.end_scene()
+            self.context.open_logs(test.name)
+            test.function(self.context)
+
+    def _alarm(self, number, frame):
+        raise TestTimeout("the test's time is over")
+
+    def run(self):
+        signal.signal(signal.SIGALRM, self._alarm)
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and clean up
+        print(f"1..{len(self.tests)}", flush=True)
+        for number, test in enumerate(self.tests, 1):
+            begin = time.monotonic()
+            signal.setitimer(signal.ITIMER_REAL, self.context.scale(test.cap))
+            try:
+                self.run_one(test)
+                self.passed += 1
+                print(f"ok {number} - {test.name} # {time.monotonic() - begin:.1f} s", flush=True)
+            except Skip as why:
+                self.skipped += 1
+                print(f"ok {number} - {test.name} # SKIP {why}", flush=True)
+            except Exception as error:  # whatever went wrong, it is this test's failure
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                self.failed += 1
+                self.report(number, test, error)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        self.end_scene()
+
+    def report(self, number, test, error):
+        print(f"not ok {number} - {test.name}")
+        where = [line for line in traceback.extract_tb(error.__traceback__) if "/test_" in line.filename]
+        for line in where[-1:]:
+            print(f"# {os.path.basename(line.filename)}:{line.lineno}: {line.line}")
+        if not where:
+            print("# " + "".join(traceback.format_exc()).replace("\n", "\n# "))
+        print(f"# {type(error).__name__}: {error}")
+        try:
+            self.end_scene()
+        except Exception as also:
+            print(f"# and closing: {also}")
+        self.context.check_place()
+        for path in sorted(glob.glob(os.path.join(self.context.dir, "*gdbvm-stderr.log")))[-1:]:
+            with open(path, errors="replace") as f:
+                for line in f.read().splitlines()[-12:]:
+                    print(f"# gdbvm: {line}")
+        print(f"# logs: {self.context.dir}", flush=True)
+
+
+def load_tests(patterns):
+    for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
+        importlib.import_module(os.path.basename(path)[:-3])
+    if not patterns:
+        return TESTS
+    return [t for t in TESTS if any(fnmatch.fnmatch(t.name, p) or p in t.name for p in patterns)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", required=True, help="the build directory")
+    parser.add_argument("--gdbvm", help="the program, if it is not the build directory's")
+    parser.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="auto")
+    parser.add_argument("--lab", choices=["stock", "patched"], default="stock")
+    parser.add_argument("--list", action="store_true", help="print the names and end")
+    parser.add_argument("names", nargs="*", help="tests to run: names, parts of names, or patterns")
+    args = parser.parse_args()
+    tests = load_tests(args.names)
+    if args.list:
+        print("\n".join(f"{t.name}  {' '.join(sorted(t.needs))}" for t in tests))
+        return 0
+    if not tests:
+        parser.error(f"no test is called {' '.join(args.names)}")
+    context = Context(args)
+    places = {"lab": f"in the lab ({args.lab} QEMU)", "host": "on this machine", "tcg": "in QEMU"}
+    print(f"# end-to-end tests: accelerator {context.accel}, guests run {places[context.where]}")
+    runner = Runner(context, tests)
+    begin = time.monotonic()
+    try:
+        runner.run()
+    finally:
+        runner.end_scene()
+        context.close()
+    if runner.failed:
+        print(f"# logs of all tests: {context.logs}")
+    else:
+        shutil.rmtree(context.logs, ignore_errors=True)
+    print(f"# took {time.monotonic() - begin:.0f} s")
+    print(f"{runner.passed} passed, {runner.failed} failed, {runner.skipped} skipped")
+    return 1 if runner.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Command lines that cannot work: one clear line that names the value, and a documented exit status."""
+import os
+import socket
+
+from guests import flat
+from session import Guest, check, check_eq
+from suite import test
+
+USAGE, ENVIRONMENT, FILE, LISTEN = 2, 3, 4, 5
+
+
+def refused(context, args, status, *words):
+    """gdbvm run ARGS must end at once with `status` and a message that has all `words`."""
+    process = context.place.spawn([context.gdbvm, "run", "--accel", context.accel, *args])
+    try:
+        check_eq(process.wait(context.scale(20)), status, f"exit status of {' '.join(args)}")
+        text = process.err.text()
+        for word in words:
+            check(word in text, f"the message of {' '.join(args)} names {word!r}: {text!r}")
+        check(text.count("\n") <= 4, f"the message is short: {text!r}")
+    finally:
+        process.stop()
+
+
+@test()
+def bad_option_values(context):
+    kernel = ["-k", context.kernel("vmlinuz")]
+    for args, word in [
+            (["-c", "0"], "0"), (["-c", "17"], "17"), (["-c", "two"], "two"), (["-m", "12Q"], "12Q"), (["-m", "0"], "0"),
+            (["--gdb-wait"], "--gdb"), (["extra"], "extra"), (["--console"], "console"), (["--accel", "warp"], "warp"),
+            (["--arch", "vax"], "vax"), (["--flat", "x"], "x")]:
+        refused(context, kernel + args, USAGE, word)
+    refused(context, [], USAGE, "--kernel")
+    refused(context, ["-i", "x", "--flat", "x@0x8000"], USAGE, "--initrd")
+
+
+@test()
+def bad_debugger_addresses(context):
+    what = flat("count")["args"](context)
+    for address in ("99999", "0.0.0.0:1234", "example.org:1", "unix:", "nonsense"):
+        refused(context, what + ["--gdb", address], LISTEN, address.split(":")[0] if address != "unix:" else "unix")
+
+
+@test()
+def files_that_are_not_there_or_not_kernels(context):
+    refused(context, ["-k", "/no/such/kernel"], FILE, "/no/such/kernel", "No such file")
+    refused(context, ["-k", "/"], FILE, "/")
+    refused(context, ["-k", "/etc/passwd"], FILE, "/etc/passwd")
+    refused(context, ["-k", "/bin/true"], FILE, "/bin/true")
+    refused(context, ["-k", context.kernel("vmlinuz"), "-i", "/no/such/initrd"], FILE, "/no/such/initrd")
+    refused(context, ["-k", context.kernel("vmlinuz"), "-d", "/no/such/disk"], FILE, "/no/such/disk")
+    refused(context, ["--flat", "/no/such/code@0x8000"], FILE, "/no/such/code")
+    refused(context, ["--firmware", "/no/such/firmware"], FILE, "/no/such/firmware")
+
+
+@test()
+def a_kernel_that_does_not_fit_into_memory(context):
+    refused(context, ["-k", context.kernel("vmlinuz"), "-m", "8"], FILE, "vmlinuz", "MiB")
+
+
+@test(needs="tcg")
+def a_port_in_use(context):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused(context, flat("count")["args"](context) + ["--gdb", port], LISTEN, port, "listening")
+
+
+@test(needs="tcg")
+def kvm_without_dev_kvm(context):
+    """In a mount namespace where /dev/kvm is /dev/null's kin: a file that is no KVM."""
+    if os.geteuid() != 0:
+        return
+    args = ["run", "--accel", "kvm", *flat("count")["args"](context)]
+    script = 'mount -t tmpfs none /dev && exec "$@"'
+    process = context.place.spawn(["unshare", "--mount", "sh", "-c", script, "sh", context.gdbvm, *args])
+    check_eq(process.wait(context.scale(20)), ENVIRONMENT, "exit status")
+    check("/dev/kvm" in process.err.text(), f"the message names /dev/kvm: {process.err.text()!r}")
+
+
+@test(needs="tcg")
+def tcg_without_qemu(context):
+    args = ["run", "--accel", "tcg", *flat("count")["args"](context)]
+    process = context.place.spawn([context.gdbvm, *args], env={"PATH": "/nonexistent"})
+    check_eq(process.wait(context.scale(20)), ENVIRONMENT, "exit status")
+    check("qemu-system-x86_64" in process.err.text(), f"the message names QEMU: {process.err.text()!r}")
+
+
+@test()
+def help_and_version(context):
+    for args in (["--help"], ["run", "--help"], ["--version"]):
+        process = context.place.spawn([context.gdbvm, *args])
+        check_eq(process.wait(context.scale(20)), 0, f"exit status of {args}")
+        check("gdbvm" in process.out.text(), f"{args} prints something")
+
+
+@test()
+def nokaslr_is_added_and_said(context):
+    with Guest(context, ["-k", context.kernel("vmlinuz"), "-p", "console=ttyS0"]) as guest:
+        check("nokaslr" in guest.messages.text(), "it says that nokaslr was added")
+    with Guest(context, ["-k", context.kernel("vmlinuz"), "-p", "console=ttyS0 kaslr"]) as guest:
+        check("nokaslr" not in guest.messages.text(), "a kaslr word is left alone")

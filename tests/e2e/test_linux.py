@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The main job: Debian's stock kernel, from its first instruction to user space, by its source lines."""
+import re
+
+from guests import UP, linux
+from session import check, check_eq, started
+from suite import Scene, test
+
+
+def to_start_kernel(s):
+    s.hbrk("start_kernel")
+    s.cont()
+    s.expect_stop(timeout=s.context.scale(40), reason="breakpoint-hit", func="start_kernel")
+
+
+def to_user_space(s):
+    s.cont()
+    s.wait_console(UP)
+
+
+EARLY = Scene(**linux(cpus=2), prepare=to_start_kernel, needs="hwbreak")
+LATE = Scene(**linux(cpus=2), prepare=to_user_space)
+
+
+@test(needs="hwbreak")
+def from_the_first_instruction_to_start_kernel(context):
+    with started(context, linux()) as s:
+        first = s.pc()
+        check(first < 1 << 32, f"the kernel starts in low memory, not at {first:#x}")
+        check_eq(s.cmd("x/10i $pc").count("\n"), 10, "lines of x/10i")
+        s.stepi()
+        check(s.pc() != first, "one instruction was taken")
+        to_start_kernel(s)
+        check("set_task_stack_end_magic" in s.cmd("list start_kernel,+10"), "GDB shows the kernel's source")
+        check("init/main.c" in s.cmd("info line"), "and knows the file")
+
+
+@EARLY.test(needs="int3")
+def steps_through_start_kernel_by_source_line(s):
+    lines = []
+    for _ in range(3):
+        stop = s.next()
+        check_eq(stop["frame"]["func"], "start_kernel", "function after next")
+        lines.append(int(stop["frame"]["line"]))
+    check(lines == sorted(set(lines)), f"lines grow: {lines}")
+
+
+@EARLY.test(needs="int3")
+def steps_into_a_function_and_finishes_it(s):
+    s.tbrk("setup_arch")
+    s.cont()
+    s.expect_stop(func="setup_arch")
+    check("start_kernel" in s.cmd("backtrace"), "start_kernel is the caller")
+    s.run_to_stop("finish", timeout=s.context.scale(60), reason="function-finished", func="start_kernel")
+
+
+@EARLY.test(needs="int3")
+def breaks_by_source_line_later_in_boot(s):
+    bp = s.brk("kernel_init_freeable")
+    s.cont()
+    s.expect_stop(timeout=s.context.scale(60), bp=bp, func="kernel_init_freeable")
+    check("kernel_init" in s.cmd("backtrace"), "kernel_init is the caller")
+    s.run_to_stop("advance do_basic_setup", timeout=s.context.scale(60))
+
+
+@EARLY.test()
+def prints_structures_of_the_kernel(s):
+    check("swapper" in s.value("init_task.comm"), f"init_task.comm is {s.value('init_task.comm')}")
+    check_eq(s.int("init_task.pid"), 0, "init_task.pid")
+    check("Linux version 6." in s.cmd("x/s linux_banner") or "Linux version" in s.value("linux_banner"), "linux_banner")
+    check("next = " in s.cmd("print init_task.tasks"), "a list head prints with its fields")
+
+
+@EARLY.test()
+def sets_a_variable_and_a_register(s):
+    old = s.int("panic_timeout")
+    s.cmd("set var panic_timeout = 77")
+    check_eq(s.int("panic_timeout"), 77, "panic_timeout")
+    s.cmd(f"set var panic_timeout = {old}")
+    old = s.reg("rbx")
+    s.cmd("set $rbx = 0xfeed")
+    check_eq(s.reg("rbx"), 0xFEED, "rbx")
+    s.cmd(f"set $rbx = {old}")
+
+
+@EARLY.test()
+def watches_a_variable_that_changes(s):
+    wp = s.watch("jiffies_64")
+    old = s.int("jiffies_64")
+    s.cont()
+    stop = s.expect_stop(timeout=s.context.scale(60), watch=wp)
+    check(int(stop["value"]["new"]) > old, "jiffies_64 grew")
+
+
+@EARLY.test()
+def boots_to_user_space_after_all_that(s):
+    s.cont()
+    s.wait_console(UP, 90)
+    s.interrupt()
+    check(not re.search(r"soft lockup|rcu.*stall|Oops|BUG:", s.console.text()), "the kernel has nothing to complain about")
+
+
+@LATE.test()
+def two_vcpus_are_two_threads(s):
+    check_eq(len(s.threads()), 2, "threads")
+    s.cont()
+    s.wait_console(r"cpus 2\b", 20)
+    s.interrupt()
+    bases = []
+    for thread in (1, 2):
+        s.cmd(f"thread {thread}")
+        bases.append((s.reg("gs_base") or s.reg("k_gs_base"), s.reg("rsp")))
+    check(bases[0] != bases[1], f"each vCPU has its own registers: {bases}")
+
+
+@LATE.test()
+def steps_a_running_kernel(s):
+    s.cont()
+    s.interrupt()
+    for _ in range(10):
+        before = s.pc()
+        s.run_to_stop("stepi", reason="end-stepping-range")
+        check(s.pc() != before or "hlt" in s.cmd("x/i $pc") or "rep" in s.cmd("x/i $pc"), f"pc stays at {before:#x}")
+    check("#0" in s.cmd("backtrace 3"), "there is a backtrace")
+
+
+@LATE.test(needs="int3")
+def breaks_in_the_running_kernel_on_either_vcpu(s):
+    bp = s.brk("tick_sched_timer") if "tick_sched_timer" in s.cmd("info line tick_sched_timer") else s.brk("do_idle")
+    for _ in range(6):
+        s.cont()
+        s.expect_stop(timeout=s.context.scale(30), bp=bp)
+
+
+@LATE.test(needs="hwbreak")
+def watches_jiffies(s):
+    wp = s.watch("jiffies_64")
+    for _ in range(3):
+        s.cont()
+        s.expect_stop(timeout=s.context.scale(30), watch=wp)
+
+
+@LATE.test()
+def reads_the_kernels_memory(s):
+    check("swapper" in s.value("init_task.comm"), f"init_task.comm is {s.value('init_task.comm')}")
+    check(s.int("jiffies_64") > 0, "jiffies_64")
+
+
+@test()
+def a_long_halt_leaves_the_kernel_calm(context):
+    """Time stands still while GDB has the guest: the counter goes on where it was, and nobody reports a stall."""
+    with started(context, linux(do="count", cpus=2)) as s:
+        s.cont()
+        s.wait_console(r"count 3\b", 90)
+        s.interrupt()
+        last = re.findall(r"count (\d+)", s.console.text())[-1]
+        s.expect_no_stop(25 / s.context.scale(1))
+        s.cont()
+        s.wait_console(rf"count {int(last) + 5}\b", 60)
+        text = s.console.text()
+        check(not re.search(r"soft lockup|rcu.*stall|clocksource.*unstable|hung_task", text), f"console: {text[-400:]}")
+
+
+@test()
+def a_client_killed_hard_leaves_the_kernel_counting(context):
+    with started(context, linux(do="count")) as s:
+        s.cont()
+        s.wait_console(r"count 2\b", 90)
+        s.gdb.kill_hard()
+        last = int(re.findall(r"count (\d+)", s.console.text())[-1])
+        s.wait_console(rf"count {last + 10}\b", 60)
+        s.reconnect()
+        s.detach()
+        last = int(re.findall(r"count (\d+)", s.console.text())[-1])
+        s.wait_console(rf"count {last + 5}\b", 60)

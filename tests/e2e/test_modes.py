@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The modes of the processor before 64-bit: real mode, protected mode, and the three kinds of paging."""
+from guests import flat
+from session import check, check_eq, started
+from suite import Scene, test
+
+REAL = Scene(**flat("real"))
+
+# label where the guest stays, value of `go` that lets it go on, virtual address of the marked word, words of the mode
+PARTS = [
+    ("at_real", 1, None, "real"),
+    ("at_protected", 2, 0x400000, "protected"),
+    ("at_paging", 3, 0x40000000, "32-bit"),
+    ("at_pae", 4, 0x80000000, "PAE"),
+    ("at_long", 5, 0xFFFF800000000000, "64-bit"),
+]
+
+
+@REAL.test()
+def real_mode_starts_at_its_first_instruction(s):
+    s.cmd("set architecture i8086")
+    check_eq(s.pc(), s.address("_start"), "pc")
+    check("xor" in s.cmd("x/i $pc") and "%ax,%ax" in s.cmd("x/i $pc"), "16-bit code is shown as such")
+
+
+@REAL.test()
+def real_mode_steps(s):
+    s.stepi()
+    s.stepi()
+    check_eq(s.pc(), s.address("_start") + 4, "pc after two instructions of two bytes")
+    s.cmd("set $ax = 0x1234") if "ax" in s.cmd("info registers eax").split() else s.cmd("set $eax = 0x1234")
+    check_eq(s.int("$eax") & 0xFFFF, 0x1234, "ax")
+
+
+@REAL.test()
+def real_mode_memory_through_another_segment(s):
+    for _ in range(50):
+        s.cont()
+        s.interrupt()
+        if s.word(s.address("ticks"), "h") > 1:
+            break
+    ticks, copy = s.word(s.address("ticks"), "h"), s.word(0x20010, "h")
+    check(ticks > 1 and (ticks - copy) & 0xFFFF in (0, 1), f"2000:0010, {copy}, follows the counter, {ticks}")
+
+
+@REAL.test(needs="int3")
+def real_mode_software_breakpoint(s):
+    bp = s.brk("*&store")
+    for _ in range(2):
+        s.cont()
+        s.expect_stop(bp=bp, pc=s.address("store"))
+
+
+@REAL.test(needs="hwbreak")
+def real_mode_hardware_breakpoint_and_watchpoint(s):
+    bp = s.hbrk("*&far_store")
+    s.cont()
+    s.expect_stop(bp=bp, pc=s.address("far_store"))
+    s.delete(bp)
+    wp = s.watch("*(unsigned short *)0x20010")
+    s.cont()
+    s.expect_stop(watch=wp)
+
+
+def stop_in_the_other_segment(s):
+    s.cmd("set var *(short *)&stop = 1")
+    s.cont()
+    s.expect_stop(pc=s.address("in_segment"))
+    check_eq(s.int("$cs"), 0x800, "cs")
+    check("mov" in s.cmd("x/i $pc"), "the code at the linear pc is shown")
+
+
+@REAL.test(needs="int3")
+def real_mode_software_breakpoint_in_a_segment_with_a_base(s):
+    s.brk("*&in_segment")
+    stop_in_the_other_segment(s)
+
+
+@test(needs="hwbreak-base")
+def real_mode_hardware_breakpoint_in_a_segment_with_a_base(context):
+    with started(context, flat("real")) as s:
+        s.hbrk("*&in_segment")
+        stop_in_the_other_segment(s)
+
+
+@test()
+def a_debugger_without_a_file_is_told_i8086(context):
+    with started(context, {"args": flat("real")["args"]}) as s:
+        check("i8086" in s.cmd("show architecture"), "GDB took i8086 from the target description")
+        check("%ax,%ax" in s.cmd("x/i $pc"), "16-bit code is shown as such")
+
+
+@test()
+def a_walk_through_all_modes(context):
+    with started(context, flat("modes")) as s:
+        go, spins = s.address("go"), s.address("spins")
+        check_eq(s.pc(), s.address("_start"), "pc at the start")
+        for number, (label, following, word_at, mode) in enumerate(PARTS):
+            s.cmd(f"set {{int}}{go:#x} = {number}")
+            begin, end = s.address(label), s.address(PARTS[number + 1][0]) if number < 4 else s.address("finished")
+            for _ in range(50):
+                s.cont()
+                s.interrupt()
+                if begin <= s.pc() < end and s.word(spins):
+                    break
+            check(begin <= s.pc() < end, f"pc {s.pc():#x} is in part {label}")
+            check(mode.lower() in s.cmd("info threads").lower(), f"the thread's text names {mode}: {s.cmd('info threads')}")
+            if word_at and word_at < 1 << 32:
+                check_eq(s.word(word_at), 0x600D600D, f"the word at {word_at:#x} in {label}")
+            if word_at:
+                check("600d600d" in s.cmd("monitor xp /1w 0x400000").lower(), "physical memory has the word")
+            before = s.pc()
+            s.stepi()
+            check(begin <= s.pc() < end and s.pc() != before or s.pc() == before, "a step stays in the part")
+
+
+@test()
+def a_debugger_that_comes_in_long_mode_sees_it(context):
+    with started(context, flat("modes")) as s:
+        s.cmd(f"set {{int}}{s.address('go'):#x} = 4")
+        label, end = s.address("at_long"), s.address("finished")
+        for _ in range(50):
+            s.cont()
+            s.interrupt()
+            if label <= s.pc() < end:
+                break
+        s.detach()
+        s.symbols = None
+        s.reconnect()
+        check("x86-64" in s.cmd("show architecture"), "GDB is told of a 64-bit processor")
+        check_eq(s.word(0xFFFF800000000000), 0x600D600D, "the word in the upper half")
+        check_eq(s.reg("efer") & 0x400, 0x400, "efer.LMA")

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Test programs in C that need an accelerator: they run where the guests run."""
+import os
+
+from session import check_eq
+from suite import test
+
+PROGRAMS = [("kvm_cpus", "kvm int3 hwbreak"), ("kvm_regs", "kvm hwbreak"), ("tcg_target", "tcg")]
+
+
+def program(name, needs):
+    def run(context):
+        path = os.path.join(context.build, "tests/e2e", name)
+        process = context.place.spawn([path], env={"GDBVM_GUESTS": os.path.join(context.build, "tests/guests")})
+        try:
+            status = process.wait(context.scale(60))
+            context.keep(f"{name}.log", process.out.text() + process.err.text())
+            failed = [line for line in process.err.text().splitlines() if "FAILED" in line or "error" in line.lower()]
+            check_eq(status, 0, f"exit status of {name} ({'; '.join(failed[:5])})")
+        finally:
+            process.stop()
+    run.__name__, run.__module__ = name, __name__
+    test(needs, cap=200)(run)
+
+
+for name, needs in PROGRAMS:
+    program(name, needs)

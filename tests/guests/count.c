@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A 64-bit guest with something to step through, to print and to watch: it counts for ever, writes a dot to the serial
+ * port now and then, and executes an int3 of its own, which its own handler counts, when `own_int3` is set. It ends
+ * when `stop` is set, and resets by triple fault when `crash` is. Start: --flat-mode=long.
+ */
+#include <stdint.h>
+
+#include "guest.h"
+
+struct gate {
+	uint16_t offset_0;
+	uint16_t selector;
+	uint16_t attr;
+	uint16_t offset_16;
+	uint32_t offset_32;
+	uint32_t zero;
+};
+
+struct shape {
+	int width, height;
+	const char *name;
+};
+
+volatile uint64_t counter;
+volatile uint8_t small; /* for watchpoints of one byte; changes with every 256th count */
+volatile uint32_t stop, crash, own_int3, int3_count;
+struct shape shape = { 3, 4, "rectangle" };
+volatile int area;
+
+static struct gate idt[4];
+static uint8_t stack[8192] __attribute__((aligned(16), used));
+
+__asm__(".section .text.startup, \"ax\"\n"
+	".globl _start\n"
+	"_start:\n"
+	"	leaq	stack + 8192(%rip), %rsp\n"
+	"	xorl	%ebp, %ebp\n"
+	"	call	guest_main\n"
+	".globl finished\n"
+	"finished:\n"
+	"	hlt\n"
+	"	jmp	finished\n"
+	".globl on_int3\n"
+	"on_int3:\n"
+	"	incl	int3_count(%rip)\n"
+	"	iretq\n"
+	".text\n");
+
+void on_int3(void);
+void guest_main(void);
+
+static void out8(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static void idt_load(void)
+{
+	struct __attribute__((packed)) {
+		uint16_t limit;
+		uint64_t base;
+	} pointer = { sizeof(idt) - 1, (uintptr_t)idt };
+	uint64_t at = (uintptr_t)on_int3;
+	uint16_t cs;
+
+	__asm__("movw %%cs, %0" : "=r"(cs));
+	idt[3] = (struct gate){ (uint16_t)at, cs, 0x8e00, (uint16_t)(at >> 16), (uint32_t)(at >> 32), 0 };
+	__asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+__attribute__((noinline)) int multiply(int a, int b)
+{
+	int product = 0;
+
+	for (int i = 0; i < b; i++)
+		product += a;
+	return product;
+}
+
+__attribute__((noinline)) int measure(const struct shape *s)
+{
+	int result = multiply(s->width, s->height);
+
+	return result;
+}
+
+__attribute__((noinline)) void bump(void)
+{
+	counter++;
+	if (counter % 256 == 0)
+		small++;
+}
+
+__attribute__((noinline)) void trap(void)
+{
+	__asm__ volatile(".globl guest_int3\nguest_int3: int3");
+}
+
+__attribute__((noinline)) void triple_fault(void)
+{
+	struct __attribute__((packed)) {
+		uint16_t limit;
+		uint64_t base;
+	} none = { 0, 0 };
+
+	__asm__ volatile("lidt %0; ud2" : : "m"(none));
+}
+
+void guest_main(void)
+{
+	idt_load();
+	out8(PORT_DEBUG, MARK_LONG);
+	while (!stop) {
+		area = measure(&shape);
+		bump();
+		if (own_int3)
+			trap();
+		if (crash)
+			triple_fault();
+		if (counter % 65536 == 0)
+			out8(PORT_COM1, '.');
+	}
+	out8(PORT_DEBUG, MARK_DONE);
+}
