@@ -1,0 +1,110 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Run test programs and count every test in them.
+
+usage: tests/run.py STEP...      each STEP is  NAME=BUILD_DIR:SUITE  (the tests of a meson suite in a build)
+                                 or            NAME=!COMMAND         (a program that prints TAP, or says it by its status)
+
+Programs that print TAP are counted test by test; of others the exit status is the one result (0 passed, 77 skipped).
+Failed and skipped tests are named at the end; the last line is `N passed, N failed, N skipped`.
+Exit status: 0 if nothing failed.
+"""
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+
+TAP = re.compile(r'^(ok|not ok)\b[ \d]*-?\s*(.*?)(?:\s+#\s*(skip\S*)\s*(.*))?$', re.I)
+
+
+class Tally:
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, [], []
+
+    def add_tap(self, step, match):
+        verdict, name, skip, reason = match.groups()
+        if skip:
+            self.skipped.append(f'{step}: {name}: {reason}')
+        elif verdict.lower() == 'ok':
+            self.passed += 1
+        else:
+            self.failed.append(f'{step}: {name}')
+
+    def add_status(self, step, status, output):
+        if status == 0:
+            self.passed += 1
+        elif status == 77:
+            self.skipped.append(f'{step}: {output.strip().splitlines()[-1] if output.strip() else "no reason given"}')
+        else:
+            self.failed.append(step)
+
+
+def run(tally, step, command, limit, env=None):
+    """One program: its output is shown when something failed, or as it comes if the step is a long one."""
+    failed_before = len(tally.failed)
+    lines, counted = [], 0
+    live = limit is None
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                          env={**os.environ, 'CMOCKA_MESSAGE_OUTPUT': 'TAP', **(env or {})}, text=True,
+                          errors='replace') as process:
+        deadline = None if live else time.monotonic() + limit
+        for line in process.stdout:
+            lines.append(line)
+            if live:
+                print(line, end='', flush=True)
+            match = TAP.match(line.rstrip())
+            if match:
+                tally.add_tap(step, match)
+                counted += 1
+            if deadline and time.monotonic() > deadline:
+                process.kill()
+        try:
+            status = process.wait(timeout=None if live else max(1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = process.wait()
+    if not counted:
+        tally.add_status(step, status, ''.join(lines))
+    elif status not in (0, 77) and len(tally.failed) == failed_before:
+        tally.failed.append(f'{step}: ended with status {status} after its last test')
+    if len(tally.failed) > failed_before and not live:
+        print(f'--- {step}: {shlex.join(command)}')
+        print(''.join(lines[-200:]), end='', flush=True)
+
+
+def run_suite(tally, name, build, suite):
+    listing = subprocess.run(['meson', 'introspect', '--tests', build], capture_output=True, text=True, check=True)
+    tests = [t for t in json.loads(listing.stdout) if any(s.split(':')[-1] == suite for s in t['suite'])]
+    if not tests:
+        tally.failed.append(f'{name}: no tests in suite {suite} of {build}')
+    for test in tests:
+        run(tally, f'{name}/{test["name"]}', test['cmd'], test['timeout'] * 3, test['env'])
+
+
+def main():
+    tally = Tally()
+    for step in sys.argv[1:]:
+        name, what = step.split('=', 1)
+        start, before = time.monotonic(), (tally.passed, len(tally.failed), len(tally.skipped))
+        print(f'== {name}', flush=True)
+        if what.startswith('!'):
+            run(tally, name, shlex.split(what[1:]), None)
+        else:
+            run_suite(tally, name, *what.rsplit(':', 1))
+        now = (tally.passed, len(tally.failed), len(tally.skipped))
+        passed, failed, skipped = (b - a for a, b in zip(before, now))
+        print(f'== {name}: {passed} passed, {failed} failed, {skipped} skipped '
+              f'({time.monotonic() - start:.0f} s)', flush=True)
+    for line in tally.skipped:
+        print(f'skipped: {line}')
+    for line in tally.failed:
+        print(f'FAILED: {line}')
+    print(f'{tally.passed} passed, {len(tally.failed)} failed, {len(tally.skipped)} skipped')
+    return 1 if tally.failed or not tally.passed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
