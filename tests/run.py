@@ -42,14 +42,14 @@ class Tally:
             self.failed.append(step)
 
 
-def run(tally, step, command, limit, env=None):
+def run(tally, step, command, limit, env=None, cwd=None):
     """One program: its output is shown when something failed, or as it comes if the step is a long one."""
     failed_before = len(tally.failed)
     lines, counted = [], 0
     live = limit is None
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                           env={**os.environ, 'CMOCKA_MESSAGE_OUTPUT': 'TAP', **(env or {})}, text=True,
-                          errors='replace') as process:
+                          errors='replace', cwd=cwd) as process:
         deadline = None if live else time.monotonic() + limit
         for line in process.stdout:
             lines.append(line)
@@ -81,7 +81,7 @@ def run_suite(tally, name, build, suite):
     if not tests:
         tally.failed.append(f'{name}: no tests in suite {suite} of {build}')
     for test in tests:
-        run(tally, f'{name}/{test["name"]}', test['cmd'], test['timeout'] * 3, test['env'])
+        run(tally, f'{name}/{test["name"]}', test['cmd'], test['timeout'] * 3, test['env'], test['workdir'] or build)
 
 
 def main():

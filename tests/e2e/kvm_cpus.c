@@ -463,8 +463,9 @@ static void check_none_lost(unsigned ncpus, bool int3, bool nag)
 	rig_private_data(&r);
 	RIG_CODE_AT(&r, RIG_CODE, INC_MEM(0), int3 ? INT3 : NOP, 0xeb, 0xf9);
 	if (int3)
-		kvm_cpus_filter_set(r.cpus, NULL, NULL);
-	hw_break(&r, int3 ? RIG_CODE + 0x80 : RIG_CODE + 4);
+		kvm_cpus_filter_set(r.cpus, rig_report_all, NULL);
+	else
+		hw_break(&r, RIG_CODE + 4);
 	n.cpus = r.cpus;
 	if (nag)
 		CHECK_EQ(pthread_create(&nagger, NULL, nag_main, &n), 0);

@@ -254,7 +254,7 @@ struct stop_event rig_run(struct rig *r)
 	return rig_wait(r);
 }
 
-static enum target_verdict report_all(void *arg, unsigned vcpu, gva pc)
+enum target_verdict rig_report_all(void *arg, unsigned vcpu, gva pc)
 {
 	return TARGET_REPORT;
 }
@@ -271,7 +271,7 @@ bool rig_has_int3(void)
 	RIG_CODE_AT(&r, RIG_CODE, 0xcc, POWER_OFF);
 	RIG_CODE_AT(&r, RIG_CODE + 0x100, POWER_OFF);
 	RIG_CODE_AT(&r, 3 * 4, 0x00, (RIG_CODE + 0x100) >> 8, 0, 0);
-	kvm_cpus_filter_set(r.cpus, report_all, NULL);
+	kvm_cpus_filter_set(r.cpus, rig_report_all, NULL);
 	why = rig_run(&r).why;
 	rig_close(&r);
 	return why == STOP_SWBREAK;

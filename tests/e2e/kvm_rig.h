@@ -68,6 +68,8 @@ struct stop_event rig_run(struct rig *r); /* everybody runs; the stop */
 bool rig_quiet(struct rig *r, int ms);    /* no stop within so many ms */
 
 /* What this KVM can do, found by trying. */
+/* A filter that takes every int3 for the debugger's. */
+enum target_verdict rig_report_all(void *arg, unsigned vcpu, gva pc);
 bool rig_has_int3(void);
 bool rig_has_watch(void);
 
