@@ -15,29 +15,39 @@
 #include "util/loop.h"
 #include "vmm/boot.h"
 
+/* The guest and what debugs it: replaced as a whole when the debugger starts it anew. */
+struct guest {
+	struct vm *vm; /* accelerator kvm; owned by the target */
+	struct target *target;
+	struct engine *engine;
+	int serial_fd; /* accelerator tcg: the guest's serial port; -1 */
+};
+
 /* Everything that `gdbvm run` holds; torn down by run_deinit() in the reverse order. */
 struct run {
 	struct run_options opt;
 	struct console *console;
 	struct loop *loop;
-	struct vm *vm; /* accelerator kvm; owned by the target */
-	struct target *target;
-	struct engine *engine;
+	struct guest guest;
 	struct server *server;
-	int serial_fd; /* accelerator tcg: the guest's serial port; -1 */
 	int signal_fd;
 	int status;
 };
+
+static void guest_deinit(struct guest *g)
+{
+	engine_destroy(g->engine);
+	target_destroy(g->target);
+	closep(&g->serial_fd);
+}
 
 static void run_deinit(struct run *r)
 {
 	console_hangup(r->console); // a vCPU's thread may wait for somebody to read
 	server_close(r->server);
-	engine_destroy(r->engine);
-	target_destroy(r->target);
+	guest_deinit(&r->guest);
 	console_close(r->console);
 	loop_destroy(r->loop);
-	closep(&r->serial_fd);
 	closep(&r->signal_fd);
 	run_options_deinit(&r->opt);
 }
@@ -63,14 +73,14 @@ static size_t console_input(void *arg, const void *p, size_t n)
 	struct run *r = arg;
 	ssize_t done;
 
-	if (r->vm)
-		return vm_console_in(r->vm, p, n);
-	done = send(r->serial_fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (r->guest.vm)
+		return vm_console_in(r->guest.vm, p, n);
+	done = send(r->guest.serial_fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (done >= 0)
 		return (size_t)done;
 	if (errno != EAGAIN && errno != EINTR)
 		return n; // QEMU is ending; its exit is reported by the target
-	loop_watch(r->loop, r->serial_fd, POLLIN | POLLOUT, on_serial, r);
+	loop_watch(r->loop, r->guest.serial_fd, POLLIN | POLLOUT, on_serial, r);
 	return 0;
 }
 
@@ -83,10 +93,10 @@ static void console_quit(void *arg)
 static void console_command(void *arg, const char *line, struct strbuf *answer)
 {
 	struct run *r = arg;
-	struct monitor_ctx ctx = { .engine = r->engine };
+	struct monitor_ctx ctx = { .engine = r->guest.engine };
 	struct resume_plan go = { 0 };
 	struct stop_event ev;
-	bool was_running = engine_running(r->engine);
+	bool was_running = engine_running(r->guest.engine);
 
 	if (strcmp(line, "quit") == 0) {
 		end(r, CMD_OK);
@@ -96,19 +106,19 @@ static void console_command(void *arg, const char *line, struct strbuf *answer)
 		strbuf_adds(answer, "a debugger is connected and the guest is running: stop it there first\n");
 		return;
 	}
-	if (was_running && engine_stop_now(r->engine, &ev) < 0) {
+	if (was_running && engine_stop_now(r->guest.engine, &ev) < 0) {
 		strbuf_adds(answer, "the guest could not be stopped\n");
 		return;
 	}
 	if (was_running && ev.why != STOP_INTERRUPT) { // it ended just now
-		end(r, report_end(r->engine, &ev));
+		end(r, report_end(r->guest.engine, &ev));
 		return;
 	}
 	engine_monitor(&ctx, line, answer);
-	for (unsigned i = 0; i < r->target->nvcpus; i++)
+	for (unsigned i = 0; i < r->guest.target->nvcpus; i++)
 		go.vcpu[i].action = TARGET_RUN;
 	if (was_running)
-		engine_resume(r->engine, &go);
+		engine_resume(r->guest.engine, &go);
 }
 
 static const struct console_events console_events = {
@@ -146,7 +156,7 @@ static void on_server_end(void *arg, const struct stop_event *why, bool killed)
 		end(r, CMD_OK);
 		return;
 	}
-	end(r, report_end(r->engine, why));
+	end(r, report_end(r->guest.engine, why));
 }
 
 static void on_guest_event(void *arg, int fd, short revents)
@@ -156,8 +166,8 @@ static void on_guest_event(void *arg, int fd, short revents)
 
 	if (r->server)
 		server_guest_event(r->server);
-	else if (engine_next_stop(r->engine, &ev) == 0)
-		end(r, report_end(r->engine, &ev));
+	else if (engine_next_stop(r->guest.engine, &ev) == 0)
+		end(r, report_end(r->guest.engine, &ev));
 }
 
 static void on_signal(void *arg, int fd, short revents)
@@ -182,20 +192,20 @@ static int open_kvm(struct run *r, struct errtext *why)
 	r->opt.vm.console_out = console_write;
 	r->opt.vm.console_room = console_room;
 	r->opt.vm.console_arg = r->console;
-	rc = vm_open(&r->opt.vm, &r->vm, why);
+	rc = vm_open(&r->opt.vm, &r->guest.vm, why);
 	if (rc < 0)
 		return rc;
-	rc = backend_kvm_create(r->vm, &r->target, why);
+	rc = backend_kvm_create(r->guest.vm, &r->guest.target, why);
 	if (rc < 0)
-		vm_close(r->vm);
+		vm_close(r->guest.vm);
 	return rc;
 }
 
 static int open_tcg(struct run *r, struct errtext *why)
 {
-	int rc = backend_qemu_create(&r->opt.vm, &r->target, &r->serial_fd, why);
+	int rc = backend_qemu_create(&r->opt.vm, &r->guest.target, &r->guest.serial_fd, why);
 
-	return rc < 0 ? rc : loop_watch(r->loop, r->serial_fd, POLLIN, on_serial, r);
+	return rc < 0 ? rc : loop_watch(r->loop, r->guest.serial_fd, POLLIN, on_serial, r);
 }
 
 static int open_guest(struct run *r)
@@ -208,15 +218,45 @@ static int open_guest(struct run *r)
 	if (why.text[0])
 		fprintf(stderr, "gdbvm: %s\n", why.text);
 	rc = accel == CMD_ACCEL_KVM ? open_kvm(r, &why) : open_tcg(r, &why);
-	if (rc == 0 && (rc = engine_create(r->target, &r->engine)) < 0)
+	if (rc == 0 && boot_x86_is_64bit(&r->opt.vm))
+		r->guest.target->layout = &arch_layout_x86_64;
+	if (rc == 0 && (rc = engine_create(r->guest.target, &r->guest.engine)) < 0)
 		errtext_set(&why, rc, "cannot start the debug engine: %s", strerror(-rc));
 	return rc < 0 ? fail(status_of(rc), &why) : 0;
+}
+
+/* The debugger wants the guest from its first instruction on: a new one, and only then the end of this one. */
+static int on_restart(void *arg, struct engine **ret)
+{
+	struct run *r = arg;
+	struct guest former = r->guest;
+
+	r->guest = (struct guest){ .serial_fd = -1 };
+	if (open_guest(r) != 0 ||
+	    loop_watch(r->loop, engine_event_fd(r->guest.engine), POLLIN, on_guest_event, r) < 0) {
+		if (r->guest.serial_fd >= 0)
+			loop_unwatch(r->loop, r->guest.serial_fd);
+		guest_deinit(&r->guest);
+		r->guest = former;
+		return -EIO;
+	}
+	loop_unwatch(r->loop, engine_event_fd(former.engine));
+	if (former.serial_fd >= 0)
+		loop_unwatch(r->loop, former.serial_fd);
+	guest_deinit(&former);
+	*ret = r->guest.engine;
+	return 0;
 }
 
 static int open_server(struct run *r)
 {
 	struct server_cfg cfg = {
-		.addr = r->opt.gdb, .engine = r->engine, .loop = r->loop, .on_end = on_server_end, .arg = r
+		.addr = r->opt.gdb,
+		.engine = r->guest.engine,
+		.loop = r->loop,
+		.on_end = on_server_end,
+		.on_restart = on_restart,
+		.arg = r,
 	};
 	struct errtext why = { "" };
 
@@ -248,7 +288,7 @@ static int watch_all(struct run *r)
 	struct errtext why = { "the event loop could not be set up" };
 
 	if (loop_watch(r->loop, r->signal_fd, POLLIN, on_signal, r) < 0 ||
-	    loop_watch(r->loop, engine_event_fd(r->engine), POLLIN, on_guest_event, r) < 0 ||
+	    loop_watch(r->loop, engine_event_fd(r->guest.engine), POLLIN, on_guest_event, r) < 0 ||
 	    console_watch(r->console, r->loop, &console_events, r) < 0)
 		return fail(CMD_ENVIRONMENT, &why);
 	return 0;
@@ -292,17 +332,17 @@ static int serve(struct run *r)
 
 	if (rc != 0)
 		return rc;
-	for (unsigned i = 0; i < r->target->nvcpus; i++)
+	for (unsigned i = 0; i < r->guest.target->nvcpus; i++)
 		go.vcpu[i].action = TARGET_RUN;
 	if (!r->opt.gdb_wait)
-		engine_resume(r->engine, &go);
+		engine_resume(r->guest.engine, &go);
 	loop_run(r->loop);
 	return r->status;
 }
 
 int cmd_run(int argc, char **argv)
 {
-	struct run r = { .serial_fd = -1, .signal_fd = -1 };
+	struct run r = { .guest.serial_fd = -1, .signal_fd = -1 };
 	int status;
 
 	run_options_parse(argc, argv, &r.opt);

@@ -5,8 +5,10 @@
 #include "server/internal.h"
 #include "server/packets.h"
 #include "util/bytes.h"
+#define LOG_ROOM LOG_SERVER
+#include "util/log.h"
 
-/* Running, stepping and letting go: c C s S vCont H ? D k vKill vAttach vRun ! */
+/* Running, stepping and letting go: c C s S vCont H ? D k vKill vAttach R vRun ! */
 
 static int resume(struct session *s, const struct resume_plan *plan)
 {
@@ -216,17 +218,53 @@ int h_kill(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 /* Any process id: without the multiprocess extension GDB sends a number of its own invention. */
 int h_vkill(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
-	int rc = target_kill(engine_target(s->e));
+	struct stop_event ev;
+	bool again = s->extended && s->restart; // `run` may follow, as GDB's own `run` kills first
+	int rc = again ? engine_stop_now(s->e, &ev) : target_kill(engine_target(s->e));
 
 	if (rc < 0)
 		return rc;
-	s->state = SESSION_KILLED;
+	s->wait = WAIT_NONE;
+	s->killed = again;
+	if (!again)
+		s->state = SESSION_KILLED;
 	rsp_out_ok(out);
 	return 0;
 }
 
 /* An error rather than "unsupported", which GDB would take as a reason to try R, a packet without a reply. */
+static int restart(struct session *s)
+{
+	int rc = s->restart ? s->restart(s->restart_arg, &s->e) : -ENOTSUP;
+
+	if (rc < 0)
+		return rc;
+	s->killed = false;
+	s->cur = 0;
+	s->sel_g.id = s->sel_c.id = RSP_TID_ANY;
+	s->last_stop = (struct stop_event){ .why = STOP_STEP };
+	s->last_sig = SIG_GDB_TRAP;
+	s->told = NULL;
+	s->doc_kind = DOC_NONE;
+	return 0;
+}
+
 int h_vrun(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
-	return -EPERM;
+	int rc = restart(s);
+
+	// Not the empty reply: GDB would go on to R, which has none.
+	if (rc < 0)
+		return rc == -ENOTSUP ? -EPERM : rc;
+	stop_reply_fill(s, out);
+	return 0;
+}
+
+int h_restart(struct session *s, const struct rsp_req *r, struct rsp_out *out)
+{
+	int rc = restart(s);
+
+	if (rc < 0)
+		log_warn("the guest could not be started anew err=%d", rc); // R has no reply to say it in
+	return 0;
 }

@@ -22,6 +22,8 @@ enum doc_kind { DOC_NONE, DOC_FEATURES, DOC_MEMORY_MAP, DOC_THREADS };
 
 struct session {
 	struct engine *e;
+	session_restart_fn *restart;
+	void *restart_arg;
 	enum session_state state;
 	enum session_wait wait;
 	const struct arch_layout *layout; /* chosen when first needed, never changed */
@@ -31,6 +33,7 @@ struct session {
 	bool noack;
 	bool extended;
 	bool detached; /* extended mode, between D and vAttach */
+	bool killed;   /* extended mode, between vKill and vRun: the guest is held, and ends with the session */
 	bool phys;     /* addresses in m M X x qCRC qSearch are physical */
 	bool wants_swbreak, wants_hwbreak, wants_binary_upload;
 	struct rsp_tid sel_g, sel_c; /* Hg, Hc */

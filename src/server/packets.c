@@ -22,6 +22,7 @@ const struct pkt_def pkt_table[] = {
 	{ "QStartNoAckMode",      rsp_parse_none,    h_noack,           PKT_ANY,     PKT_ONE  },
 	{ "Qqemu.PhyMemMode:",    rsp_parse_num,     h_phys_set,        PKT_ANY,     PKT_ONE  },
 	{ "S",                    rsp_parse_run_sig, h_step,            PKT_STOPPED, PKT_STOP },
+	{ "R",                    rsp_parse_num,     h_restart,         PKT_STOPPED, PKT_NONE },
 	{ "T",                    rsp_parse_tid,     h_thread_alive,    PKT_ANY,     PKT_ONE  },
 	{ "X",                    rsp_parse_mem_bin, h_mem_write,       PKT_MEMORY,  PKT_ONE  },
 	{ "Z",                    rsp_parse_bp,      h_break_insert,    PKT_STOPPED, PKT_ONE  },
@@ -50,7 +51,7 @@ const struct pkt_def pkt_table[] = {
 	{ "vCont?",               rsp_parse_none,    h_vcont_caps,      PKT_ANY,     PKT_ONE  },
 	{ "vKill;",               rsp_parse_num,     h_vkill,           PKT_ANY,     PKT_ONE  },
 	{ "vMustReplyEmpty",      rsp_parse_text,    h_unsupported,     PKT_ANY,     PKT_ONE  },
-	{ "vRun;",                rsp_parse_text,    h_vrun,            PKT_ANY,     PKT_ONE  },
+	{ "vRun;",                rsp_parse_text,    h_vrun,            PKT_STOPPED, PKT_ONE  },
 	{ "x",                    rsp_parse_mem,     h_mem_read_binary, PKT_MEMORY,  PKT_ONE  },
 	{ "z",                    rsp_parse_bp,      h_break_remove,    PKT_STOPPED, PKT_ONE  },
 };

@@ -69,7 +69,7 @@ pkt_exec_fn h_regs_read, h_regs_write, h_reg_read, h_reg_write;
 pkt_exec_fn h_mem_read, h_mem_write, h_mem_read_binary, h_mem_search, h_mem_crc, h_phys_get, h_phys_set;
 /* h_run.c */
 pkt_exec_fn h_continue, h_step, h_vcont, h_vcont_caps, h_thread_select, h_stop_reason, h_detach, h_kill, h_vkill,
-	h_vattach, h_vrun, h_extended;
+	h_vattach, h_vrun, h_restart, h_extended;
 /* h_query.c */
 pkt_exec_fn h_supported, h_noack, h_current_thread, h_threads_first, h_threads_next, h_thread_extra, h_thread_alive,
 	h_attached, h_monitor, h_symbol, h_unsupported, h_xfer_features, h_xfer_memory_map, h_xfer_threads;

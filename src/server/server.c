@@ -74,11 +74,12 @@ static void client_end(struct server *s)
 	struct stop_event why = *session_last_stop(s->session);
 	bool attached = session_attached(s->session);
 	bool over = session_guest_over(s->session);
+	bool killed = session_killed(s->session);
 
 	log_info("client closed state=%d", (int)state);
 	client_close(s);
-	if (state == SESSION_EXITED || state == SESSION_KILLED || over) {
-		end(s, &why, state == SESSION_KILLED);
+	if (state == SESSION_EXITED || killed || over) {
+		end(s, &why, killed);
 		return;
 	}
 	if (attached)
@@ -164,10 +165,20 @@ static void client_ready(void *arg, int fd, short revents)
 		client_update(s);
 }
 
+static int restart(void *arg, struct engine **ret)
+{
+	struct server *s = arg;
+	int rc = s->cfg.on_restart(s->cfg.arg, ret);
+
+	if (rc == 0)
+		s->cfg.engine = *ret;
+	return rc;
+}
+
 static int client_begin(struct server *s, int in, int out)
 {
 	struct stat st;
-	int rc = session_create(s->cfg.engine, &s->session);
+	int rc = session_create(s->cfg.engine, s->cfg.on_restart ? restart : NULL, s, &s->session);
 
 	if (rc < 0)
 		return rc;

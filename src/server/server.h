@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "engine/engine.h"
+#include "server/session.h"
 #include "util/errtext.h"
 #include "util/loop.h"
 
@@ -22,6 +23,8 @@ struct server_cfg {
 	/* Called once when the guest is gone (W or X was sent if there was a client), was killed by the client, or
 	 * - with addr "-" - when the client closed its end (@why NULL). May close the server. */
 	void (*on_end)(void *arg, const struct stop_event *why, bool killed);
+	/* Makes the guest anew for R and vRun (see session_restart_fn); NULL: not possible. */
+	session_restart_fn *on_restart;
 	void *arg;
 };
 

@@ -15,13 +15,15 @@
 /* Input kept while the guest is being stopped for a new client: a few packets, never a flood. */
 enum { HELD_MAX = 2 * RSP_PACKET_MAX };
 
-int session_create(struct engine *e, struct session **ret)
+int session_create(struct engine *e, session_restart_fn *restart, void *arg, struct session **ret)
 {
 	struct session *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
 	s->e = e;
+	s->restart = restart;
+	s->restart_arg = arg;
 	s->last_stop.why = STOP_STEP;
 	s->last_sig = SIG_GDB_TRAP;
 	*ret = s;
@@ -325,6 +327,11 @@ void session_sent(struct session *s, size_t n)
 const struct stop_event *session_last_stop(const struct session *s)
 {
 	return &s->last_stop;
+}
+
+bool session_killed(const struct session *s)
+{
+	return s->killed || s->state == SESSION_KILLED;
 }
 
 bool session_attached(const struct session *s)

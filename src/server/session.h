@@ -17,8 +17,16 @@
  */
 enum session_state { SESSION_OPEN, SESSION_DETACHED, SESSION_KILLED, SESSION_JUNK, SESSION_EXITED };
 
+/*
+ * Put the guest back to before its first instruction: a new guest, stopped, with an engine of its own, in *@ret; the
+ * former engine is gone then. On failure the former guest is as it was. Returns: 0; negative errno.
+ */
+typedef int session_restart_fn(void *arg, struct engine **ret);
+
 struct session;
-int session_create(struct engine *e, struct session **ret);
+
+/** session_create() - @restart: NULL if this guest cannot be restarted. Returns: 0; -ENOMEM. */
+int session_create(struct engine *e, session_restart_fn *restart, void *arg, struct session **ret);
 void session_destroy(struct session *s); /* NULL ok. Does not touch the guest: see engine_detach(). */
 
 /**
@@ -42,6 +50,9 @@ bool session_attached(const struct session *s);
 
 /** session_guest_over() - has the guest stopped in a way that it cannot go on from? */
 bool session_guest_over(const struct session *s);
+
+/** session_killed() - did the client kill the guest and not start it anew? The guest then ends with the session. */
+bool session_killed(const struct session *s);
 
 /** session_last_stop() - the last stop, for exit codes. */
 const struct stop_event *session_last_stop(const struct session *s);

@@ -13,7 +13,7 @@
  * and directives for the world around the session, which starts with one vCPU, 64 KiB of RAM, a stopped guest and a
  * client in no-ack mode:
  *
- *	@ vcpus N | ramsize HEX | rom AT SIZE | without hw|step|range | native-sw | acks     (before anything else)
+ *	@ vcpus N | ramsize HEX | rom AT SIZE | without hw|step|range | native-sw | acks | restartable   (these first)
  *	@ ram AT HEXBYTES | reg VCPU NAME VALUE | run | fail K ERRNO
  *	@ stop WHY [vcpu=N] [pc=HEX] [at=HEX] [kind=write|read|access] [code=N] [text=...]   (ends the next resume)
  *	@ events off|on      hold back what the guest reports, let it through
@@ -43,7 +43,7 @@ struct world {
 	unsigned line;
 	bool failed;
 	struct target_fake_cfg cfg;
-	bool acks, events_off;
+	bool acks, events_off, restartable;
 	struct target *target;
 	struct engine *engine;
 	struct session *session;
@@ -189,11 +189,25 @@ static void send_bytes(struct world *w, const char *p, size_t n)
 	guest_events(w);
 }
 
+static int restart(void *arg, struct engine **ret)
+{
+	struct world *w = arg, fresh = { .cfg = w->cfg };
+
+	if (target_fake_create(&fresh.cfg, &fresh.target) < 0 || engine_create(fresh.target, &fresh.engine) < 0)
+		return -ENOMEM;
+	engine_destroy(w->engine);
+	target_destroy(w->target);
+	w->target = fresh.target;
+	w->engine = fresh.engine;
+	*ret = w->engine;
+	return 0;
+}
+
 static void connect_client(struct world *w)
 {
 	static const char noack[] = "$QStartNoAckMode#b0";
 
-	if (session_create(w->engine, &w->session) < 0)
+	if (session_create(w->engine, w->restartable ? restart : NULL, w, &w->session) < 0)
 		fail(w, "no session");
 	w->state = SESSION_OPEN;
 	if (w->acks)
@@ -482,6 +496,11 @@ static void do_acks(struct world *w, char *args)
 	w->acks = true;
 }
 
+static void do_restartable(struct world *w, char *args)
+{
+	w->restartable = true;
+}
+
 static const struct directive {
 	const char *name;
 	void (*run)(struct world *w, char *args);
@@ -493,6 +512,7 @@ static const struct directive {
 	{ "without", do_without, true },
 	{ "native-sw", do_native_sw, true },
 	{ "acks", do_acks, true },
+	{ "restartable", do_restartable, true },
 	{ "ram", do_ram, false },
 	{ "reg", do_reg, false },
 	{ "stop", do_stop, false },
