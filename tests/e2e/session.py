@@ -109,8 +109,8 @@ class Gdb:
         self.mi.process.send_signal(signal.SIGKILL)
         self.mi.process.wait(10)
 
-    def connect(self, port):
-        self.mi.command(f"-target-select remote 127.0.0.1:{port}", self.timeout)
+    def connect(self, port, how="remote"):
+        self.mi.command(f"-target-select {how} 127.0.0.1:{port}", self.timeout)
         self.mi.stops.clear()
 
     # ---- looking ----

@@ -35,6 +35,15 @@ def from_the_first_instruction_to_start_kernel(context):
         check("init/main.c" in s.cmd("info line"), "and knows the file")
 
 
+@test(needs="hwbreak")
+def a_64_bit_kernel_is_shown_as_one_though_it_starts_in_32_bit_mode(context):
+    pvh = dict(linux(), args=lambda c: ["-k", c.kernel("vmlinux"), "-p", "console=ttyS0 panic=-1", "-m", "512"])
+    with started(context, pvh) as s:
+        check(s.pc() < 1 << 32, "the PVH entry is in low memory")
+        check("i386:x86-64" in s.cmd("show architecture"), "GDB agrees with its symbols")
+        to_start_kernel(s)
+
+
 @EARLY.test(needs="int3")
 def steps_through_start_kernel_by_source_line(s):
     lines = []

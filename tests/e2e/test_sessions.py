@@ -86,6 +86,26 @@ def kill_ends_the_guest(context):
         check_eq(s.guest.wait_exit(), 0, "exit status")
 
 
+@test(needs="hwbreak")
+def run_in_extended_remote_mode_starts_the_guest_anew(context):
+    with started(context, flat("count")) as s:
+        s.cont()
+        s.wait_console(r"\.")
+        s.interrupt()
+        check(s.int("counter") > 0, "the guest has counted")
+        s.cmd("disconnect")
+        s.gdb = s.new_gdb()
+        s.gdb.connect(s.guest.port, "extended-remote")
+        for _ in range(2):
+            bp = s.hbrk("guest_main")
+            s.run_to_stop("run", bp=bp, func="guest_main")
+            check_eq(s.int("counter"), 0, "counter of the new guest")
+            s.delete()
+        since = len(s.console.text())
+        s.detach()
+        s.wait_console(r"\.", since=since)
+
+
 @test()
 def quitting_gdb_detaches(context):
     with started(context, flat("count")) as s:
