@@ -44,7 +44,12 @@ count:
 	movl	APIC_ID(%rdi), %eax
 	shrl	$24, %eax
 	leaq	0x1000(%rax), %rbx
+	incq	counts(, %rax, 8)
 	lock incl online(%rip)
+	movl	$PORT_COM1, %edx	/* a sign on the console that this one counts */
+	movb	$'+', %al
+	outb	%al, %dx
+	leal	-0x1000(%rbx), %eax
 count_here:
 	incq	counts(, %rax, 8)
 	pause
