@@ -17,7 +17,8 @@ static const struct {
 
 static void dump_vcpu(struct engine *e, unsigned vcpu, bool registers, struct strbuf *out)
 {
-	struct monitor_ctx ctx = { .engine = e, .vcpu = vcpu };
+	bool phys_mode = false;
+	struct monitor_ctx ctx = { .engine = e, .vcpu = vcpu, .phys_mode = &phys_mode };
 
 	engine_describe_vcpu(e, vcpu, out);
 	if (registers)

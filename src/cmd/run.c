@@ -30,6 +30,7 @@ struct run {
 	struct loop *loop;
 	struct guest guest;
 	struct server *server;
+	bool phys_mode; /* of the monitor on the console */
 	int signal_fd;
 	int status;
 };
@@ -93,7 +94,7 @@ static void console_quit(void *arg)
 static void console_command(void *arg, const char *line, struct strbuf *answer)
 {
 	struct run *r = arg;
-	struct monitor_ctx ctx = { .engine = r->guest.engine };
+	struct monitor_ctx ctx = { .engine = r->guest.engine, .phys_mode = &r->phys_mode };
 	struct resume_plan go = { 0 };
 	struct stop_event ev;
 	bool was_running = engine_running(r->guest.engine);

@@ -97,6 +97,8 @@ def ctrl_a_leads_to_the_monitor_and_out(context):
         terminal.wait_for(r"\(gdbvm\)")
         terminal.type("info vcpus")
         terminal.wait_for(r"64-bit")
+        terminal.type("phys on")
+        terminal.wait_for(r"addresses are physical")
         terminal.key("C-d")
         terminal.key("C-a")
         terminal.type_keys("x")
