@@ -33,14 +33,28 @@ def four_vcpus_boot_and_power_off(context):
     boots_with(context, 4)
 
 
-@test(needs="own-initrd root-disk", cap=240)
-def the_kernels_own_initrd_boots_from_the_disk(context):
+def boots_from_disk_with(context, cpus):
     disk = context.root_disk()
-    what = linux(do="poweroff", params="root=/dev/vda", initrd="own", more=("-d", disk))
+    what = linux(do="poweroff", cpus=cpus, params="root=/dev/vda", initrd="own", more=("-d", disk))
     with boot(context, what) as guest:
         guest.console.wait_for(UP, context.scale(120))
-        guest.console.wait_for(r"root /dev/vda", context.scale(10))
+        guest.console.wait_for(rf"cpus {cpus}, root /dev/vda", context.scale(10))
         check_eq(guest.wait_exit(), 0, "exit status after power-off")
+
+
+@test(needs="own-initrd root-disk", cap=240)
+def the_kernels_own_initrd_boots_from_the_disk(context):
+    boots_from_disk_with(context, 1)
+
+
+@test(needs="own-initrd root-disk", cap=240)
+def the_kernels_own_initrd_boots_two_vcpus(context):
+    boots_from_disk_with(context, 2)
+
+
+@test(needs="own-initrd root-disk", cap=240)
+def the_kernels_own_initrd_boots_four_vcpus(context):
+    boots_from_disk_with(context, 4)
 
 
 @test(needs="root-disk")
