@@ -88,6 +88,8 @@ class Context:
         for program, word in (("tmux", "tmux"), ("mkinitramfs", "own-initrd"), ("mke2fs", "root-disk")):
             if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
                 have.add(word)
+        if os.geteuid() == 0:
+            have.add("root")
         return have
 
     REASONS = {
@@ -97,6 +99,7 @@ class Context:
         "kvm": "only with --accel kvm", "tcg": "only with --accel tcg", "lab": "only in the lab",
         "host": "only on hardware KVM", "tmux": "tmux is not installed",
         "own-initrd": "mkinitramfs is not installed", "root-disk": "mke2fs is not installed",
+        "root": "it needs a mount namespace, which only root can have",
     }
 
     def missing(self, needs):

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Command lines that cannot work: one clear line that names the value, and a documented exit status."""
-import os
 import socket
 
 from guests import flat
@@ -66,11 +65,9 @@ def a_port_in_use(context):
         refused(context, flat("count")["args"](context) + ["--gdb", port], LISTEN, port, "listening")
 
 
-@test(needs="tcg")
+@test(needs="tcg root")
 def kvm_without_dev_kvm(context):
     """In a mount namespace where /dev/kvm is /dev/null's kin: a file that is no KVM."""
-    if os.geteuid() != 0:
-        return
     args = ["run", "--accel", "kvm", *flat("count")["args"](context)]
     script = 'mount -t tmpfs none /dev && exec "$@"'
     process = context.place.spawn(["unshare", "--mount", "sh", "-c", script, "sh", context.gdbvm, *args])
