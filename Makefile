@@ -59,7 +59,7 @@ check-lab:
 	tests/run.py \
 		arm64-build='!ninja -C build-arm64' \
 		clang-unit=build-clang:unit clang-replay=build-clang:replay fuzz=build-fuzz:fuzz-long \
-		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab patched'
+		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab patched --long'
 
 # The nested test machine: kernels, its initrd, and the QEMU with the patch of lab/, once, into the cache.
 lab:

@@ -66,6 +66,7 @@ class Context:
         if self.accel == "auto":
             self.accel = "kvm" if hardware_kvm() else "tcg"
         self.lab = args.lab
+        self.long = args.long
         self.in_lab = self.accel == "kvm" and not hardware_kvm()
         self.where = "lab" if self.in_lab else "tcg" if self.accel == "tcg" else "host"
         self.env = {}
@@ -90,6 +91,8 @@ class Context:
                 have.add(word)
         if os.geteuid() == 0:
             have.add("root")
+        if self.long:
+            have.add("long")
         return have
 
     REASONS = {
@@ -99,6 +102,7 @@ class Context:
         "kvm": "only with --accel kvm", "tcg": "only with --accel tcg", "lab": "only in the lab",
         "host": "only on hardware KVM", "tmux": "tmux is not installed",
         "own-initrd": "mkinitramfs is not installed", "root-disk": "mke2fs is not installed",
+        "long": "it takes minutes (make check-lab)",
         "root": "it needs a mount namespace, which only root can have",
     }
 
@@ -284,6 +288,7 @@ def main():
     parser.add_argument("--gdbvm", help="the program, if it is not the build directory's")
     parser.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="auto")
     parser.add_argument("--lab", choices=["stock", "patched"], default="stock")
+    parser.add_argument("--long", action="store_true", help="also run the tests that take minutes")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("names", nargs="*", help="tests to run: names, parts of names, or patterns")
     args = parser.parse_args()
