@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef ENGINE_BPS_H
+#define ENGINE_BPS_H
+
+#include "engine/internal.h"
+
+/*
+ * What the files of the breakpoint table share: breakpoints.c has the table, bp_sites.c our instructions in the
+ * guest's memory, bp_native.c the list for the target, bp_filter.c the answers on the vCPUs' threads.
+ */
+
+static inline bool is_exec(enum engine_bp_kind kind)
+{
+	return kind == ENGINE_SWBP || kind == ENGINE_HWBP;
+}
+
+/* Is this kind an instruction of ours in the guest's memory? */
+static inline bool is_patched(const struct engine *e, enum engine_bp_kind kind)
+{
+	return kind == ENGINE_SWBP && !target_has_break(e->target, TARGET_BREAK_SW);
+}
+
+/** array_room() - make room for one more element of @size bytes; the array may move. 0, -ENOMEM. */
+int array_room(void **array, unsigned n, unsigned *cap, size_t size);
+
+/* ---- bp_sites.c ---- */
+struct bp_site *site_find(struct bp_table *t, gpa at);
+
+/** site_is_wanted() - false for a site that outlived its last breakpoint because it could not be taken out. */
+bool site_is_wanted(const struct engine *e, gpa at);
+
+/** site_insert() - have our instruction at @at. On failure nothing has changed. */
+int site_insert(struct engine *e, gpa at);
+
+/** site_remove() - take out the site at @at if no breakpoint needs it. */
+int site_remove(struct engine *e, gpa at);
+
+/** site_at_pc() - *@ret: the site that @pc is at now, NULL if none. An error if @pc cannot be translated. */
+int site_at_pc(struct engine *e, unsigned vcpu, gva pc, struct bp_site **ret);
+
+/** site_lift() - take our instruction out of @s until the sites are synced. */
+int site_lift(struct engine *e, struct bp_site *s);
+
+/** sites_sync() - bring the sites to what the table says. The first error, having tried all. */
+int sites_sync(struct engine *e);
+
+/* ---- bp_native.c ---- */
+
+/** native_has() - can the target place this kind? */
+bool native_has(const struct engine *e, enum engine_bp_kind kind);
+
+/** native_set() - give the target the list that the table stands for; @skip: without what stops there, NULL: all. */
+int native_set(struct engine *e, const gva *skip);
+
+#endif
