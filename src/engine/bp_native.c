@@ -19,6 +19,20 @@ bool native_has(const struct engine *e, enum engine_bp_kind kind)
 	return kind < ARRAY_LEN(native_kind) && target_has_break(e->target, native_kind[kind]);
 }
 
+bool native_slot(const struct engine *e)
+{
+	return native_has(e, ENGINE_HWBP);
+}
+
+/* Two breakpoints that stop execution at one place take one debug register. */
+static bool is_in(const struct target_break *set, unsigned n, const struct target_break *b)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (set[i].kind == TARGET_BREAK_HW && b->kind == TARGET_BREAK_HW && set[i].at.raw == b->at.raw)
+			return true;
+	return false;
+}
+
 int native_set(struct engine *e, const gva *skip)
 {
 	_cleanup_(freep) struct target_break *set = calloc(e->bps.nbps + 1, sizeof(*set));
@@ -29,9 +43,12 @@ int native_set(struct engine *e, const gva *skip)
 	for (unsigned i = 0; i < e->bps.nbps; i++) {
 		const struct bp *b = &e->bps.bp[i];
 
-		if (is_patched(e, b->kind) || (skip && is_exec(b->kind) && b->at.raw == skip->raw))
+		if (b->place != BP_LISTED || (skip && is_exec(b->kind) && b->at.raw == skip->raw))
 			continue;
-		set[n++] = (struct target_break){ native_kind[b->kind], b->at, is_exec(b->kind) ? 1 : b->len };
+		set[n] = (struct target_break){ native_kind[b->kind], b->at, is_exec(b->kind) ? 1 : b->len };
+		if (is_patched(e, b->kind))
+			set[n].kind = TARGET_BREAK_HW;
+		n += !is_in(set, n, &set[n]);
 	}
 	return target_breaks_set(e->target, set, n);
 }

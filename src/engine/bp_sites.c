@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LOG_ROOM LOG_ENGINE
@@ -25,7 +26,7 @@ struct bp_site *site_find(struct bp_table *t, gpa at)
 bool site_is_wanted(const struct engine *e, gpa at)
 {
 	for (unsigned i = 0; i < e->bps.nbps; i++)
-		if (is_patched(e, e->bps.bp[i].kind) && e->bps.bp[i].where.raw == at.raw)
+		if (e->bps.bp[i].place == BP_MEMORY && e->bps.bp[i].where.raw == at.raw)
 			return true;
 	return false;
 }
@@ -48,16 +49,15 @@ static int code_poke(struct engine *e, gpa at, const uint8_t *to, const uint8_t 
 	return rc;
 }
 
-/* The instruction goes in; what it covers is what the guest has there now. */
+/* The instruction goes in, also where the guest has overwritten it; what it covers is what the guest has there now. */
 static int site_put_in(struct engine *e, struct bp_site *s)
 {
 	const struct arch *arch = e->target->arch;
 	uint8_t now[sizeof(s->saved)];
-	int rc;
+	int rc = mem_raw_read(e, s->at, now, arch->bp_len);
 
-	if (s->in)
+	if (rc == 0 && s->in && is_our_insn(e, now))
 		return 0;
-	rc = mem_raw_read(e, s->at, now, arch->bp_len);
 	if (rc == 0)
 		rc = code_poke(e, s->at, arch->bp_insn, now);
 	if (rc < 0)
@@ -105,7 +105,8 @@ static size_t site_overlap(const struct engine *e, const struct bp_site *s, gpa 
 	return *si < n ? MIN(n - *si, len) : 0;
 }
 
-void bps_overlay(struct engine *e, gpa at, uint8_t *buf, size_t len)
+/* Put the guest's own bytes over our instructions in @buf, which was read at @at. */
+static void overlay(struct engine *e, gpa at, uint8_t *buf, size_t len)
 {
 	const uint8_t *insn = e->target->arch->bp_insn;
 
@@ -119,7 +120,8 @@ void bps_overlay(struct engine *e, gpa at, uint8_t *buf, size_t len)
 	}
 }
 
-void bps_underlay(struct engine *e, gpa at, uint8_t *buf, size_t len)
+/* Put our instructions into @buf, which is to be written at @at. */
+static void underlay(struct engine *e, gpa at, uint8_t *buf, size_t len)
 {
 	for (unsigned i = 0; i < e->bps.nsites; i++) {
 		const struct bp_site *s = &e->bps.site[i];
@@ -130,7 +132,8 @@ void bps_underlay(struct engine *e, gpa at, uint8_t *buf, size_t len)
 	}
 }
 
-void bps_keep(struct engine *e, gpa at, const uint8_t *buf, size_t len)
+/* @buf (the guest's view) was written at @at: remember it under our instructions. */
+static void keep(struct engine *e, gpa at, const uint8_t *buf, size_t len)
 {
 	for (unsigned i = 0; i < e->bps.nsites; i++) {
 		struct bp_site *s = &e->bps.site[i];
@@ -139,6 +142,36 @@ void bps_keep(struct engine *e, gpa at, const uint8_t *buf, size_t len)
 		if (n)
 			memcpy(s->saved + si, buf + bi, n);
 	}
+}
+
+int bps_read(struct engine *e, gpa at, void *buf, size_t len, size_t *done)
+{
+	int rc;
+
+	pthread_mutex_lock(&e->bps.lock);
+	rc = guard_read(&e->guard, at, buf, len, done);
+	if (rc == 0)
+		overlay(e, at, buf, *done);
+	pthread_mutex_unlock(&e->bps.lock);
+	return rc;
+}
+
+int bps_write(struct engine *e, gpa at, const void *buf, size_t len, size_t *done)
+{
+	_cleanup_(freep) uint8_t *patched = malloc(len);
+	int rc;
+
+	*done = 0;
+	if (!patched)
+		return -ENOMEM;
+	memcpy(patched, buf, len);
+	pthread_mutex_lock(&e->bps.lock);
+	underlay(e, at, patched, len);
+	rc = guard_write(&e->guard, at, patched, len, done);
+	if (rc == 0)
+		keep(e, at, buf, *done);
+	pthread_mutex_unlock(&e->bps.lock);
+	return rc;
 }
 
 int site_insert(struct engine *e, gpa at)

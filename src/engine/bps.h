@@ -5,8 +5,9 @@
 #include "engine/internal.h"
 
 /*
- * What the files of the breakpoint table share: breakpoints.c has the table, bp_sites.c our instructions in the
- * guest's memory, bp_native.c the list for the target, bp_filter.c the answers on the vCPUs' threads.
+ * What the files of the breakpoint table share: breakpoints.c has the table, bp_place.c decides where each is,
+ * bp_sites.c has our instructions in the guest's memory, bp_native.c the list for the target, bp_filter.c the answers
+ * on the vCPUs' threads.
  */
 
 static inline bool is_exec(enum engine_bp_kind kind)
@@ -22,6 +23,19 @@ static inline bool is_patched(const struct engine *e, enum engine_bp_kind kind)
 
 /** array_room() - make room for one more element of @size bytes; the array may move. 0, -ENOMEM. */
 int array_room(void **array, unsigned n, unsigned *cap, size_t size);
+
+/* ---- bp_place.c ---- */
+
+/**
+ * bp_put() - find a place for @b, which is in the table and waits.
+ * Returns: 0; -EFAULT: its page is not there, or nothing that could be patched, and no debug register is free;
+ * -ENOSPC, -EINVAL, -ENOTSUP: the target has no room for it or cannot do it; an error of the target. After an error
+ * it still waits.
+ */
+int bp_put(struct engine *e, struct bp *b);
+
+/** bp_take() - take @gone, which is not in the table any more, out of its place. */
+int bp_take(struct engine *e, const struct bp *gone);
 
 /* ---- bp_sites.c ---- */
 struct bp_site *site_find(struct bp_table *t, gpa at);
@@ -45,6 +59,9 @@ int site_lift(struct engine *e, struct bp_site *s);
 int sites_sync(struct engine *e);
 
 /* ---- bp_native.c ---- */
+
+/** native_slot() - has the target debug registers, in which a software breakpoint can be, too? */
+bool native_slot(const struct engine *e);
 
 /** native_has() - can the target place this kind? */
 bool native_has(const struct engine *e, enum engine_bp_kind kind);

@@ -56,7 +56,7 @@ static struct bp *bp_find(struct bp_table *t, enum engine_bp_kind kind, gva at, 
 
 int engine_bp_insert(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, gva at, uint64_t len)
 {
-	struct bp b = { .kind = kind, .at = at, .len = len };
+	struct bp b = { .kind = kind, .at = at, .len = len, .vcpu = vcpu };
 	struct bp_table *t = &e->bps;
 	int rc;
 
@@ -71,18 +71,12 @@ int engine_bp_insert(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, 
 	if (bp_find(t, kind, at, len))
 		return 0;
 	rc = array_room((void **)&t->bp, t->nbps, &t->bp_cap, sizeof(b));
-	if (rc == 0 && is_patched(e, kind)) {
-		rc = mem_gva_to_gpa(e, vcpu, at, &b.where);
-		if (rc == 0)
-			rc = site_insert(e, b.where);
-		if (rc == 0)
-			t->bp[t->nbps++] = b;
-	} else if (rc == 0) {
-		t->bp[t->nbps++] = b;
-		rc = native_set(e, NULL);
-		if (rc < 0)
-			t->nbps--;
-	}
+	if (rc < 0)
+		return rc;
+	t->bp[t->nbps++] = b;
+	rc = bp_put(e, &t->bp[t->nbps - 1]);
+	if (rc < 0)
+		t->nbps--;
 	return rc;
 }
 
@@ -99,7 +93,7 @@ int engine_bp_remove(struct engine *e, enum engine_bp_kind kind, gva at, uint64_
 		return 0;
 	gone = *b;
 	*b = t->bp[--t->nbps];
-	rc = is_patched(e, kind) ? site_remove(e, gone.where) : native_set(e, NULL);
+	rc = bp_take(e, &gone);
 	if (rc < 0) // still in the guest, so still in the table
 		t->bp[t->nbps++] = gone;
 	return rc;
@@ -117,22 +111,26 @@ unsigned engine_bp_count(const struct engine *e)
 
 /* ---- what run.c needs ---- */
 
-static bool is_asked_at(const struct engine *e, enum engine_bp_kind kind, gva pc)
+/* Is a breakpoint of this kind asked for at @pc? @place: and there; BP_WAITS: wherever it is. */
+static bool is_asked_at(const struct engine *e, enum engine_bp_kind kind, gva pc, enum bp_place place)
 {
-	for (unsigned i = 0; i < e->bps.nbps; i++)
-		if (e->bps.bp[i].kind == kind && e->bps.bp[i].at.raw == pc.raw)
+	for (unsigned i = 0; i < e->bps.nbps; i++) {
+		const struct bp *b = &e->bps.bp[i];
+
+		if (b->kind == kind && b->at.raw == pc.raw && (place == BP_WAITS || b->place == place))
 			return true;
+	}
 	return false;
 }
 
 bool bps_exec_at(struct engine *e, unsigned vcpu, gva pc, enum stop_why *why)
 {
-	bool hw = is_asked_at(e, ENGINE_HWBP, pc), sw;
+	bool hw = is_asked_at(e, ENGINE_HWBP, pc, BP_LISTED), sw = is_asked_at(e, ENGINE_SWBP, pc, BP_LISTED);
 	struct bp_site *s;
 
-	if (!is_patched(e, ENGINE_SWBP) || site_at_pc(e, vcpu, pc, &s) < 0)
-		sw = is_asked_at(e, ENGINE_SWBP, pc);
-	else
+	if (!sw && site_at_pc(e, vcpu, pc, &s) < 0)
+		sw = is_asked_at(e, ENGINE_SWBP, pc, BP_WAITS);
+	else if (!sw)
 		sw = s && site_is_wanted(e, s->at);
 
 	if (sw || hw)
@@ -154,7 +152,7 @@ bool bps_watch_at(const struct engine *e, gva at)
 /* Is something in the target's own list that stops execution at @pc? */
 static bool is_native_at(const struct engine *e, gva pc)
 {
-	return is_asked_at(e, ENGINE_HWBP, pc) || (!is_patched(e, ENGINE_SWBP) && is_asked_at(e, ENGINE_SWBP, pc));
+	return is_asked_at(e, ENGINE_HWBP, pc, BP_LISTED) || is_asked_at(e, ENGINE_SWBP, pc, BP_LISTED);
 }
 
 int bps_lift(struct engine *e, unsigned vcpu, gva pc)
@@ -194,6 +192,12 @@ int bps_arm(struct engine *e)
 	if (first < 0)
 		log_warn("breakpoints in the guest could not be brought up to date err=%d", first);
 	return first;
+}
+
+int bps_refresh(struct engine *e)
+{
+	e->bps.sites_stale = e->bps.sites_stale || e->bps.nsites;
+	return bps_arm(e);
 }
 
 int bps_clear(struct engine *e)

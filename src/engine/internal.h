@@ -7,12 +7,20 @@
 #include "engine/engine.h"
 #include "guard/guard.h"
 
+enum bp_place {
+	BP_WAITS,  /* nowhere: its page is not there, and no debug register is free */
+	BP_MEMORY, /* an instruction of ours, at its site */
+	BP_LISTED, /* in the target's list: a debug register, or a breakpoint that the target makes itself */
+};
+
 /* What the client asked for. */
 struct bp {
 	enum engine_bp_kind kind;
 	gva at;
 	uint64_t len;
-	gpa where; /* of a software breakpoint in patched memory: its site, for good */
+	unsigned vcpu; /* whose page tables say where it is */
+	enum bp_place place;
+	gpa where; /* BP_MEMORY: its site, for good */
 };
 
 /* One patched place in guest memory. Several breakpoints (two mappings of one page) may share it. */
@@ -62,12 +70,13 @@ int vcpus_flush(struct engine *e);
 void vcpus_drop(struct engine *e);
 
 /* ---- memory.c ---- */
-int mem_table_read(void *engine, gpa at, void *buf, size_t len);       /* mmu_read_fn; any thread */
+int mem_table_read(void *engine, gpa at, void *buf, size_t len); /* mmu_read_fn; any thread */
+int mem_walk(struct engine *e, unsigned vcpu, gva at, struct mmu_xlat *out);
 int mem_gva_to_gpa(struct engine *e, unsigned vcpu, gva at, gpa *ret); /* -EFAULT: not mapped */
 int mem_raw_read(struct engine *e, gpa at, void *buf, size_t len);     /* all of it or -EFAULT; any thread */
 int mem_raw_write(struct engine *e, gpa at, const void *buf, size_t len);
 
-/* ---- breakpoints.c ---- */
+/* ---- the breakpoint table: breakpoints.c, bp_*.c ---- */
 int bps_init(struct engine *e);
 void bps_deinit(struct engine *e);
 
@@ -77,14 +86,11 @@ void bps_deinit(struct engine *e);
  */
 void bps_filter_choose(struct engine *e);
 
-/** bps_overlay() - put the guest's own bytes over our instructions in @buf, which was read at @at. */
-void bps_overlay(struct engine *e, gpa at, uint8_t *buf, size_t len);
+/** bps_read() - as guard_read(), but with the guest's own bytes where our instructions are. Any thread. */
+int bps_read(struct engine *e, gpa at, void *buf, size_t len, size_t *done);
 
-/** bps_underlay() - put our instructions into @buf, which is to be written at @at. */
-void bps_underlay(struct engine *e, gpa at, uint8_t *buf, size_t len);
-
-/** bps_keep() - @buf (the guest's view) was written at @at: remember it under our instructions. */
-void bps_keep(struct engine *e, gpa at, const uint8_t *buf, size_t len);
+/** bps_write() - as guard_write(), but under our instructions. @done: also after an error. */
+int bps_write(struct engine *e, gpa at, const void *buf, size_t len, size_t *done);
 
 /**
  * bps_exec_at() - is a breakpoint that stops execution at @pc in the table?
@@ -102,6 +108,16 @@ int bps_lift(struct engine *e, unsigned vcpu, gva pc);
  * Returns the first error, having tried all; what failed is tried again by the next call.
  */
 int bps_arm(struct engine *e);
+
+/**
+ * bps_settle() - put what waits where it belongs now: a software breakpoint that has a debug register because its page
+ * was not mapped moves into memory, one that waits gets a place. To be called with the guest stopped.
+ * Returns: 0 also when some still wait; another error of the target, having tried all.
+ */
+int bps_settle(struct engine *e);
+
+/** bps_refresh() - put in again what the guest has overwritten since. Returns as bps_arm(). */
+int bps_refresh(struct engine *e);
 
 /** bps_clear() - empty the table and take everything out of the guest. Returns as bps_arm(). */
 int bps_clear(struct engine *e);

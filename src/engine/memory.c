@@ -34,35 +34,16 @@ int mem_table_read(void *engine, gpa at, void *buf, size_t len)
 
 /* ---- guest-physical, as the guest sees it ---- */
 
-static int phys_read(struct engine *e, gpa at, void *buf, size_t len, size_t *done)
-{
-	int rc = guard_read(&e->guard, at, buf, len, done);
-
-	if (rc == 0)
-		bps_overlay(e, at, buf, *done);
-	return rc;
-}
-
 static int phys_write(struct engine *e, gpa at, const void *buf, size_t len, size_t *done)
 {
-	_cleanup_(freep) uint8_t *patched = malloc(len);
-	int rc;
+	int rc = bps_write(e, at, buf, len, done);
 
-	*done = 0;
-	if (!patched)
-		return -ENOMEM;
-	memcpy(patched, buf, len);
-	bps_underlay(e, at, patched, len);
-	rc = guard_write(&e->guard, at, patched, len, done);
-	if (rc < 0)
-		return rc;
-	bps_keep(e, at, buf, *done);
-	return target_code_written(e->target, at, *done);
+	return rc < 0 ? rc : target_code_written(e->target, at, *done);
 }
 
 /* ---- virtual ---- */
 
-static int mem_walk(struct engine *e, unsigned vcpu, gva at, struct mmu_xlat *out)
+int mem_walk(struct engine *e, unsigned vcpu, gva at, struct mmu_xlat *out)
 {
 	struct arch_regs *r;
 	int rc = vcpu_regs(e, vcpu, ARCH_SYS, &r);
@@ -141,7 +122,7 @@ int engine_mem_read(struct engine *e, unsigned vcpu, enum engine_space sp, uint6
 
 		rc = piece_at(e, vcpu, sp, at + *done, &where, &want);
 		if (rc == 0)
-			rc = phys_read(e, where, (uint8_t *)buf + *done, want, &n);
+			rc = bps_read(e, where, (uint8_t *)buf + *done, want, &n);
 		*done += n;
 		if (n < want)
 			break;

@@ -144,7 +144,9 @@ int engine_resume(struct engine *e, const struct resume_plan *plan)
 		return -ENODEV;
 	rc = plan_check(e, plan);
 	if (rc == 0)
-		rc = bps_arm(e);
+		rc = bps_refresh(e);
+	if (rc == 0)
+		rc = bps_settle(e);
 	if (rc == 0)
 		rc = plan_over(e, plan, &over);
 	if (rc < 0)
@@ -212,11 +214,12 @@ static bool has_guest_insn(struct engine *e, unsigned vcpu, gva pc)
 {
 	const struct arch *arch = e->target->arch;
 	uint8_t now[sizeof(arch->bp_insn)];
+	size_t done;
 	gpa at;
 
-	if (mem_gva_to_gpa(e, vcpu, pc, &at) < 0 || mem_raw_read(e, at, now, arch->bp_len) < 0)
+	if (mem_gva_to_gpa(e, vcpu, pc, &at) < 0 || bps_read(e, at, now, arch->bp_len, &done) < 0 ||
+	    done < arch->bp_len)
 		return false;
-	bps_overlay(e, at, now, arch->bp_len);
 	return memcmp(now, arch->bp_insn, arch->bp_len) == 0;
 }
 
@@ -312,7 +315,7 @@ int engine_next_stop(struct engine *e, struct stop_event *out)
 	if (e->target->gone)
 		bps_forget(e);
 	else
-		armed = bps_arm(e);
+		armed = bps_settle(e);
 	if (!digest(e, over, &ev) && go_on(e, armed, &ev))
 		return -EAGAIN;
 	deliver(e, &ev, out);

@@ -32,27 +32,6 @@ TEST(removing_what_is_not_there_is_fine)
 	world_close(&w);
 }
 
-TEST(unmapped_address_takes_no_breakpoint)
-{
-	struct world w = world_open((struct target_fake_cfg){ 0 });
-
-	world_map(&w, 0x400000, 0x8000);
-	world_use_tables(&w, 0, w.root);
-	CHECK_EQ(insert(&w, ENGINE_SWBP, 0x401000), -EFAULT);
-	CHECK_EQ(insert(&w, ENGINE_SWBP, 0x800000000000), -EFAULT);
-	CHECK_EQ(engine_bp_count(w.e), 0);
-	world_close(&w);
-}
-
-TEST(address_without_memory_behind_it_takes_no_breakpoint)
-{
-	struct world w = world_open((struct target_fake_cfg){ 0 });
-
-	CHECK_EQ(insert(&w, ENGINE_SWBP, RAM_SIZE), -EFAULT);
-	CHECK_EQ(engine_bp_count(w.e), 0);
-	world_close(&w);
-}
-
 TEST(breakpoint_of_another_length_is_refused)
 {
 	struct world w = world_open((struct target_fake_cfg){ 0 });
@@ -318,8 +297,8 @@ TEST(failure_at_any_call_leaves_table_and_guest_as_they_were)
 	}
 }
 
-TESTS(T(same_breakpoint_twice_is_one), T(removing_what_is_not_there_is_fine), T(unmapped_address_takes_no_breakpoint),
-      T(address_without_memory_behind_it_takes_no_breakpoint), T(breakpoint_of_another_length_is_refused),
+TESTS(T(same_breakpoint_twice_is_one), T(removing_what_is_not_there_is_fine),
+      T(breakpoint_of_another_length_is_refused),
       T(removal_restores_at_the_place_of_insertion_after_page_tables_changed),
       T(two_mappings_of_one_place_share_it_until_the_last_goes), T(guest_changed_the_byte_so_removal_leaves_it),
       T(the_guests_int3_is_left_alone_while_no_breakpoint_is_in), T(breakpoint_on_the_guests_own_int3_comes_and_goes),

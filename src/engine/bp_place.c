@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/bps.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#define LOG_ROOM LOG_ENGINE
+#include "util/log.h"
+
+/*
+ * Where each breakpoint is. A software breakpoint belongs into memory. It takes a debug register while its page is not
+ * mapped, and for good when it is in ROM, whose bytes firmware likes to copy and to sum up. What the client asks a
+ * debug register for goes first: software breakpoints that can be in memory make room for it.
+ */
+
+static int region_kind(struct engine *e, gpa at, enum target_mem_kind *ret)
+{
+	const struct target_region *map;
+	unsigned n;
+	int rc = target_mem_map(e->target, &map, &n);
+
+	for (unsigned i = 0; rc == 0 && i < n; i++) {
+		if (at.raw >= map[i].start.raw && at.raw - map[i].start.raw < map[i].size) {
+			*ret = map[i].kind;
+			return 0;
+		}
+	}
+	return rc < 0 ? rc : -EFAULT;
+}
+
+enum memory { MEM_NEVER, MEM_NOT_YET, MEM_RAM, MEM_ROM };
+
+/* What is at the address of a software breakpoint? @where: for RAM and ROM. An error only of the target. */
+static int memory_of(struct engine *e, const struct bp *b, gpa *where, enum memory *ret)
+{
+	enum target_mem_kind kind = TARGET_MMIO;
+	struct mmu_xlat x;
+	int rc = mem_walk(e, b->vcpu, b->at, &x);
+
+	*ret = rc == 0 && x.why == MMU_NON_CANONICAL ? MEM_NEVER : MEM_NOT_YET;
+	if (rc == 0 && x.mapped) {
+		*where = GPA(x.phys.raw + (b->at.raw - x.start.raw));
+		rc = region_kind(e, *where, &kind);
+	}
+	if (kind != TARGET_MMIO)
+		*ret = kind == TARGET_ROM ? MEM_ROM : MEM_RAM;
+	return rc == -EFAULT ? 0 : rc;
+}
+
+static int put_in_memory(struct engine *e, struct bp *b, gpa where)
+{
+	int rc = site_insert(e, where);
+
+	if (rc == 0) {
+		b->place = BP_MEMORY;
+		b->where = where;
+	}
+	return rc;
+}
+
+static int put_in_list(struct engine *e, struct bp *b)
+{
+	int rc;
+
+	b->place = BP_LISTED;
+	rc = native_set(e, NULL);
+	if (rc < 0)
+		b->place = BP_WAITS;
+	return rc;
+}
+
+/* Have one software breakpoint leave its debug register for memory. False: none can. */
+static bool make_room(struct engine *e)
+{
+	for (unsigned i = 0; i < e->bps.nbps; i++) {
+		struct bp *b = &e->bps.bp[i];
+		enum memory mem;
+		gpa where;
+
+		if (b->place == BP_LISTED && is_patched(e, b->kind) && memory_of(e, b, &where, &mem) == 0 &&
+		    mem >= MEM_RAM && put_in_memory(e, b, where) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The list, and if it is full, what others can do without. */
+static int put_in_list_first(struct engine *e, struct bp *b)
+{
+	int rc = put_in_list(e, b);
+
+	while (rc == -ENOSPC && make_room(e))
+		rc = put_in_list(e, b);
+	return rc;
+}
+
+static bool no_room(int rc)
+{
+	return rc == -ENOSPC || rc == -ENOTSUP;
+}
+
+static int put_software(struct engine *e, struct bp *b)
+{
+	enum memory mem;
+	gpa where;
+	int rc = memory_of(e, b, &where, &mem), slot = -ENOTSUP;
+
+	if (rc < 0 || mem == MEM_NEVER)
+		return rc < 0 ? rc : -EFAULT;
+	if (native_slot(e) && mem != MEM_RAM)
+		slot = mem == MEM_ROM ? put_in_list(e, b) : put_in_list_first(e, b);
+	if (slot == 0 || !no_room(slot))
+		return slot;
+	return mem == MEM_NOT_YET ? -EFAULT : put_in_memory(e, b, where);
+}
+
+int bp_put(struct engine *e, struct bp *b)
+{
+	return is_patched(e, b->kind) ? put_software(e, b) : put_in_list_first(e, b);
+}
+
+int bp_take(struct engine *e, const struct bp *gone)
+{
+	switch (gone->place) {
+	case BP_MEMORY:
+		return site_remove(e, gone->where);
+	case BP_LISTED:
+		return native_set(e, NULL);
+	default:
+		return 0;
+	}
+}
+
+/* Its page came: out of the debug register, into memory. The list is brought up to date later. */
+static int move_to_memory(struct engine *e, struct bp *b)
+{
+	enum memory mem;
+	gpa where;
+	int rc = memory_of(e, b, &where, &mem);
+
+	if (rc == 0 && mem != MEM_RAM)
+		return 0;
+	if (rc == 0)
+		rc = put_in_memory(e, b, where);
+	if (rc == 0) {
+		e->bps.native_stale = true;
+		log_dbg("breakpoint moved into memory at=%#" PRIx64 " gpa=%#" PRIx64, b->at.raw, where.raw);
+	}
+	return rc;
+}
+
+int bps_settle(struct engine *e)
+{
+	struct bp_table *t = &e->bps;
+	int rc, first = 0;
+
+	for (unsigned i = 0; i < t->nbps; i++) {
+		if (t->bp[i].place == BP_LISTED && is_patched(e, t->bp[i].kind)) {
+			rc = move_to_memory(e, &t->bp[i]);
+			first = first ? first : rc;
+		}
+	}
+	rc = bps_arm(e);
+	first = first ? first : rc;
+	for (unsigned i = 0; rc == 0 && i < t->nbps; i++) {
+		if (t->bp[i].place == BP_WAITS) {
+			rc = bp_put(e, &t->bp[i]);
+			if (rc == -EFAULT || no_room(rc))
+				rc = 0; // it waits on
+			first = first ? first : rc;
+		}
+	}
+	return first;
+}
