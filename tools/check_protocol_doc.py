@@ -7,7 +7,7 @@ usage: check_protocol_doc.py src/server/packets.c docs/protocol.md
 import re
 import sys
 
-ROW_CODE = re.compile(r'^\t\{ "([^"]+)",\s*rsp_parse_\w+,\s*h_\w+,\s*PKT_(\w+),\s*PKT_(\w+)\s*\},$')
+ROW_CODE = re.compile(r'^\t\{ "([^"]+)",\s*rsp_parse_\w+,\s*h_\w+,\s*PKT_(\w+),\s*PKT_(\w+)(?:,\s*\.glued = true)?\s*\},$')
 ROW_DOC = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| (any|stopped|memory) \| (one|stop|none) \|")
 
 

@@ -84,6 +84,7 @@ struct reg_desc {
 	uint8_t needs_fp;      /* for ARCH_FP rows: the bit of x86_regs.fp_absent that means there is none */
 	bool read_only;        /* writes get an error */
 	const char *gdb_group; /* "general", "float", "vector", "system" */
+	uint8_t dwarf;         /* number in DWARF's register numbering plus one; 0: it has none */
 	uint16_t offset;       /* into the register file of the architecture */
 };
 
@@ -98,7 +99,8 @@ struct arch_layout {
 	unsigned nfeatures;
 	const struct reg_desc *regs;
 	unsigned nregs;
-	unsigned pc, sp; /* register numbers */
+	const char *triple;         /* what LLDB calls it */
+	unsigned pc, sp, fp, flags; /* register numbers */
 	unsigned addr_bits;
 };
 
@@ -181,6 +183,15 @@ int arch_reg_set(const struct arch_layout *l, unsigned num, struct arch_regs *r,
 
 /** arch_reg_groups() - groups (enum arch_group bits) that must be fetched to read register @num. */
 uint32_t arch_reg_groups(const struct arch_layout *l, unsigned num);
+
+/**
+ * arch_reg_volatile() - does the machine change register @num by itself? Clocks and control registers: what a debugger
+ * puts back after an inferior call must leave them alone.
+ */
+bool arch_reg_volatile(const struct arch_layout *l, unsigned num);
+
+/** arch_reg_dwarf() - the number of register @num in DWARF's numbering for the architecture; -ENOENT: it has none. */
+int arch_reg_dwarf(const struct arch_layout *l, unsigned num);
 
 /** arch_reg_find() - number of the register called @name; -ENOENT. */
 int arch_reg_find(const struct arch_layout *l, const char *name);

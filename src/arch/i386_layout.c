@@ -22,13 +22,16 @@ static const char *const features[] = {
 #define HIGH(nm, field) \
 	ROW_AT(nm "_high", 32, UINT, SYSTEM, CORE, "system", offsetof(struct x86_regs, field) + sizeof(uint32_t))
 
-enum { SP = 4, EIP = 8 };
+enum { SP = 4, FP = 5, EIP = 8, FLAGS = 9 };
+
+/* System V ABI for the Intel386, "DWARF Register Number Mapping". The segments follow es as cs ss ds fs gs. */
+enum { DW_PC = 8, DW_FLAGS = 9, DW_ST0 = 11, DW_XMM0 = 21, DW_FCTRL = 37, DW_MXCSR = 39, DW_ES = 40 };
 
 static const struct reg_desc regs[] = {
-	GPR("eax", 32, INT, RAX), GPR("ecx", 32, INT, RCX), GPR("edx", 32, INT, RDX), GPR("ebx", 32, INT, RBX),
-	[SP] = GPR("esp", 32, DATA_PTR, RSP),
-	GPR("ebp", 32, DATA_PTR, RBP), GPR("esi", 32, INT, RSI), GPR("edi", 32, INT, RDI),
-	[EIP] = PC("eip", 32), FLAGS_AND_SELECTORS, X87,
+	GPR("eax", 32, INT, RAX, 0), GPR("ecx", 32, INT, RCX, 1), GPR("edx", 32, INT, RDX, 2),
+	GPR("ebx", 32, INT, RBX, 3), [SP] = GPR("esp", 32, DATA_PTR, RSP, 4),
+	[FP] = GPR("ebp", 32, DATA_PTR, RBP, 5), GPR("esi", 32, INT, RSI, 6), GPR("edi", 32, INT, RDI, 7),
+	[EIP] = PC("eip", 32), [FLAGS] = FLAGS_AND_SELECTORS, X87,
 
 	XMM_0_7, MXCSR,
 
@@ -45,10 +48,11 @@ static const struct reg_desc regs[] = {
 };
 
 /* Without an osabi GDB takes GNU/Linux, and then warns that i8086 has no such thing. */
-#define LAYOUT(name, rows) { \
-	.gdb_name = name, .osabi = "none", .features = features, .nfeatures = ARRAY_LEN(features), \
-	.regs = regs, .nregs = rows, .pc = EIP, .sp = SP, .addr_bits = 32 }
+#define LAYOUT(name, lldb, rows) { \
+	.gdb_name = name, .triple = lldb, .osabi = "none", .features = features, .nfeatures = ARRAY_LEN(features), \
+	.regs = regs, .nregs = rows, .pc = EIP, .sp = SP, .fp = FP, .flags = FLAGS, \
+	.addr_bits = 32 }
 // clang-format on
 
-const struct arch_layout arch_layout_i386 = LAYOUT("i386", ARRAY_LEN(regs) - 1);
-const struct arch_layout arch_layout_i8086 = LAYOUT("i8086", ARRAY_LEN(regs));
+const struct arch_layout arch_layout_i386 = LAYOUT("i386", "i386-unknown-unknown", ARRAY_LEN(regs) - 1);
+const struct arch_layout arch_layout_i8086 = LAYOUT("i8086", "i386-unknown-unknown-code16", ARRAY_LEN(regs));

@@ -137,6 +137,16 @@ uint32_t arch_reg_groups(const struct arch_layout *l, unsigned num)
 	return groups_of(&l->regs[num]);
 }
 
+bool arch_reg_volatile(const struct arch_layout *l, unsigned num)
+{
+	return strcmp(l->regs[num].gdb_group, "system") == 0;
+}
+
+int arch_reg_dwarf(const struct arch_layout *l, unsigned num)
+{
+	return l->regs[num].dwarf ? l->regs[num].dwarf - 1 : -ENOENT;
+}
+
 int arch_reg_find(const struct arch_layout *l, const char *name)
 {
 	for (unsigned i = 0; i < l->nregs; i++)

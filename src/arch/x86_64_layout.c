@@ -13,15 +13,19 @@ static const char *const features[] = {
 // clang-format off
 #define USER_BASE(nm, reg) ROW(nm, 64, INT, SEGMENTS, SYS, "general", seg[X86_##reg].base)
 
-enum { SP = 7, RIP = 16 };
+enum { FP = 6, SP = 7, RIP = 16, FLAGS = 17 };
+
+/* System V ABI for AMD64, "DWARF Register Number Mapping". The segments follow es in the order cs ss ds fs gs. */
+enum { DW_PC = 16, DW_XMM0 = 17, DW_ST0 = 33, DW_FLAGS = 49, DW_ES = 50, DW_MXCSR = 64, DW_FCTRL = 65 };
 
 static const struct reg_desc regs[] = {
-	GPR("rax", 64, INT, RAX), GPR("rbx", 64, INT, RBX), GPR("rcx", 64, INT, RCX), GPR("rdx", 64, INT, RDX),
-	GPR("rsi", 64, INT, RSI), GPR("rdi", 64, INT, RDI), GPR("rbp", 64, DATA_PTR, RBP),
-	[SP] = GPR("rsp", 64, DATA_PTR, RSP),
-	GPR("r8", 64, INT, R8), GPR("r9", 64, INT, R9), GPR("r10", 64, INT, R10), GPR("r11", 64, INT, R11),
-	GPR("r12", 64, INT, R12), GPR("r13", 64, INT, R13), GPR("r14", 64, INT, R14), GPR("r15", 64, INT, R15),
-	[RIP] = PC("rip", 64), FLAGS_AND_SELECTORS, X87,
+	GPR("rax", 64, INT, RAX, 0), GPR("rbx", 64, INT, RBX, 3), GPR("rcx", 64, INT, RCX, 2),
+	GPR("rdx", 64, INT, RDX, 1), GPR("rsi", 64, INT, RSI, 4), GPR("rdi", 64, INT, RDI, 5),
+	[FP] = GPR("rbp", 64, DATA_PTR, RBP, 6), [SP] = GPR("rsp", 64, DATA_PTR, RSP, 7),
+	GPR("r8", 64, INT, R8, 8), GPR("r9", 64, INT, R9, 9), GPR("r10", 64, INT, R10, 10),
+	GPR("r11", 64, INT, R11, 11), GPR("r12", 64, INT, R12, 12), GPR("r13", 64, INT, R13, 13),
+	GPR("r14", 64, INT, R14, 14), GPR("r15", 64, INT, R15, 15),
+	[RIP] = PC("rip", 64), [FLAGS] = FLAGS_AND_SELECTORS, X87,
 
 	XMM_0_7, XMM(8), XMM(9), XMM(10), XMM(11), XMM(12), XMM(13), XMM(14), XMM(15), MXCSR,
 
@@ -40,7 +44,10 @@ const struct arch_layout arch_layout_x86_64 = {
 	.nfeatures = ARRAY_LEN(features),
 	.regs = regs,
 	.nregs = ARRAY_LEN(regs),
+	.triple = "x86_64-unknown-unknown",
 	.pc = RIP,
 	.sp = SP,
+	.fp = FP,
+	.flags = FLAGS,
 	.addr_bits = 64,
 };

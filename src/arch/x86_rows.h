@@ -6,8 +6,8 @@
 
 /*
  * Rows that the x86 layouts have in common. The file that includes this names the indexes of its features: CORE,
- * SSE, AVX and SYSTEM. Inside GDB's own features (org.gnu.gdb.i386.*) order and widths are GDB's ("i386 Features"
- * in its manual); SYSTEM is ours and has the rest of the machine.
+ * SSE, AVX and SYSTEM, and its DWARF numbers: DW_name. Inside GDB's own features (org.gnu.gdb.i386.*) order and widths
+ * are GDB's ("i386 Features" in its manual); SYSTEM is ours and has the rest of the machine.
  */
 
 // clang-format off
@@ -18,23 +18,27 @@
 	ROW_AT(nm, nbits, ty, feat, grp, show, offsetof(struct x86_regs, field), __VA_ARGS__)
 
 /* ---- org.gnu.gdb.i386.core ---- */
-#define GPR(nm, nbits, ty, reg) ROW(nm, nbits, ty, CORE, CORE, "general", gpr[X86_##reg])
-#define PC(nm, nbits) ROW(nm, nbits, CODE_PTR, CORE, CORE, "general", rip, .conv = REG_LINEAR_PC)
-#define SEL(nm, reg) ROW(nm, 32, INT, CORE, SYS, "general", seg[X86_##reg].sel, .conv = REG_SELECTOR)
+#define DWARF(n) .dwarf = (n) + 1
+#define GPR(nm, nbits, ty, reg, dw) ROW(nm, nbits, ty, CORE, CORE, "general", gpr[X86_##reg], DWARF(dw))
+#define PC(nm, nbits) \
+	ROW(nm, nbits, CODE_PTR, CORE, CORE, "general", rip, .conv = REG_LINEAR_PC, DWARF(DW_PC))
+#define SEL(nm, reg, dw) \
+	ROW(nm, 32, INT, CORE, SYS, "general", seg[X86_##reg].sel, .conv = REG_SELECTOR, DWARF(DW_ES + (dw)))
 #define FLAGS_AND_SELECTORS \
-	ROW("eflags", 32, FLAGS, CORE, CORE, "general", rflags), \
-	SEL("cs", CS), SEL("ss", SS), SEL("ds", DS), SEL("es", ES), SEL("fs", FS), SEL("gs", GS)
+	ROW("eflags", 32, FLAGS, CORE, CORE, "general", rflags, DWARF(DW_FLAGS)), \
+	SEL("cs", CS, 1), SEL("ss", SS, 2), SEL("ds", DS, 3), SEL("es", ES, 0), SEL("fs", FS, 4), SEL("gs", GS, 5)
 
-#define ST(i) ROW("st" #i, 80, I387, CORE, FP, "float", st[i], .needs_fp = X86_NO_X87)
-#define FCTL(nm) ROW(#nm, 32, INT, CORE, FP, "float", nm, .needs_fp = X86_NO_X87)
+#define ST(i) ROW("st" #i, 80, I387, CORE, FP, "float", st[i], .needs_fp = X86_NO_X87, DWARF(DW_ST0 + (i)))
+#define FCTL(nm, ...) ROW(#nm, 32, INT, CORE, FP, "float", nm, .needs_fp = X86_NO_X87, __VA_ARGS__)
 #define X87 \
 	ST(0), ST(1), ST(2), ST(3), ST(4), ST(5), ST(6), ST(7), \
-	FCTL(fctrl), FCTL(fstat), FCTL(ftag), FCTL(fiseg), FCTL(fioff), FCTL(foseg), FCTL(fooff), FCTL(fop)
+	FCTL(fctrl, DWARF(DW_FCTRL)), FCTL(fstat, DWARF(DW_FCTRL + 1)), FCTL(ftag), \
+	FCTL(fiseg), FCTL(fioff), FCTL(foseg), FCTL(fooff), FCTL(fop)
 
 /* ---- org.gnu.gdb.i386.sse, .avx ---- */
-#define XMM(i) ROW("xmm" #i, 128, VEC128, SSE, FP, "vector", xmm[i], .needs_fp = X86_NO_SSE)
+#define XMM(i) ROW("xmm" #i, 128, VEC128, SSE, FP, "vector", xmm[i], .needs_fp = X86_NO_SSE, DWARF(DW_XMM0 + (i)))
 #define XMM_0_7 XMM(0), XMM(1), XMM(2), XMM(3), XMM(4), XMM(5), XMM(6), XMM(7)
-#define MXCSR ROW("mxcsr", 32, MXCSR, SSE, FP, "vector", mxcsr, .needs_fp = X86_NO_SSE)
+#define MXCSR ROW("mxcsr", 32, MXCSR, SSE, FP, "vector", mxcsr, .needs_fp = X86_NO_SSE, DWARF(DW_MXCSR))
 #define YMMH(i) ROW("ymm" #i "h", 128, UINT128, AVX, FP, "vector", ymmh[i], .needs_fp = X86_NO_AVX)
 #define YMMH_0_7 YMMH(0), YMMH(1), YMMH(2), YMMH(3), YMMH(4), YMMH(5), YMMH(6), YMMH(7)
 

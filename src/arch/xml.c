@@ -39,13 +39,14 @@ static void add_types(struct strbuf *out, const struct arch_layout *l, unsigned 
 	}
 }
 
-static void add_reg(struct strbuf *out, const struct reg_desc *d, unsigned num)
+static void add_reg(struct strbuf *out, const struct arch_layout *l, unsigned num)
 {
+	const struct reg_desc *d = &l->regs[num];
+
 	strbuf_addf(out, "<reg name=\"%s\" bitsize=\"%u\" type=\"", d->name, d->bits);
 	add_type_name(out, d);
 	strbuf_addf(out, "\" regnum=\"%u\" group=\"%s\"", num, d->gdb_group);
-	// An inferior call must not put back clocks and control registers that moved on meanwhile.
-	if (!strcmp(d->gdb_group, "system"))
+	if (arch_reg_volatile(l, num))
 		strbuf_adds(out, " save-restore=\"no\"");
 	strbuf_adds(out, "/>\n");
 }
@@ -56,7 +57,7 @@ static void add_feature(struct strbuf *out, const struct arch_layout *l, unsigne
 	add_types(out, l, feature);
 	for (unsigned i = 0; i < l->nregs; i++)
 		if (l->regs[i].feature == feature)
-			add_reg(out, &l->regs[i], i);
+			add_reg(out, l, i);
 	strbuf_adds(out, "</feature>\n");
 }
 

@@ -65,6 +65,48 @@ void rsp_out_error(struct rsp_out *o, int err)
 	rsp_out_fmt(o, "E%02x", code && code < 256 ? code : EIO);
 }
 
+/* What an errno means in a reply; the same words as in docs/protocol.md. */
+static const char *error_text(int code)
+{
+	static const struct {
+		int code;
+		const char *text;
+	} texts[] = {
+		{ EPERM, "not allowed: a read-only register, or a guest that cannot be started anew" },
+		{ ENOENT, "no such document or saved state" },
+		{ ESRCH, "no such thread or process" },
+		{ EIO, "the hypervisor refused" },
+		{ EFAULT, "no memory there, or not all of it" },
+		{ EBUSY, "the guest is running" },
+		{ ENODEV, "the guest is gone" },
+		{ EINVAL, "malformed packet, or an impossible length, number or value" },
+		{ ENOSPC, "no debug register is free" },
+		{ EBADMSG, "wrong checksum" },
+		{ EMSGSIZE, "the packet is longer than PacketSize" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i].code == code)
+			return texts[i].text;
+	return strerror(code);
+}
+
+void rsp_out_error_form(struct rsp_out *o, int err, enum rsp_error_form form)
+{
+	int code = err < 0 ? -err : err;
+
+	rsp_out_error(o, err);
+	if (o->body.len == 0 || form == RSP_ERROR_CODE)
+		return;
+	if (form == RSP_ERROR_TEXT) {
+		rsp_out_reset(o);
+		rsp_out_fmt(o, "E.%s", error_text(code));
+	} else {
+		rsp_out_str(o, ";");
+		rsp_out_hexstr(o, error_text(code));
+	}
+}
+
 static bool must_escape(uint8_t ch)
 {
 	return ch == '}' || ch == '#' || ch == '$' || ch == '*';

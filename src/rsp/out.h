@@ -34,6 +34,16 @@ void rsp_out_bytes(struct rsp_out *o, const void *p, size_t n); /* raw; framing 
  */
 void rsp_out_error(struct rsp_out *o, int err);
 
+/* How the client wants to be told of an error. */
+enum rsp_error_form {
+	RSP_ERROR_CODE, /* Exx */
+	RSP_ERROR_TEXT, /* E.text: GDB's error-message feature */
+	RSP_ERROR_BOTH, /* Exx;text in hex: LLDB's QEnableErrorStrings */
+};
+
+/** rsp_out_error_form() - the same in the form that the client asked for. */
+void rsp_out_error_form(struct rsp_out *o, int err, enum rsp_error_form form);
+
 /**
  * rsp_frame() - append `$body#xx` to @wire, with } # $ * in the body escaped. No run-length encoding.
  * Returns: 0; -ENOMEM.

@@ -2,6 +2,7 @@
 #include "rsp/request.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* The packet buffer is ours and writable; the cursor is const only so that parsers do not change it by accident. */
 static uint8_t *writable(const uint8_t *p)
@@ -70,8 +71,40 @@ static unsigned take_unsigned(struct cur *c)
 	return (unsigned)v;
 }
 
+/* Cut ";thread:ID;" off the end; nothing before it has a semicolon. */
+static void cut_suffix(struct cur *c, struct rsp_req *r)
+{
+	const uint8_t *at = memchr(c->p, ';', cur_left(c));
+	struct cur tail;
+
+	if (!at)
+		return;
+	tail = cur_init(at, (size_t)(c->end - at));
+	r->has_suffix = cur_try_str(&tail, ";thread:");
+	r->suffix = rsp_tid_take(&tail);
+	cur_lit(&tail, ';');
+	if (r->has_suffix && cur_done(&tail))
+		c->end = at;
+	else
+		c->bad = true;
+}
+
+int rsp_parse_thread(struct cur *c, struct rsp_req *r)
+{
+	cut_suffix(c, r);
+	return done(c);
+}
+
+int rsp_parse_restore(struct cur *c, struct rsp_req *r)
+{
+	cut_suffix(c, r);
+	r->num.value = cur_dec(c);
+	return done(c);
+}
+
 int rsp_parse_reg(struct cur *c, struct rsp_req *r)
 {
+	cut_suffix(c, r);
 	r->reg.num = take_unsigned(c);
 	r->reg.hex = NULL;
 	r->reg.hexlen = 0;
@@ -80,6 +113,7 @@ int rsp_parse_reg(struct cur *c, struct rsp_req *r)
 
 int rsp_parse_reg_set(struct cur *c, struct rsp_req *r)
 {
+	cut_suffix(c, r);
 	r->reg.num = take_unsigned(c);
 	cur_lit(c, '=');
 	r->reg.hex = cur_rest(c, &r->reg.hexlen);
@@ -88,6 +122,7 @@ int rsp_parse_reg_set(struct cur *c, struct rsp_req *r)
 
 int rsp_parse_regs(struct cur *c, struct rsp_req *r)
 {
+	cut_suffix(c, r);
 	r->regs.hex = cur_rest(c, &r->regs.hexlen);
 	return done(c);
 }

@@ -31,6 +31,9 @@ struct rsp_vcont_action {
 #define RSP_VCONT_MAX 80
 
 struct rsp_req {
+	/* LLDB's ";thread:ID;" behind the rest. Set by the parsers that know it; the caller clears has_suffix first. */
+	bool has_suffix;
+	struct rsp_tid suffix;
 	union {
 		struct {
 			uint64_t at, len;
@@ -94,11 +97,13 @@ rsp_parse_fn rsp_parse_text;    /* anything may follow */
 rsp_parse_fn rsp_parse_mem;     /* addr,length                 m x qCRC: */
 rsp_parse_fn rsp_parse_mem_hex; /* addr,length:XX...           M; length must match the data */
 rsp_parse_fn rsp_parse_mem_bin; /* addr,length:binary          X; length must match the data */
-rsp_parse_fn rsp_parse_reg;     /* n                           p */
-rsp_parse_fn rsp_parse_reg_set; /* n=XX...                     P */
-rsp_parse_fn rsp_parse_regs;    /* XX...                       G */
+rsp_parse_fn rsp_parse_thread;  /* [suffix]                    g QSaveRegisterState */
+rsp_parse_fn rsp_parse_reg;     /* n[suffix]                   p qRegisterInfo */
+rsp_parse_fn rsp_parse_reg_set; /* n=XX...[suffix]             P */
+rsp_parse_fn rsp_parse_regs;    /* XX...[suffix]               G */
+rsp_parse_fn rsp_parse_restore; /* decimal id[suffix]          QRestoreRegisterState: */
 rsp_parse_fn rsp_parse_H;       /* op thread-id                H: op is c or g */
-rsp_parse_fn rsp_parse_tid;     /* thread-id                   T qThreadExtraInfo, */
+rsp_parse_fn rsp_parse_tid;     /* thread-id                   T qThreadExtraInfo, qThreadStopInfo */
 rsp_parse_fn rsp_parse_run;     /* [addr]                      c s */
 rsp_parse_fn rsp_parse_run_sig; /* sig[;addr]                  C S */
 rsp_parse_fn rsp_parse_vcont;   /* ;action[:tid]... after "vCont" */
@@ -106,7 +111,7 @@ rsp_parse_fn rsp_parse_bp;      /* type,addr,kind[;...]        Z z */
 rsp_parse_fn rsp_parse_xfer;    /* annex:offset,length         qXfer:object:read: */
 rsp_parse_fn rsp_parse_search;  /* address;length;binary       qSearch:memory: */
 rsp_parse_fn rsp_parse_rcmd;    /* hex text                    qRcmd, */
-rsp_parse_fn rsp_parse_num;     /* one hex number              vAttach; vKill; R Qqemu.PhyMemMode: */
+rsp_parse_fn rsp_parse_num;     /* one hex number              vAttach; vKill; R Qqemu.PhyMemMode: qMemoryRegionInfo: */
 
 /** rsp_tid_take() - take a thread-id (-1, 0 or hex, also the multiprocess form pPID.TID) from @c. */
 struct rsp_tid rsp_tid_take(struct cur *c);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "server/internal.h"
 #include "server/packets.h"
 #include "util/cursor.h"
 
-/* Registers: g G p P. Widths and order are those of the session's layout. */
+/* Registers: g G p P QSaveRegisterState QRestoreRegisterState. Widths and order are those of the session's layout. */
 enum { REG_MAX_BYTES = 64 };
 
 static uint32_t all_groups(const struct arch_layout *l)
@@ -36,7 +37,7 @@ int h_regs_read(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 	int rc = session_layout(s, &l);
 
 	if (rc == 0)
-		rc = engine_regs(s->e, session_vcpu_g(s), all_groups(l), &regs);
+		rc = engine_regs(s->e, session_vcpu_of(s, r), all_groups(l), &regs);
 	if (rc < 0)
 		return rc;
 	for (unsigned i = 0; i < l->nregs; i++)
@@ -54,7 +55,7 @@ int h_reg_read(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 		return rc;
 	if (r->reg.num >= l->nregs)
 		return -EINVAL;
-	rc = engine_regs(s->e, session_vcpu_g(s), arch_reg_groups(l, r->reg.num), &regs);
+	rc = engine_regs(s->e, session_vcpu_of(s, r), arch_reg_groups(l, r->reg.num), &regs);
 	if (rc < 0)
 		return rc;
 	add_reg(l, r->reg.num, regs, out);
@@ -66,7 +67,7 @@ int h_reg_write(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 	const struct arch_layout *l;
 	uint8_t buf[REG_MAX_BYTES];
 	struct arch_regs *regs;
-	unsigned vcpu = session_vcpu_g(s);
+	unsigned vcpu = session_vcpu_of(s, r);
 	struct cur c = cur_init(r->reg.hex, r->reg.hexlen);
 	size_t n = cur_hexbytes(&c, buf, sizeof(buf));
 	int rc = session_layout(s, &l);
@@ -115,7 +116,7 @@ static int set_all(const struct arch_layout *l, struct arch_regs *r, const uint8
 
 int h_regs_write(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
-	unsigned vcpu = session_vcpu_g(s);
+	unsigned vcpu = session_vcpu_of(s, r);
 	const struct arch_layout *l;
 	struct arch_regs *regs, copy;
 	int rc = session_layout(s, &l);
@@ -136,4 +137,70 @@ int h_regs_write(struct session *s, const struct rsp_req *r, struct rsp_out *out
 	if (rc == 0)
 		rsp_out_ok(out);
 	return rc;
+}
+
+/* ---- around a client's function call: as it was, but for what the guest's clocks and control registers did ---- */
+
+int h_regs_save(struct session *s, const struct rsp_req *r, struct rsp_out *out)
+{
+	unsigned vcpu = session_vcpu_of(s, r), slot = s->saved_ids % SAVED_REGS_MAX; // the oldest makes room
+	const struct arch_layout *l;
+	struct arch_regs *regs;
+	int rc = session_layout(s, &l);
+
+	if (rc == 0)
+		rc = engine_regs(s->e, vcpu, all_groups(l), &regs);
+	if (rc < 0)
+		return rc;
+	s->saved[slot].id = ++s->saved_ids;
+	s->saved[slot].vcpu = vcpu;
+	s->saved[slot].regs = *regs;
+	rsp_out_fmt(out, "%" PRIu64, s->saved[slot].id);
+	return 0;
+}
+
+/* The rows that the target description marks save-restore="no" are left alone, as GDB does. */
+static int put_back(const struct arch_layout *l, unsigned num, const struct arch_regs *saved, struct arch_regs *r)
+{
+	uint8_t then[REG_MAX_BYTES], now[REG_MAX_BYTES];
+
+	if (arch_reg_volatile(l, num) || arch_reg_get(l, num, saved, then) < 0 || arch_reg_get(l, num, r, now) < 0)
+		return 0;
+	return memcmp(then, now, arch_reg_size(l, num)) == 0 ? 0 : arch_reg_set(l, num, r, then, arch_reg_size(l, num));
+}
+
+static int put_all_back(struct session *s, unsigned vcpu, const struct arch_regs *saved)
+{
+	const struct arch_layout *l;
+	struct arch_regs *regs, copy;
+	int rc = session_layout(s, &l);
+
+	if (rc == 0)
+		rc = engine_regs(s->e, vcpu, all_groups(l), &regs);
+	if (rc < 0)
+		return rc;
+	copy = *regs;
+	for (unsigned i = 0; i < l->nregs && rc == 0; i++)
+		rc = put_back(l, i, saved, &copy);
+	if (rc < 0)
+		return rc;
+	*regs = copy;
+	return engine_regs_flush(s->e, vcpu);
+}
+
+int h_regs_restore(struct session *s, const struct rsp_req *r, struct rsp_out *out)
+{
+	unsigned slot = (unsigned)((r->num.value - 1) % SAVED_REGS_MAX), vcpu = session_vcpu_of(s, r);
+	int rc;
+
+	if (r->num.value == 0 || s->saved[slot].id != r->num.value)
+		return -ENOENT; // never saved, put back already, or too many came after it
+	if (s->saved[slot].vcpu != vcpu)
+		return -EINVAL;
+	rc = put_all_back(s, vcpu, &s->saved[slot].regs);
+	if (rc < 0)
+		return rc;
+	s->saved[slot].id = 0;
+	rsp_out_ok(out);
+	return 0;
 }

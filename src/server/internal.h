@@ -20,6 +20,8 @@ enum session_wait {
 /* Documents read in pieces with qXfer. */
 enum doc_kind { DOC_NONE, DOC_FEATURES, DOC_MEMORY_MAP, DOC_THREADS };
 
+enum { SAVED_REGS_MAX = 4 };
+
 struct session {
 	struct engine *e;
 	session_restart_fn *restart;
@@ -36,6 +38,9 @@ struct session {
 	bool killed;   /* extended mode, between vKill and vRun: the guest is held, and ends with the session */
 	bool phys;     /* addresses in m M X x qCRC qSearch are physical */
 	bool wants_swbreak, wants_hwbreak, wants_binary_upload;
+	bool thread_suffix; /* QThreadSuffixSupported: packets may end in ;thread:ID; */
+	bool lists_threads; /* QListThreadsInStopReply: stop replies name all threads, their pcs and a reason */
+	enum rsp_error_form error_form;
 	struct rsp_tid sel_g, sel_c; /* Hg, Hc */
 
 	/* what the guest did */
@@ -43,6 +48,14 @@ struct session {
 	struct stop_event last_stop;
 	int last_sig;
 	const struct arch_layout *told; /* the layout that fitted vCPU 0 at the last look */
+
+	/* QSaveRegisterState: the last few, since a client that gives up never says so */
+	struct {
+		uint64_t id; /* 0: free */
+		unsigned vcpu;
+		struct arch_regs regs;
+	} saved[SAVED_REGS_MAX];
+	uint64_t saved_ids;
 
 	unsigned next_thread; /* where qsThreadInfo goes on */
 	enum doc_kind doc_kind;
@@ -71,6 +84,9 @@ int session_vcpu(const struct session *s, struct rsp_tid tid, unsigned *ret);
 /** session_vcpu_g() - the vCPU whose registers and memory the client looks at. */
 unsigned session_vcpu_g(const struct session *s);
 
+/** session_vcpu_of() - the vCPU that a packet with a thread suffix is about; without one, as session_vcpu_g(). */
+unsigned session_vcpu_of(const struct session *s, const struct rsp_req *r);
+
 /** session_space() - how the client's addresses are meant now. */
 enum engine_space session_space(const struct session *s);
 
@@ -85,6 +101,12 @@ void session_send_text(struct session *s, const char *text);
 
 /** stop_reply_fill() - the stop reply for the last stop: T packet, or W when the guest is gone. */
 void stop_reply_fill(struct session *s, struct rsp_out *o);
+
+/** stop_reply_thread() - likewise for any vCPU: T00 for one that was only halted with the others. */
+void stop_reply_thread(struct session *s, unsigned vcpu, struct rsp_out *o);
+
+/** stop_reply_signal() - why @vcpu stopped, as a signal (0: it was only halted) and in LLDB's word for it. */
+int stop_reply_signal(const struct session *s, unsigned vcpu, const char **reason);
 
 /** stop_reply_record() - take @ev as the last stop, and its vCPU as the current one. @attach: stopped for a client. */
 void stop_reply_record(struct session *s, const struct stop_event *ev, bool attach);

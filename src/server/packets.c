@@ -19,7 +19,12 @@ const struct pkt_def pkt_table[] = {
 	{ "H",                    rsp_parse_H,       h_thread_select,   PKT_ANY,     PKT_ONE  },
 	{ "M",                    rsp_parse_mem_hex, h_mem_write,       PKT_MEMORY,  PKT_ONE  },
 	{ "P",                    rsp_parse_reg_set, h_reg_write,       PKT_STOPPED, PKT_ONE  },
+	{ "QEnableErrorStrings",  rsp_parse_none,    h_error_strings,   PKT_ANY,     PKT_ONE  },
+	{ "QListThreadsInStopReply", rsp_parse_none,    h_list_threads,    PKT_ANY,     PKT_ONE  },
+	{ "QRestoreRegisterState:", rsp_parse_restore, h_regs_restore,    PKT_STOPPED, PKT_ONE  },
+	{ "QSaveRegisterState",   rsp_parse_thread,  h_regs_save,       PKT_STOPPED, PKT_ONE  },
 	{ "QStartNoAckMode",      rsp_parse_none,    h_noack,           PKT_ANY,     PKT_ONE  },
+	{ "QThreadSuffixSupported", rsp_parse_none,    h_thread_suffix,   PKT_ANY,     PKT_ONE  },
 	{ "Qqemu.PhyMemMode:",    rsp_parse_num,     h_phys_set,        PKT_ANY,     PKT_ONE  },
 	{ "S",                    rsp_parse_run_sig, h_step,            PKT_STOPPED, PKT_STOP },
 	{ "R",                    rsp_parse_num,     h_restart,         PKT_STOPPED, PKT_NONE },
@@ -27,18 +32,26 @@ const struct pkt_def pkt_table[] = {
 	{ "X",                    rsp_parse_mem_bin, h_mem_write,       PKT_MEMORY,  PKT_ONE  },
 	{ "Z",                    rsp_parse_bp,      h_break_insert,    PKT_STOPPED, PKT_ONE  },
 	{ "c",                    rsp_parse_run,     h_continue,        PKT_STOPPED, PKT_STOP },
-	{ "g",                    rsp_parse_none,    h_regs_read,       PKT_STOPPED, PKT_ONE  },
+	{ "g",                    rsp_parse_thread,  h_regs_read,       PKT_STOPPED, PKT_ONE  },
+	{ "jThreadsInfo",         rsp_parse_none,    h_threads_json,    PKT_STOPPED, PKT_ONE  },
 	{ "k",                    rsp_parse_none,    h_kill,            PKT_ANY,     PKT_NONE },
 	{ "m",                    rsp_parse_mem,     h_mem_read,        PKT_MEMORY,  PKT_ONE  },
 	{ "p",                    rsp_parse_reg,     h_reg_read,        PKT_STOPPED, PKT_ONE  },
 	{ "qAttached",            rsp_parse_text,    h_attached,        PKT_ANY,     PKT_ONE  },
 	{ "qC",                   rsp_parse_none,    h_current_thread,  PKT_ANY,     PKT_ONE  },
 	{ "qCRC:",                rsp_parse_mem,     h_mem_crc,         PKT_MEMORY,  PKT_ONE  },
+	{ "qEcho:",               rsp_parse_text,    h_echo,            PKT_ANY,     PKT_ONE  },
+	{ "qHostInfo",            rsp_parse_none,    h_host_info,       PKT_STOPPED, PKT_ONE  },
+	{ "qMemoryRegionInfo:",   rsp_parse_num,     h_memory_region,   PKT_MEMORY,  PKT_ONE  },
+	{ "qProcessInfo",         rsp_parse_none,    h_process_info,    PKT_STOPPED, PKT_ONE  },
 	{ "qRcmd,",               rsp_parse_rcmd,    h_monitor,         PKT_STOPPED, PKT_ONE  },
+	{ "qRegisterInfo",        rsp_parse_reg,     h_register_info,   PKT_STOPPED, PKT_ONE, .glued = true },
 	{ "qSearch:memory:",      rsp_parse_search,  h_mem_search,      PKT_MEMORY,  PKT_ONE  },
 	{ "qSupported",           rsp_parse_text,    h_supported,       PKT_ANY,     PKT_ONE  },
 	{ "qSymbol:",             rsp_parse_text,    h_symbol,          PKT_ANY,     PKT_ONE  },
 	{ "qThreadExtraInfo,",    rsp_parse_tid,     h_thread_extra,    PKT_ANY,     PKT_ONE  },
+	{ "qThreadStopInfo",      rsp_parse_tid,     h_thread_stop,     PKT_STOPPED, PKT_ONE, .glued = true },
+	{ "qWatchpointSupportInfo:", rsp_parse_none,    h_watch_slots,     PKT_ANY,     PKT_ONE  },
 	{ "qXfer:features:read:", rsp_parse_xfer,    h_xfer_features,   PKT_STOPPED, PKT_ONE  },
 	{ "qXfer:memory-map:read:", rsp_parse_xfer,  h_xfer_memory_map, PKT_STOPPED, PKT_ONE  },
 	{ "qXfer:threads:read:",  rsp_parse_xfer,    h_xfer_threads,    PKT_ANY,     PKT_ONE  },
@@ -87,6 +100,7 @@ const struct pkt_feature pkt_features[] = {
 	{ "swbreak+", "Z", has_swbreak },
 	{ "hwbreak+", "Z", has_hwbreak },
 	{ "binary-upload+", "x", has_binary_upload },
+	{ "qEcho+", "qEcho:", always },
 };
 const unsigned pkt_features_len = ARRAY_LEN(pkt_features);
 
@@ -106,7 +120,7 @@ const struct pkt_def *pkt_find(const struct pkt_def *table, unsigned n, const vo
 
 		if (plen <= best_len || plen > len || memcmp(table[i].prefix, body, plen) != 0)
 			continue;
-		if (!name_ends(table[i].prefix, plen, body, len))
+		if (!table[i].glued && !name_ends(table[i].prefix, plen, body, len))
 			continue;
 		best = &table[i];
 		best_len = plen;

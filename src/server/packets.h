@@ -39,6 +39,7 @@ struct pkt_def {
 	pkt_exec_fn *exec;
 	enum pkt_need need;
 	enum pkt_reply reply;
+	bool glued; /* a number follows without a separator: qRegisterInfo1f */
 };
 
 extern const struct pkt_def pkt_table[];
@@ -64,7 +65,7 @@ extern const unsigned pkt_features_len;
 enum { PKT_SIZE = 0x20000 - 1 };
 
 /* Handlers by topic. h_regs.c */
-pkt_exec_fn h_regs_read, h_regs_write, h_reg_read, h_reg_write;
+pkt_exec_fn h_regs_read, h_regs_write, h_reg_read, h_reg_write, h_regs_save, h_regs_restore;
 /* h_mem.c */
 pkt_exec_fn h_mem_read, h_mem_write, h_mem_read_binary, h_mem_search, h_mem_crc, h_phys_get, h_phys_set;
 /* h_run.c */
@@ -75,5 +76,8 @@ pkt_exec_fn h_supported, h_noack, h_current_thread, h_threads_first, h_threads_n
 	h_attached, h_monitor, h_symbol, h_unsupported, h_xfer_features, h_xfer_memory_map, h_xfer_threads;
 /* h_break.c */
 pkt_exec_fn h_break_insert, h_break_remove;
+/* h_lldb.c */
+pkt_exec_fn h_echo, h_error_strings, h_thread_suffix, h_list_threads, h_host_info, h_process_info, h_register_info,
+	h_memory_region, h_watch_slots, h_thread_stop, h_threads_json;
 
 #endif

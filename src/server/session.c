@@ -55,6 +55,15 @@ unsigned session_vcpu_g(const struct session *s)
 	return s->sel_g.id > 0 ? (unsigned)s->sel_g.id - 1 : s->cur;
 }
 
+unsigned session_vcpu_of(const struct session *s, const struct rsp_req *r)
+{
+	unsigned vcpu = session_vcpu_g(s);
+
+	if (r->has_suffix)
+		session_vcpu(s, r->suffix, &vcpu); // run_packet() saw that there is such a thread
+	return vcpu;
+}
+
 enum engine_space session_space(const struct session *s)
 {
 	return s->phys ? ENGINE_PHYS : ENGINE_VIRT;
@@ -96,13 +105,13 @@ static void send_body(struct session *s, const void *body, size_t n)
 static void send_out(struct session *s)
 {
 	if (s->out.body.oom)
-		rsp_out_error(&s->out, -ENOMEM);
+		rsp_out_error_form(&s->out, -ENOMEM, s->error_form);
 	send_body(s, s->out.body.s, s->out.body.len);
 }
 
 static void send_error(struct session *s, int err)
 {
-	rsp_out_error(&s->out, err);
+	rsp_out_error_form(&s->out, err, s->error_form);
 	send_out(s);
 }
 
@@ -134,13 +143,26 @@ static bool needs_stop(const struct session *s, const struct pkt_def *d)
 	return d->need == PKT_STOPPED || (d->need == PKT_MEMORY && !s->phys);
 }
 
+static int check_suffix(const struct session *s, const struct rsp_req *r)
+{
+	unsigned vcpu;
+
+	if (!r->has_suffix)
+		return 0;
+	return s->thread_suffix ? session_vcpu(s, r->suffix, &vcpu) : -EINVAL;
+}
+
 static int run_packet(struct session *s, const struct pkt_def *d)
 {
 	size_t plen = strlen(d->prefix);
 	struct cur c = cur_init(s->rx.buf + plen, s->rx.len - plen);
 	struct rsp_req req;
-	int rc = d->parse(&c, &req);
+	int rc;
 
+	req.has_suffix = false;
+	rc = d->parse(&c, &req);
+	if (rc == 0)
+		rc = check_suffix(s, &req);
 	if (rc == 0 && needs_stop(s, d) && engine_running(s->e))
 		rc = -EBUSY;
 	return rc < 0 ? rc : d->exec(s, &req, &s->out);

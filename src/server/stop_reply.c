@@ -13,21 +13,22 @@
  */
 struct stop_row {
 	int sig;
-	bool over;  /* and there is nothing to look at any more: W, and the session ends */
-	bool crash; /* worth a line of text with the vCPU's state */
+	bool over;          /* and there is nothing to look at any more: W, and the session ends */
+	bool crash;         /* worth a line of text with the vCPU's state */
+	const char *reason; /* LLDB's word */
 };
 
 static const struct stop_row stop_rows[STOP_NWHY] = {
-	[STOP_INTERRUPT] = { .sig = SIG_GDB_INT },
-	[STOP_STEP] = { .sig = SIG_GDB_TRAP },
-	[STOP_SWBREAK] = { .sig = SIG_GDB_TRAP },
-	[STOP_HWBREAK] = { .sig = SIG_GDB_TRAP },
-	[STOP_WATCH] = { .sig = SIG_GDB_TRAP },
-	[STOP_POWER_OFF] = { .over = true },
-	[STOP_RESET] = { .sig = SIG_GDB_TRAP, .crash = true },
-	[STOP_TRIPLE_FAULT] = { .sig = SIG_GDB_SEGV, .crash = true },
-	[STOP_INTERNAL_ERROR] = { .sig = SIG_GDB_ABRT, .crash = true },
-	[STOP_EXIT] = { .over = true },
+	[STOP_INTERRUPT] = { .sig = SIG_GDB_INT, .reason = "signal" },
+	[STOP_STEP] = { .sig = SIG_GDB_TRAP, .reason = "trace" },
+	[STOP_SWBREAK] = { .sig = SIG_GDB_TRAP, .reason = "breakpoint" },
+	[STOP_HWBREAK] = { .sig = SIG_GDB_TRAP, .reason = "breakpoint" },
+	[STOP_WATCH] = { .sig = SIG_GDB_TRAP, .reason = "watchpoint" },
+	[STOP_POWER_OFF] = { .over = true, .reason = "exited" },
+	[STOP_RESET] = { .sig = SIG_GDB_TRAP, .crash = true, .reason = "signal" },
+	[STOP_TRIPLE_FAULT] = { .sig = SIG_GDB_SEGV, .crash = true, .reason = "signal" },
+	[STOP_INTERNAL_ERROR] = { .sig = SIG_GDB_ABRT, .crash = true, .reason = "signal" },
+	[STOP_EXIT] = { .over = true, .reason = "exited" },
 };
 
 static const char *const watch_key[] = { [HW_WRITE] = "watch", [HW_READ] = "rwatch", [HW_ACCESS] = "awatch" };
@@ -60,13 +61,14 @@ static void add_reason(const struct session *s, struct rsp_out *o)
 		rsp_out_fmt(o, "%s:%" PRIx64 ";", watch_key[ev->watch_kind], ev->watch_at.raw);
 }
 
-/* Expedited: GDB would ask for pc and sp next. What cannot be read is simply left out. */
-static void add_reg(const struct session *s, const struct arch_layout *l, unsigned num, struct rsp_out *o)
+/* Expedited: the client would ask for pc and sp next. What cannot be read is simply left out. */
+static void add_reg(const struct session *s, unsigned vcpu, const struct arch_layout *l, unsigned num,
+		    struct rsp_out *o)
 {
 	struct arch_regs *r;
 	uint8_t buf[64];
 
-	if (engine_regs(s->e, s->last_stop.vcpu, arch_reg_groups(l, num), &r) < 0)
+	if (engine_regs(s->e, vcpu, arch_reg_groups(l, num), &r) < 0)
 		return;
 	if (arch_reg_get(l, num, r, buf) < 0)
 		return;
@@ -75,22 +77,60 @@ static void add_reg(const struct session *s, const struct arch_layout *l, unsign
 	rsp_out_str(o, ";");
 }
 
-void stop_reply_fill(struct session *s, struct rsp_out *o)
+int stop_reply_signal(const struct session *s, unsigned vcpu, const char **reason)
+{
+	bool stopped = vcpu == s->last_stop.vcpu;
+
+	*reason = stopped ? stop_rows[s->last_stop.why].reason : "none";
+	return stopped ? s->last_sig : 0;
+}
+
+/* Source: LLDB's lldb-gdb-remote document, "Stop reply packet extensions". */
+static void add_threads(struct session *s, unsigned vcpu, struct rsp_out *o)
+{
+	const struct target *t = engine_target(s->e);
+	const char *reason;
+
+	for (unsigned i = 0; i < t->nvcpus; i++)
+		rsp_out_fmt(o, "%s%x", i ? "," : "threads:", session_thread(i));
+	rsp_out_str(o, ";thread-pcs:");
+	for (unsigned i = 0; i < t->nvcpus; i++) {
+		struct arch_regs *r;
+		gva pc = { 0 };
+
+		if (engine_regs(s->e, i, ARCH_CORE | ARCH_SYS, &r) == 0 && !(~r->have & (ARCH_CORE | ARCH_SYS)))
+			pc = t->arch->pc_get(r);
+		rsp_out_fmt(o, "%s%" PRIx64, i ? "," : "", pc.raw);
+	}
+	stop_reply_signal(s, vcpu, &reason);
+	rsp_out_fmt(o, ";reason:%s;", reason);
+}
+
+void stop_reply_thread(struct session *s, unsigned vcpu, struct rsp_out *o)
 {
 	const struct arch_layout *l;
+	const char *reason;
 
+	rsp_out_fmt(o, "T%02xthread:%x;", stop_reply_signal(s, vcpu, &reason), session_thread(vcpu));
+	if (vcpu == s->last_stop.vcpu)
+		add_reason(s, o);
+	if (s->lists_threads)
+		add_threads(s, vcpu, o);
+	if (session_layout(s, &l) < 0)
+		return;
+	add_reg(s, vcpu, l, l->pc, o);
+	add_reg(s, vcpu, l, l->sp, o);
+}
+
+void stop_reply_fill(struct session *s, struct rsp_out *o)
+{
 	if (stop_is_over(s->last_stop.why)) {
 		bool gone = s->last_stop.why == STOP_EXIT;
 
 		rsp_out_fmt(o, "W%02x", gone ? s->last_stop.code & 0xff : stop_exit_code(s->last_stop.why));
 		return;
 	}
-	rsp_out_fmt(o, "T%02xthread:%x;", s->last_sig, session_thread(s->last_stop.vcpu));
-	add_reason(s, o);
-	if (session_layout(s, &l) < 0)
-		return;
-	add_reg(s, l, l->pc, o);
-	add_reg(s, l, l->sp, o);
+	stop_reply_thread(s, s->last_stop.vcpu, o);
 }
 
 static void crash_text(struct session *s)

@@ -11,9 +11,10 @@
 #include "rsp/rx.h"
 
 static rsp_parse_fn *const parsers[] = {
-	rsp_parse_none,    rsp_parse_text, rsp_parse_mem,  rsp_parse_mem_hex, rsp_parse_mem_bin, rsp_parse_reg,
-	rsp_parse_reg_set, rsp_parse_regs, rsp_parse_H,    rsp_parse_tid,     rsp_parse_run,     rsp_parse_run_sig,
-	rsp_parse_vcont,   rsp_parse_bp,   rsp_parse_xfer, rsp_parse_search,  rsp_parse_rcmd,    rsp_parse_num,
+	rsp_parse_none,   rsp_parse_text,    rsp_parse_mem,   rsp_parse_mem_hex, rsp_parse_mem_bin,
+	rsp_parse_reg,    rsp_parse_reg_set, rsp_parse_regs,  rsp_parse_H,       rsp_parse_tid,
+	rsp_parse_run,    rsp_parse_run_sig, rsp_parse_vcont, rsp_parse_bp,      rsp_parse_xfer,
+	rsp_parse_search, rsp_parse_rcmd,    rsp_parse_num,   rsp_parse_thread,  rsp_parse_restore,
 };
 
 /* A packet body through every parser, each on a copy of its own: parsers may decode in place. */

@@ -359,6 +359,53 @@ static void check_xml(const struct arch_layout *l)
 	assert_non_null(strstr(strbuf_str(&xml), text));
 }
 
+static int dwarf_of(const struct arch_layout *l, const char *name)
+{
+	int num = arch_reg_find(l, name);
+
+	return num < 0 ? num : arch_reg_dwarf(l, (unsigned)num);
+}
+
+/* System V ABI for AMD64 and for the Intel386, "DWARF Register Number Mapping". */
+TEST(dwarf_numbers_are_those_of_the_abis)
+{
+	static const struct {
+		const char *name;
+		int x86_64, i386;
+	} some[] = {
+		{ "rdx", 1, -ENOENT },
+		{ "rcx", 2, -ENOENT },
+		{ "rbx", 3, -ENOENT },
+		{ "rsi", 4, -ENOENT },
+		{ "r15", 15, -ENOENT },
+		{ "ecx", -ENOENT, 1 },
+		{ "edx", -ENOENT, 2 },
+		{ "esp", -ENOENT, 4 },
+		{ "ebp", -ENOENT, 5 },
+		{ "eip", -ENOENT, 8 },
+		{ "rip", 16, -ENOENT },
+		{ "eflags", 49, 9 },
+		{ "es", 50, 40 },
+		{ "cs", 51, 41 },
+		{ "ss", 52, 42 },
+		{ "ds", 53, 43 },
+		{ "fs", 54, 44 },
+		{ "gs", 55, 45 },
+		{ "st7", 40, 18 },
+		{ "xmm7", 24, 28 },
+		{ "xmm15", 32, -ENOENT },
+		{ "mxcsr", 64, 39 },
+		{ "fctrl", 65, 37 },
+		{ "fstat", 66, 38 },
+		{ "cr3", -ENOENT, -ENOENT },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(some); i++) {
+		CHECK_EQ(dwarf_of(&arch_layout_x86_64, some[i].name), some[i].x86_64);
+		CHECK_EQ(dwarf_of(&arch_layout_i386, some[i].name), some[i].i386);
+	}
+}
+
 TEST(xml_has_every_register_and_feature_once)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(layouts); i++)
@@ -373,4 +420,4 @@ TESTS(T(every_register_of_every_layout_reads_back_what_was_set),
       T(a_read_only_row_refuses_writes), T(narrow_rows_show_the_low_half_and_keep_the_high_one),
       T(pc_is_linear_and_ip_offset_is_not), T(a_selector_has_16_bits),
       T(a_selector_moves_the_base_in_real_and_virtual_8086_mode_only), T(the_same_selector_again_leaves_the_reset_base),
-      T(xml_has_every_register_and_feature_once))
+      T(dwarf_numbers_are_those_of_the_abis), T(xml_has_every_register_and_feature_once))

@@ -35,6 +35,20 @@ TEST(unsupported_is_empty_and_other_errors_are_two_digits)
 	CHECK_STR(o.body.s, "E05");
 }
 
+TEST(an_error_takes_the_form_that_the_client_asked_for)
+{
+	_cleanup_(rsp_out_deinit) struct rsp_out o = { 0 };
+
+	rsp_out_error_form(&o, -EBADMSG, RSP_ERROR_CODE);
+	CHECK_STR(o.body.s, "E4a");
+	rsp_out_error_form(&o, -EBADMSG, RSP_ERROR_TEXT);
+	CHECK_STR(o.body.s, "E.wrong checksum");
+	rsp_out_error_form(&o, -EBADMSG, RSP_ERROR_BOTH);
+	CHECK_STR(o.body.s, "E4a;77726f6e6720636865636b73756d");
+	rsp_out_error_form(&o, -ENOTSUP, RSP_ERROR_TEXT);
+	CHECK_EQ(o.body.len, 0);
+}
+
 TEST(escape_fit_counts_what_escaping_adds)
 {
 	CHECK_EQ(rsp_escape_fit("abcd", 4, 3), 3);
@@ -52,4 +66,5 @@ TEST(unavailable_bytes_are_x)
 }
 
 TESTS(T(frames_carry_a_checksum_over_escaped_bytes), T(unsupported_is_empty_and_other_errors_are_two_digits),
-      T(escape_fit_counts_what_escaping_adds), T(unavailable_bytes_are_x))
+      T(an_error_takes_the_form_that_the_client_asked_for), T(escape_fit_counts_what_escaping_adds),
+      T(unavailable_bytes_are_x))

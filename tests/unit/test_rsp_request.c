@@ -57,6 +57,25 @@ TEST(register_numbers_are_32_bit)
 	CHECK_EQ(parse(rsp_parse_reg_set, "0", &req), -EINVAL);
 }
 
+TEST(a_thread_suffix_is_cut_off_and_nothing_else)
+{
+	req.has_suffix = false;
+	CHECK_EQ(parse(rsp_parse_thread, "", &req), 0);
+	CHECK(!req.has_suffix);
+	CHECK_EQ(parse(rsp_parse_reg_set, "10=4142;thread:001f;", &req), 0);
+	CHECK(req.has_suffix);
+	CHECK_EQ(req.suffix.id, 0x1f);
+	CHECK_EQ(req.reg.hexlen, 4);
+	CHECK_EQ(parse(rsp_parse_restore, "12;thread:1;", &req), 0);
+	CHECK_EQ(req.num.value, 12);
+	CHECK_EQ(parse(rsp_parse_restore, "c;thread:1;", &req), -EINVAL);
+	CHECK_EQ(parse(rsp_parse_thread, ";thread:1", &req), -EINVAL);
+	CHECK_EQ(parse(rsp_parse_thread, ";thread:;", &req), -EINVAL);
+	CHECK_EQ(parse(rsp_parse_thread, ";thread:1;;", &req), -EINVAL);
+	CHECK_EQ(parse(rsp_parse_thread, ";", &req), -EINVAL);
+	CHECK_EQ(parse(rsp_parse_thread, "x;thread:1;", &req), -EINVAL);
+}
+
 TEST(thread_ids_of_every_form)
 {
 	CHECK_EQ(parse(rsp_parse_H, "g0", &req), 0);
@@ -151,7 +170,7 @@ TEST(run_packets_may_carry_an_address)
 }
 
 TESTS(T(mem_takes_address_and_length), T(written_data_must_have_the_length_it_says), T(register_numbers_are_32_bit),
-      T(thread_ids_of_every_form), T(vcont_takes_every_action), T(vcont_refuses_junk),
-      T(vcont_with_more_actions_than_vcpus_can_have_is_refused), T(breakpoints_say_when_more_follows),
-      T(xfer_has_annex_offset_and_length), T(search_needs_a_pattern), T(monitor_text_is_decoded_and_terminated),
-      T(run_packets_may_carry_an_address))
+      T(a_thread_suffix_is_cut_off_and_nothing_else), T(thread_ids_of_every_form), T(vcont_takes_every_action),
+      T(vcont_refuses_junk), T(vcont_with_more_actions_than_vcpus_can_have_is_refused),
+      T(breakpoints_say_when_more_follows), T(xfer_has_annex_offset_and_length), T(search_needs_a_pattern),
+      T(monitor_text_is_decoded_and_terminated), T(run_packets_may_carry_an_address))
