@@ -103,9 +103,9 @@ static int kvm_target_breaks_set(struct target *t, const struct target_break *se
 	return kvm_cpus_hw_set(cpus_of(t), set, n);
 }
 
-static void kvm_target_filter_set(struct target *t, target_filter_fn *fn, void *arg)
+static void kvm_target_filter_set(struct target *t, const struct target_filter *f)
 {
-	kvm_cpus_filter_set(cpus_of(t), fn, arg);
+	kvm_cpus_filter_set(cpus_of(t), f);
 }
 
 static int kvm_target_kill(struct target *t)

@@ -50,7 +50,7 @@ static int code_poke(struct engine *e, gpa at, const uint8_t *to, const uint8_t 
 }
 
 /* The instruction goes in, also where the guest has overwritten it; what it covers is what the guest has there now. */
-static int site_put_in(struct engine *e, struct bp_site *s)
+int site_put_in(struct engine *e, struct bp_site *s)
 {
 	const struct arch *arch = e->target->arch;
 	uint8_t now[sizeof(s->saved)];
@@ -68,7 +68,7 @@ static int site_put_in(struct engine *e, struct bp_site *s)
 }
 
 /* The guest's bytes come back, unless the guest itself has written over our instruction. */
-static int site_take_out(struct engine *e, struct bp_site *s)
+int site_take_out(struct engine *e, struct bp_site *s)
 {
 	const struct arch *arch = e->target->arch;
 	uint8_t now[sizeof(s->saved)];

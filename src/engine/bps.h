@@ -52,6 +52,10 @@ int site_remove(struct engine *e, gpa at);
 /** site_at_pc() - *@ret: the site that @pc is at now, NULL if none. An error if @pc cannot be translated. */
 int site_at_pc(struct engine *e, unsigned vcpu, gva pc, struct bp_site **ret);
 
+/* Under the lock: our instruction goes in, the guest's bytes come back. 0, or what the memory says. */
+int site_put_in(struct engine *e, struct bp_site *s);
+int site_take_out(struct engine *e, struct bp_site *s);
+
 /** site_lift() - take our instruction out of @s until the sites are synced. */
 int site_lift(struct engine *e, struct bp_site *s);
 

@@ -40,7 +40,7 @@ int bps_init(struct engine *e)
 
 void bps_deinit(struct engine *e)
 {
-	target_filter_set(e->target, NULL, NULL);
+	target_filter_set(e->target, NULL);
 	pthread_mutex_destroy(&e->bps.lock);
 	free(e->bps.bp);
 	free(e->bps.site);

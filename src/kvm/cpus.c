@@ -29,14 +29,9 @@ static void on_kick(int sig)
 
 /* ---- stopping ---- */
 
-static void set_immediate_exit(struct kvm_cpu *cpu, bool on)
+void kvm_cpu_kick_locked(struct kvm_cpu *cpu)
 {
-	__atomic_store_n(&cpu->run->immediate_exit, on, __ATOMIC_SEQ_CST);
-}
-
-static void kick_locked(struct kvm_cpu *cpu)
-{
-	set_immediate_exit(cpu, true);
+	kvm_cpu_immediate_exit_locked(cpu, true);
 	pthread_kill(cpu->thread, KICK_SIGNAL);
 	pthread_cond_broadcast(&cpu->wake);
 }
@@ -55,35 +50,42 @@ static void stop_locked(struct kvm_cpus *c)
 	c->stopping = true;
 	for (unsigned i = 0; i < c->ncpus; i++) {
 		if (c->cpu[i].going)
-			kick_locked(&c->cpu[i]);
+			kvm_cpu_kick_locked(&c->cpu[i]);
 	}
 	if (c->running && !c->ngoing)
 		all_parked_locked(c);
 }
 
-bool kvm_cpu_stopping(struct kvm_cpu *cpu)
+bool kvm_cpu_kicked(struct kvm_cpu *cpu)
 {
-	bool stopping;
+	bool leave;
 
 	pthread_mutex_lock(&cpu->all->lock);
-	stopping = cpu->all->stopping;
+	kvm_cpu_hold_locked(cpu);
+	leave = kvm_cpu_must_leave_locked(cpu);
+	kvm_cpu_immediate_exit_locked(cpu, leave);
 	pthread_mutex_unlock(&cpu->all->lock);
-	return stopping;
+	return leave;
 }
 
 void kvm_cpu_hurry(struct kvm_cpu *cpu, bool on)
 {
 	pthread_mutex_lock(&cpu->all->lock);
-	set_immediate_exit(cpu, on || cpu->all->stopping);
+	kvm_cpu_immediate_exit_locked(cpu, on || kvm_cpu_must_leave_locked(cpu));
 	pthread_mutex_unlock(&cpu->all->lock);
 }
 
 void kvm_cpu_wait_stop(struct kvm_cpu *cpu)
 {
-	pthread_mutex_lock(&cpu->all->lock);
-	while (!cpu->all->stopping)
-		pthread_cond_wait(&cpu->wake, &cpu->all->lock);
-	pthread_mutex_unlock(&cpu->all->lock);
+	struct kvm_cpus *c = cpu->all;
+
+	pthread_mutex_lock(&c->lock);
+	c->nheld++;
+	pthread_cond_broadcast(&c->gate);
+	while (!c->stopping)
+		pthread_cond_wait(&cpu->wake, &c->lock);
+	c->nheld--;
+	pthread_mutex_unlock(&c->lock);
 }
 
 static void park_locked(struct kvm_cpu *cpu, const struct stop_event *ev)
@@ -92,6 +94,7 @@ static void park_locked(struct kvm_cpu *cpu, const struct stop_event *ev)
 
 	cpu->going = false;
 	c->ngoing--;
+	pthread_cond_broadcast(&c->gate);
 	if (ev) {
 		cpu->event = *ev;
 		cpu->event.vcpu = cpu->id;
@@ -125,7 +128,7 @@ static void *cpu_main(void *arg)
 	struct kvm_cpus *c = cpu->all;
 
 	pthread_mutex_lock(&c->lock);
-	while (!c->quit) {
+	while (!c->quit || cpu->going) { // one that is going parks first: another may wait for that
 		struct stop_event ev;
 		bool has;
 
@@ -194,6 +197,7 @@ int kvm_cpus_create(struct kvm_port *p, const struct arch *arch, const struct kv
 	c->ncpus = p->nvcpus;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->parked, NULL);
+	pthread_cond_init(&c->gate, NULL);
 	for (unsigned i = 0; i < c->ncpus; i++) {
 		c->cpu[i].all = c;
 		c->cpu[i].id = i;
@@ -226,6 +230,7 @@ void kvm_cpus_destroy(struct kvm_cpus *c)
 	closep(&c->event_fd);
 	for (unsigned i = 0; i < c->ncpus; i++)
 		pthread_cond_destroy(&c->cpu[i].wake);
+	pthread_cond_destroy(&c->gate);
 	pthread_cond_destroy(&c->parked);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
@@ -270,7 +275,7 @@ int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 
 		if (cpu->action == TARGET_HOLD)
 			continue;
-		set_immediate_exit(cpu, false);
+		kvm_cpu_immediate_exit_locked(cpu, false);
 		cpu->going = true;
 		c->ngoing++;
 		pthread_cond_broadcast(&cpu->wake);
@@ -399,11 +404,10 @@ unsigned kvm_cpus_count(const struct kvm_cpus *c)
 	return c->ncpus;
 }
 
-void kvm_cpus_filter_set(struct kvm_cpus *c, target_filter_fn *fn, void *arg)
+void kvm_cpus_filter_set(struct kvm_cpus *c, const struct target_filter *f)
 {
 	pthread_mutex_lock(&c->lock);
-	c->filter = fn;
-	c->filter_arg = arg;
+	c->filter = *f;
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -109,23 +109,52 @@ static enum kvm_next reinject(struct kvm_cpu *cpu, const struct kvm_trap *t, str
 	return rc < 0 ? kvm_exit_error(cpu, rc, ev) : KVM_NEXT_ENTER;
 }
 
-static enum target_verdict ask_filter(struct kvm_cpu *cpu, gva pc)
+static enum target_verdict judge(struct kvm_cpu *cpu, enum stop_why why, gva pc)
 {
-	struct kvm_cpus *c = cpu->all;
-	target_filter_fn *fn;
-	void *arg;
+	struct target_filter f = kvm_cpu_filter(cpu);
 
-	pthread_mutex_lock(&c->lock);
-	fn = c->filter;
-	arg = c->filter_arg;
-	pthread_mutex_unlock(&c->lock);
-	return fn ? fn(arg, cpu->id, pc) : TARGET_REPORT;
+	return f.whys & BIT(why) ? f.judge(f.arg, cpu->id, why, pc) : TARGET_REPORT;
+}
+
+static enum kvm_next on_hw(struct kvm_cpu *cpu, const struct kvm_trap *t, struct stop_event *ev)
+{
+	const struct hw_break *req = &cpu->all->hw_req[t->owner];
+	enum target_verdict verdict;
+	int rc;
+
+	if (req->kind != HW_EXEC) {
+		*ev = (struct stop_event){
+			.why = STOP_WATCH, .pc = t->pc, .watch_kind = req->kind, .watch_at = req->at
+		};
+		return KVM_NEXT_EVENT;
+	}
+	verdict = judge(cpu, STOP_HWBREAK, t->pc);
+	if (verdict == TARGET_SKIP || verdict == TARGET_AGAIN) {
+		rc = kvm_debug_pass(cpu, t->pc);
+		return rc < 0 ? kvm_exit_error(cpu, rc, ev) : KVM_NEXT_ENTER;
+	}
+	*ev = (struct stop_event){ .why = STOP_HWBREAK, .pc = t->pc };
+	return KVM_NEXT_EVENT;
+}
+
+static enum kvm_next on_int3(struct kvm_cpu *cpu, const struct kvm_trap *t, struct stop_event *ev)
+{
+	switch (judge(cpu, STOP_SWBREAK, t->pc)) {
+	case TARGET_AGAIN:
+		return KVM_NEXT_ENTER;
+	case TARGET_REINJECT:
+		return reinject(cpu, t, ev);
+	case TARGET_SKIP:
+		cpu->skip_at = t->pc;
+		return KVM_NEXT_SKIP;
+	default:
+		*ev = (struct stop_event){ .why = STOP_SWBREAK, .pc = t->pc };
+		return KVM_NEXT_EVENT;
+	}
 }
 
 static enum kvm_next on_debug(struct kvm_cpu *cpu, struct stop_event *ev)
 {
-	const struct hw_break *req;
-	enum target_verdict verdict;
 	struct kvm_trap t;
 
 	kvm_debug_trap(cpu, &t);
@@ -133,24 +162,11 @@ static enum kvm_next on_debug(struct kvm_cpu *cpu, struct stop_event *ev)
 	case KVM_TRAP_STEP:
 		return KVM_NEXT_STEPPED;
 	case KVM_TRAP_HW:
-		req = &cpu->all->hw_req[t.owner];
-		*ev = (struct stop_event){ .why = STOP_HWBREAK, .pc = t.pc };
-		if (req->kind != HW_EXEC) {
-			ev->why = STOP_WATCH;
-			ev->watch_kind = req->kind;
-			ev->watch_at = req->at;
-		}
-		return KVM_NEXT_EVENT;
+		return on_hw(cpu, &t, ev);
 	case KVM_TRAP_GUEST:
 		return reinject(cpu, &t, ev);
 	case KVM_TRAP_BPINSN:
-		verdict = ask_filter(cpu, t.pc);
-		if (verdict == TARGET_AGAIN)
-			return KVM_NEXT_ENTER;
-		if (verdict == TARGET_REINJECT)
-			return reinject(cpu, &t, ev);
-		*ev = (struct stop_event){ .why = STOP_SWBREAK, .pc = t.pc };
-		return KVM_NEXT_EVENT;
+		return on_int3(cpu, &t, ev);
 	}
 	return KVM_NEXT_ENTER;
 }
@@ -235,7 +251,7 @@ static enum kvm_next on_system_event(struct kvm_cpu *cpu, struct stop_event *ev)
 
 static enum kvm_next on_again(struct kvm_cpu *cpu, struct stop_event *ev)
 {
-	return kvm_cpu_stopping(cpu) ? KVM_NEXT_PARK : KVM_NEXT_ENTER;
+	return kvm_cpu_kicked(cpu) ? KVM_NEXT_PARK : KVM_NEXT_ENTER;
 }
 
 static enum kvm_next (*const handlers[])(struct kvm_cpu *cpu, struct stop_event *ev) = {

@@ -9,7 +9,8 @@
 
 /*
  * Inside the room. run.c drives one vCPU from a resume to the point where it parks, exits.c answers what KVM_RUN
- * comes back with, x86_debug.c speaks KVM_SET_GUEST_DEBUG, cpus.c has the threads and the stop protocol.
+ * comes back with, x86_debug.c speaks KVM_SET_GUEST_DEBUG, cpus.c has the threads and the stop protocol, alone.c lets
+ * one vCPU execute while the others wait.
  *
  * Suffix _locked: the caller holds kvm_cpus.lock.
  */
@@ -57,7 +58,9 @@ struct kvm_cpu {
 
 	/* the vCPU's own thread only */
 	struct kvm_debug debug;
-	bool halted; /* did HLT with no in-kernel irqchip: nothing but the debugger wakes it */
+	bool halted;            /* did HLT with no in-kernel irqchip: nothing but the debugger wakes it */
+	gva skip_at;            /* KVM_NEXT_SKIP: of the breakpoint instruction */
+	struct kvm_regs passed; /* entered with the resume flag, to pass an exec breakpoint at this rip */
 };
 
 struct kvm_cpus {
@@ -79,8 +82,10 @@ struct kvm_cpus {
 	bool over; /* a terminal event was handed out: only STOP_EXIT can follow, and tell why */
 	enum stop_why over_why;
 	unsigned ngoing;
-	target_filter_fn *filter;
-	void *filter_arg;
+	struct target_filter filter;
+	struct kvm_cpu *alone; /* the only one that may execute */
+	unsigned nheld;        /* of those going: wait, and do not execute before `alone` is NULL or they are stopped */
+	pthread_cond_t gate;   /* `alone`, `nheld` or `ngoing` has changed */
 	struct kvm_clock clock;
 
 	unsigned nthreads, ncpus;
@@ -93,14 +98,37 @@ enum kvm_next {
 	KVM_NEXT_STEPPED, /* the armed step is done */
 	KVM_NEXT_EVENT,   /* the event was filled in */
 	KVM_NEXT_PARK,    /* asked to park */
+	KVM_NEXT_SKIP,    /* to go on past the breakpoint instruction at skip_at */
 };
 
 /* cpus.c */
-bool kvm_cpu_stopping(struct kvm_cpu *cpu);
+void kvm_cpu_kick_locked(struct kvm_cpu *cpu);    /* make KVM_RUN return, now or when it is called next */
 void kvm_cpu_hurry(struct kvm_cpu *cpu, bool on); /* KVM_RUN only finishes what is in flight */
+
+/** kvm_cpu_kicked() - KVM_RUN was interrupted: wait while another vCPU is alone. Returns: is this one to park? */
+bool kvm_cpu_kicked(struct kvm_cpu *cpu);
 
 /** kvm_cpu_wait_stop() - sleep on the vCPU's own thread until everyone is to park. */
 void kvm_cpu_wait_stop(struct kvm_cpu *cpu);
+
+/* alone.c */
+
+/**
+ * kvm_cpu_alone_begin() - returns when no other vCPU executes; they wait until kvm_cpu_alone_end(). On the vCPU's own
+ * thread. A stop that is asked for meanwhile waits, too.
+ */
+void kvm_cpu_alone_begin(struct kvm_cpu *cpu);
+void kvm_cpu_alone_end(struct kvm_cpu *cpu);
+
+/** kvm_cpu_hold_locked() - wait while another vCPU is alone. */
+void kvm_cpu_hold_locked(struct kvm_cpu *cpu);
+
+/** kvm_cpu_must_leave_locked() - is the vCPU not to execute now? */
+bool kvm_cpu_must_leave_locked(const struct kvm_cpu *cpu);
+void kvm_cpu_immediate_exit_locked(struct kvm_cpu *cpu, bool on);
+
+/** kvm_cpu_filter() - a copy; any thread. */
+struct target_filter kvm_cpu_filter(struct kvm_cpu *cpu);
 
 /* run.c: all on the vCPU's own thread */
 
@@ -141,6 +169,9 @@ int kvm_debug_arm(struct kvm_cpu *cpu);
 
 /** kvm_debug_reinject() - give the guest the exception that @t took from it. */
 int kvm_debug_reinject(struct kvm_cpu *cpu, const struct kvm_trap *t);
+
+/** kvm_debug_pass() - have the vCPU, which hit an exec slot at @pc, go on past it. */
+int kvm_debug_pass(struct kvm_cpu *cpu, gva pc);
 
 /** kvm_debug_exec_at() - is one of the debugger's exec slots at @pc? */
 bool kvm_debug_exec_at(const struct kvm_cpus *c, gva pc);

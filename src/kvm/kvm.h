@@ -87,7 +87,7 @@ int kvm_cpus_next_stop(struct kvm_cpus *c, struct stop_event *out);
 int kvm_cpus_event_fd(struct kvm_cpus *c);
 unsigned kvm_cpus_count(const struct kvm_cpus *c);
 void kvm_cpus_kill(struct kvm_cpus *c); /* STOP_EXIT with TARGET_EXIT_OFF follows: at once, or at the next resume */
-void kvm_cpus_filter_set(struct kvm_cpus *c, target_filter_fn *fn, void *arg);
+void kvm_cpus_filter_set(struct kvm_cpus *c, const struct target_filter *f);
 int kvm_cpus_hw_set(struct kvm_cpus *c, const struct target_break *set, unsigned n);
 bool kvm_cpus_online(struct kvm_cpus *c, unsigned vcpu);
 

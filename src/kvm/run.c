@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One vCPU from a resume to the point where it parks. Everything here runs on the vCPU's own thread. */
 #include <errno.h>
+#include <inttypes.h>
+#include <string.h>
 
 #include "kvm/internal.h"
+#define LOG_ROOM LOG_KVM
+#include "util/log.h"
 
 int kvm_cpu_ioctl(struct kvm_cpu *cpu, unsigned long req, void *arg)
 {
@@ -86,16 +90,56 @@ static enum kvm_next enter(struct kvm_cpu *cpu, struct stop_event *ev)
 		return kvm_exit_error(cpu, rc, ev);
 	rc = kvm_cpu_ioctl(cpu, KVM_RUN, NULL);
 	if (rc == -EINTR || rc == -EAGAIN) // EAGAIN: the vCPU got its start-up interrupt
-		return kvm_cpu_stopping(cpu) ? KVM_NEXT_PARK : KVM_NEXT_ENTER;
+		return kvm_cpu_kicked(cpu) ? KVM_NEXT_PARK : KVM_NEXT_ENTER;
 	return rc < 0 ? kvm_exit_error(cpu, rc, ev) : kvm_exit_handle(cpu, ev);
+}
+
+/* One instruction, whatever else is going on; the vCPU is alone. */
+static enum kvm_next step_alone(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	enum kvm_next next;
+
+	do {
+		prepare_step(cpu);
+		cpu->debug.step = true;
+		cpu->debug.armed = false;
+		next = enter(cpu, ev);
+	} while (next == KVM_NEXT_ENTER);
+	return next;
+}
+
+/* Past the breakpoint instruction at skip_at: the instruction that it hides is executed while nobody else can miss it.
+ */
+static enum kvm_next skip_breakpoint(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	struct target_filter f = kvm_cpu_filter(cpu);
+	gva at = cpu->skip_at;
+	enum kvm_next next;
+	int rc;
+
+	kvm_cpu_alone_begin(cpu);
+	rc = f.patch(f.arg, cpu->id, at, false);
+	if (rc == 0) {
+		next = step_alone(cpu, ev);
+		rc = f.patch(f.arg, cpu->id, at, true);
+		if (rc < 0)
+			log_warn("the breakpoint at %#" PRIx64 " is lost: %s", at.raw, strerror(-rc));
+	} else {
+		*ev = (struct stop_event){ .why = STOP_SWBREAK, .pc = at };
+		next = KVM_NEXT_EVENT;
+	}
+	kvm_cpu_alone_end(cpu);
+	return next;
 }
 
 bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev)
 {
 	bool stepping = cpu->action != TARGET_RUN;
+	enum kvm_next next;
 	gva pc;
 
 	kvm_clock_resumed(cpu);
+	memset(&cpu->passed, 0, sizeof(cpu->passed));
 	cpu->debug.lift = cpu->debug.armed = false; // the filter and the slots may have changed
 	cpu->run->kvm_valid_regs =
 		cpu->action == TARGET_STEP_RANGE ? kvm_run_pc_regs(cpu->all->port->caps_sync_regs) : 0;
@@ -109,8 +153,12 @@ bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev)
 			kvm_cpu_wait_stop(cpu);
 			return false;
 		}
-		switch (enter(cpu, ev)) {
+		next = enter(cpu, ev);
+		while (next == KVM_NEXT_SKIP)
+			next = skip_breakpoint(cpu, ev);
+		switch (next) {
 		case KVM_NEXT_ENTER:
+		case KVM_NEXT_SKIP:
 			break;
 		case KVM_NEXT_PARK:
 			return false;

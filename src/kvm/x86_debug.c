@@ -7,6 +7,7 @@
 
 /* Intel SDM "Debug Registers"; vectors from "Sources of Exceptions and Interrupts". */
 enum { DR6_BP_MASK = 0xf, DR6_BS = 1 << 14, DR6_EVENTS = 0xe00f, VECTOR_BP = 3 };
+enum { X86_EFLAGS_RF = 1 << 16 };
 #define DR7_ENABLE(slot) (3ull << (2 * (slot)))
 
 /* Debug-register slots that are left out while the vCPU is stepped off a breakpoint; bit per slot. */
@@ -38,23 +39,13 @@ static uint32_t step_control(const struct kvm_cpu *cpu)
 	return KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | block;
 }
 
-static bool has_filter(struct kvm_cpus *c)
-{
-	bool has;
-
-	pthread_mutex_lock(&c->lock);
-	has = c->filter != NULL;
-	pthread_mutex_unlock(&c->lock);
-	return has;
-}
-
 static struct kvm_guest_debug encode(struct kvm_cpu *cpu)
 {
 	const struct kvm_cpus *c = cpu->all;
 	struct kvm_guest_debug d = { .control = cpu->debug.step ? step_control(cpu) : 0 };
 	unsigned lifted = lifted_slots(cpu);
 
-	if (has_filter(cpu->all))
+	if (kvm_cpu_filter(cpu).whys & BIT(STOP_SWBREAK))
 		d.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
 	if (!c->hw.nslots)
 		return d;
@@ -126,6 +117,33 @@ int kvm_debug_reinject(struct kvm_cpu *cpu, const struct kvm_trap *t)
 	d.control |= KVM_GUESTDBG_ENABLE | (bp ? KVM_GUESTDBG_INJECT_BP : KVM_GUESTDBG_INJECT_DB);
 	cpu->debug.armed = false;
 	return kvm_cpu_ioctl(cpu, KVM_SET_GUEST_DEBUG, &d);
+}
+
+/*
+ * The resume flag lets the instruction at the breakpoint go, for one exit. KVM's emulator does not look at it: the
+ * same hit with nothing changed since calls for a step with the slot left out.
+ */
+int kvm_debug_pass(struct kvm_cpu *cpu, gva pc)
+{
+	struct kvm_regs now;
+	int rc = 0;
+
+	if (!cpu->debug.step)
+		rc = kvm_cpu_ioctl(cpu, KVM_GET_REGS, &now);
+	if (rc < 0)
+		return rc;
+	if (!cpu->debug.step) {
+		now.rflags |= X86_EFLAGS_RF;
+		if (memcmp(&now, &cpu->passed, sizeof(now)) != 0) {
+			cpu->passed = now;
+			return kvm_cpu_ioctl(cpu, KVM_SET_REGS, &now);
+		}
+	}
+	memset(&cpu->passed, 0, sizeof(cpu->passed));
+	cpu->debug.lift = true;
+	cpu->debug.lift_at = pc;
+	cpu->debug.armed = false;
+	return 0;
 }
 
 bool kvm_debug_fresh(struct kvm_cpu *cpu)

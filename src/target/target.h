@@ -83,16 +83,32 @@ struct target_region {
 	const char *name; /* lives as long as the target */
 };
 
-/*
- * Asked on the vCPU's own thread when it hit a breakpoint instruction, before anyone else is halted: is the
- * stop real? Must not block on anything a stopped guest holds, and must not call resume or next_stop.
- */
 enum target_verdict {
 	TARGET_REPORT,   /* ours: halt the guest, queue the event */
 	TARGET_AGAIN,    /* stale (the breakpoint was just removed): run the vCPU on from pc */
-	TARGET_REINJECT, /* the guest's own: deliver the exception to it */
+	TARGET_REINJECT, /* the guest's own: deliver the exception to it; STOP_SWBREAK only, else as TARGET_REPORT */
+	TARGET_SKIP,     /* ours, but it shall not stop now (its condition is false): run on, past the breakpoint */
 };
-typedef enum target_verdict target_filter_fn(void *arg, unsigned vcpu, gva pc);
+
+/*
+ * Asked on the vCPU's own thread when it hit a breakpoint, before anyone else is halted: is the stop real? The
+ * functions must not block on anything a stopped guest holds, and must not call resume or next_stop.
+ */
+struct target_filter {
+	/* @why: STOP_SWBREAK or STOP_HWBREAK. Several vCPUs may ask at once. */
+	enum target_verdict (*judge)(void *arg, unsigned vcpu, enum stop_why why, gva pc);
+	/*
+	 * For TARGET_SKIP at a breakpoint instruction: take it out at @pc (@in is false) and put it back (true). No
+	 * other vCPU executes in between. A negative errno from taking it out makes the stop a real one.
+	 */
+	int (*patch)(void *arg, unsigned vcpu, gva pc, bool in);
+	void *arg;
+	/*
+	 * BIT(STOP_SWBREAK): int3 is intercepted and judged; without it int3 is the guest's own business.
+	 * BIT(STOP_HWBREAK): hits of TARGET_BREAK_HW are judged; without it all are reported.
+	 */
+	uint32_t whys;
+};
 
 struct target;
 struct target_ops {
@@ -111,7 +127,7 @@ struct target_ops {
 	void (*destroy)(struct target *t);
 	/* optional: NULL means that the guest cannot do it, and GDB is told so */
 	int (*breaks_set)(struct target *t, const struct target_break *set, unsigned n);
-	void (*filter_set)(struct target *t, target_filter_fn *fn, void *arg);
+	void (*filter_set)(struct target *t, const struct target_filter *f); /* @f is not NULL; whys may be 0 */
 	int (*code_written)(struct target *t, gpa at, size_t len);
 	int (*kill)(struct target *t);
 	bool (*vcpu_online)(struct target *t, unsigned vcpu);
@@ -187,7 +203,8 @@ bool target_has_break(const struct target *t, enum target_break_kind kind);
 /** target_can() - can resume do this action on this guest? */
 bool target_can(const struct target *t, enum target_action a);
 
-void target_filter_set(struct target *t, target_filter_fn *fn, void *arg); /* NULL: int3 is the guest's own business */
+/** target_filter_set() - who judges breakpoint hits from the next resume on. @f is copied; NULL: nobody. */
+void target_filter_set(struct target *t, const struct target_filter *f);
 
 /** target_code_written() - instructions were changed by the debugger: make them visible to fetch. 0 if not needed. */
 int target_code_written(struct target *t, gpa at, size_t len);
@@ -236,9 +253,10 @@ struct target_fake_cfg {
 /**
  * target_fake_create() - a stopped guest. vCPUs start in 64-bit mode, paging off, all registers 0.
  * It executes inside target_resume(): every byte is an instruction of length one that does nothing, except the
- * breakpoint instruction (the filter is asked, as KVM does) and 0xf4 (halts until the next interrupt). vCPUs that
- * may run take turns, lowest first, until one of them stops; a step is done after one turn. A vCPU that runs into
- * memory that is not there waits for an interrupt. Debug registers are faults: they hit before the instruction.
+ * breakpoint instruction and TARGET_BREAK_HW (the filter is asked, as KVM does) and 0xf4 (halts until the next
+ * interrupt). vCPUs that may run take turns, lowest first, until one of them stops; a step is done after one turn. A
+ * vCPU that runs into memory that is not there waits for an interrupt. Debug registers are faults: they hit before the
+ * instruction.
  */
 int target_fake_create(const struct target_fake_cfg *cfg, struct target **ret);
 struct arch_regs *target_fake_regs(struct target *t, unsigned vcpu); /* writable, all groups present */
@@ -253,6 +271,6 @@ void target_fake_fail_at(struct target *t, unsigned k, int err);
 bool target_fake_failed(struct target *t); /* did that failure happen? */
 /* What the filter says now, as if @vcpu had hit a breakpoint instruction at @pc. */
 enum target_verdict target_fake_ask_filter(struct target *t, unsigned vcpu, gva pc);
-bool target_fake_has_filter(struct target *t);
+bool target_fake_has_filter(struct target *t); /* is int3 intercepted? */
 
 #endif

@@ -27,8 +27,7 @@ struct fake {
 	unsigned nregions;
 	uint8_t *mem[2]; /* RAM, ROM */
 	struct fake_vcpu *vcpu;
-	target_filter_fn *filter;
-	void *filter_arg;
+	struct target_filter filter;
 	struct target_break breaks[FAKE_MAX_BREAKS];
 	unsigned nbreaks;
 	struct stop_event pushed[FAKE_MAX_STOPS];
@@ -196,9 +195,39 @@ static bool fake_break_at(const struct fake *f, enum target_break_kind kind, gva
 	return false;
 }
 
-static enum target_verdict fake_verdict(struct fake *f, unsigned vcpu, gva pc)
+static enum target_verdict fake_verdict(struct fake *f, unsigned vcpu, enum stop_why why, gva pc)
 {
-	return f->filter ? f->filter(f->filter_arg, vcpu, pc) : TARGET_REPORT;
+	return f->filter.whys & BIT(why) ? f->filter.judge(f->filter.arg, vcpu, why, pc) : TARGET_REPORT;
+}
+
+enum fake_fate { FAKE_GO, FAKE_STAY, FAKE_STOP };
+
+/* A breakpoint instruction at @pc. To go is to execute what is there without it. */
+static enum fake_fate fake_int3(struct fake *f, unsigned vcpu, gva pc)
+{
+	switch (fake_verdict(f, vcpu, STOP_SWBREAK, pc)) {
+	case TARGET_AGAIN:
+		return FAKE_STAY;
+	case TARGET_REINJECT:
+		return FAKE_GO;
+	case TARGET_SKIP:
+		if (f->filter.patch(f->filter.arg, vcpu, pc, false) < 0)
+			return FAKE_STOP;
+		f->filter.patch(f->filter.arg, vcpu, pc, true);
+		return FAKE_GO;
+	default:
+		return FAKE_STOP;
+	}
+}
+
+static bool fake_stops_at_hw(struct fake *f, unsigned vcpu, gva pc)
+{
+	enum target_verdict verdict;
+
+	if (!fake_break_at(f, TARGET_BREAK_HW, pc))
+		return false;
+	verdict = fake_verdict(f, vcpu, STOP_HWBREAK, pc);
+	return verdict != TARGET_SKIP && verdict != TARGET_AGAIN;
 }
 
 /* One turn of one vCPU. Returns: it did something; a stop is put into f->due. */
@@ -208,19 +237,19 @@ static bool fake_turn(struct fake *f, unsigned vcpu)
 	enum target_action action = f->plan.vcpu[vcpu].action;
 	struct stop_event ev = { .vcpu = vcpu, .pc = f->target.arch->pc_get(&v->regs) };
 	const uint8_t *insn = fake_insn(f, vcpu, ev.pc);
-	enum target_verdict verdict;
+	enum fake_fate fate = FAKE_GO;
 	bool stop = true;
 
 	if (v->waits || !insn) {
 		v->waits = true;
 		return false;
 	}
-	if (fake_break_at(f, TARGET_BREAK_HW, ev.pc)) {
+	if (fake_stops_at_hw(f, vcpu, ev.pc)) {
 		ev.why = STOP_HWBREAK;
 	} else if (action == TARGET_RUN && fake_break_at(f, TARGET_BREAK_SW, ev.pc)) {
 		ev.why = STOP_SWBREAK; // like QEMU: a step overrides it
-	} else if (*insn == f->target.arch->bp_insn[0] && (verdict = fake_verdict(f, vcpu, ev.pc)) != TARGET_REINJECT) {
-		if (verdict == TARGET_AGAIN)
+	} else if (*insn == f->target.arch->bp_insn[0] && (fate = fake_int3(f, vcpu, ev.pc)) != FAKE_GO) {
+		if (fate == FAKE_STAY)
 			return false;
 		ev.why = STOP_SWBREAK;
 	} else {
@@ -344,12 +373,9 @@ static int fake_breaks_set(struct target *t, const struct target_break *set, uns
 	return 0;
 }
 
-static void fake_filter_set(struct target *t, target_filter_fn *fn, void *arg)
+static void fake_filter_set(struct target *t, const struct target_filter *filter)
 {
-	struct fake *f = fake_of(t);
-
-	f->filter = fn;
-	f->filter_arg = arg;
+	fake_of(t)->filter = *filter;
 }
 
 static int fake_code_written(struct target *t, gpa at, size_t len)
@@ -506,12 +532,12 @@ void target_fake_fail_at(struct target *t, unsigned k, int err)
 
 enum target_verdict target_fake_ask_filter(struct target *t, unsigned vcpu, gva pc)
 {
-	return fake_verdict(fake_of(t), vcpu, pc);
+	return fake_verdict(fake_of(t), vcpu, STOP_SWBREAK, pc);
 }
 
 bool target_fake_has_filter(struct target *t)
 {
-	return fake_of(t)->filter != NULL;
+	return fake_of(t)->filter.whys & BIT(STOP_SWBREAK);
 }
 
 bool target_fake_failed(struct target *t)

@@ -463,7 +463,7 @@ static void check_none_lost(unsigned ncpus, bool int3, bool nag)
 	rig_private_data(&r);
 	RIG_CODE_AT(&r, RIG_CODE, INC_MEM(0), int3 ? INT3 : NOP, 0xeb, 0xf9);
 	if (int3)
-		kvm_cpus_filter_set(r.cpus, rig_report_all, NULL);
+		rig_report_int3(&r);
 	else
 		hw_break(&r, RIG_CODE + 4);
 	n.cpus = r.cpus;
@@ -526,7 +526,11 @@ struct filter {
 	struct rig *r;
 	enum target_verdict verdict;
 	unsigned asked;
+	enum stop_why why;
 	uint64_t pc, rip;
+	uint8_t under; /* what the breakpoint instruction hides */
+	unsigned patched;
+	bool out;
 };
 
 static int rip_call(struct kvm_port *p, unsigned vcpu, void *arg)
@@ -538,16 +542,35 @@ static int rip_call(struct kvm_port *p, unsigned vcpu, void *arg)
 	return rc;
 }
 
-static enum target_verdict filter(void *arg, unsigned vcpu, gva pc)
+static enum target_verdict judge(void *arg, unsigned vcpu, enum stop_why why, gva pc)
 {
 	struct filter *f = arg;
 
 	f->asked++;
+	f->why = why;
 	f->pc = pc.raw;
 	CHECK_EQ(kvm_cpus_call(f->r->cpus, vcpu, rip_call, &f->rip), 0);
 	if (f->verdict == TARGET_AGAIN)
 		f->r->ram[pc.raw] = NOP;
 	return f->verdict;
+}
+
+static int patch(void *arg, unsigned vcpu, gva pc, bool in)
+{
+	struct filter *f = arg;
+
+	CHECK_EQ(in, f->out);
+	f->out = !in;
+	f->patched++;
+	f->r->ram[pc.raw] = in ? INT3 : f->under;
+	return 0;
+}
+
+static void set_filter(struct filter *f, uint32_t whys)
+{
+	const struct target_filter t = { judge, patch, f, whys };
+
+	kvm_cpus_filter_set(f->r->cpus, &t);
 }
 
 TEST(int3_asks_the_filter_on_the_vcpu_thread)
@@ -559,7 +582,7 @@ TEST(int3_asks_the_filter_on_the_vcpu_thread)
 		SKIP("this KVM does not report int3");
 	rig_open(&r, 2, false);
 	RIG_CODE_AT(&r, RIG_CODE, NOP, INT3, INC_AX, POWER_OFF);
-	kvm_cpus_filter_set(r.cpus, filter, &f);
+	set_filter(&f, BIT(STOP_SWBREAK));
 	rig_resume(&r, 0, TARGET_RUN, TARGET_HOLD);
 	CHECK_STOP(rig_wait(&r), STOP_SWBREAK, RIG_CODE + 1);
 	CHECK_EQ(f.asked, 1);
@@ -576,6 +599,180 @@ TEST(int3_asks_the_filter_on_the_vcpu_thread)
 	rig_close(&r);
 }
 
+/* ---- breakpoints whose condition is false ---- */
+
+TEST(a_hardware_breakpoint_that_is_skipped_costs_one_exit_a_pass)
+{
+	struct rig r;
+	struct filter f = { &r, TARGET_SKIP };
+
+	rig_open(&r, 1, false);
+	/* mov cx, 50; inc word [0x2000]; loop; power off */
+	RIG_CODE_AT(&r, RIG_CODE, 0xb9, 50, 0, INC_MEM(RIG_DATA), 0xe2, 0xfa, POWER_OFF);
+	hw_break(&r, RIG_CODE + 3);
+	set_filter(&f, BIT(STOP_HWBREAK));
+	CHECK_EQ(rig_run(&r).why, STOP_POWER_OFF);
+	CHECK_EQ(ld_le16(r.ram + RIG_DATA), 50);
+	CHECK_EQ(f.asked, 50);
+	CHECK_EQ(f.why, STOP_HWBREAK);
+	CHECK_EQ(f.pc, RIG_CODE + 3);
+	rig_close(&r);
+}
+
+TEST(a_hardware_breakpoint_that_nobody_judges_is_reported)
+{
+	struct rig r;
+	struct filter f = { &r, TARGET_SKIP };
+
+	rig_open(&r, 1, false);
+	RIG_CODE_AT(&r, RIG_CODE, NOP, NOP, POWER_OFF);
+	hw_break(&r, RIG_CODE + 1);
+	set_filter(&f, BIT(STOP_SWBREAK));
+	CHECK_STOP(rig_run(&r), STOP_HWBREAK, RIG_CODE + 1);
+	CHECK_EQ(f.asked, 0);
+	set_filter(&f, BIT(STOP_HWBREAK));
+	f.verdict = TARGET_REPORT;
+	rig_set_pc(&r, 0, RIG_CODE);
+	CHECK_STOP(rig_run(&r), STOP_HWBREAK, RIG_CODE + 1);
+	CHECK_EQ(f.asked, 1);
+	rig_close(&r);
+}
+
+TEST(a_skipped_hardware_breakpoint_on_an_emulated_instruction_lets_it_go)
+{
+	struct rig r;
+	struct filter f = { &r, TARGET_SKIP };
+
+	rig_open(&r, 1, false);
+	/* mov si, 0x2000; mov dx, 0x80; outsb; power off: KVM emulates outsb, without a look at the resume flag */
+	RIG_CODE_AT(&r, RIG_CODE, 0xbe, 0x00, 0x20, 0xba, 0x80, 0x00, 0x6e, POWER_OFF);
+	hw_break(&r, RIG_CODE + 6);
+	set_filter(&f, BIT(STOP_HWBREAK));
+	CHECK_EQ(rig_run(&r).why, STOP_POWER_OFF);
+	CHECK_EQ(r.nlog, 1);
+	rig_close(&r);
+}
+
+TEST(a_skipped_breakpoint_instruction_executes_what_it_hides)
+{
+	struct rig r;
+	struct filter f = { &r, TARGET_SKIP, .under = INC_AX };
+
+	if (!rig_has_int3())
+		SKIP("this KVM does not report int3");
+	rig_open(&r, 1, false);
+	/* mov cx, 50; 1: int3 over inc ax; loop 1b; mov [0x2000], ax; power off */
+	RIG_CODE_AT(&r, RIG_CODE, 0xb9, 50, 0, INT3, 0xe2, 0xfd, 0xa3, 0x00, 0x20, POWER_OFF);
+	set_filter(&f, BIT(STOP_SWBREAK));
+	CHECK_EQ(rig_run(&r).why, STOP_POWER_OFF);
+	CHECK_EQ(ld_le16(r.ram + RIG_DATA), 50);
+	CHECK_EQ(f.asked, 50);
+	CHECK_EQ(f.patched, 100);
+	CHECK(!f.out);
+	/* a step past it is one instruction */
+	rig_close(&r);
+	rig_open(&r, 1, false);
+	RIG_CODE_AT(&r, RIG_CODE, INT3, INC_AX, INC_AX);
+	set_filter(&f, BIT(STOP_SWBREAK));
+	CHECK_STOP(rig_step(&r, 0), STOP_STEP, RIG_CODE + 1);
+	CHECK_EQ(r.ram[RIG_CODE], INT3);
+	rig_close(&r);
+}
+
+/* For many vCPUs: counts hits, says skip, and finds out when two are in it at once. */
+struct crowd {
+	struct rig *r;
+	unsigned inside, hits, clashes;
+};
+
+static enum target_verdict crowd_judge(void *arg, unsigned vcpu, enum stop_why why, gva pc)
+{
+	struct crowd *c = arg;
+
+	__atomic_add_fetch(&c->hits, 1, __ATOMIC_SEQ_CST);
+	return c->r->ram[pc.raw] == INT3 ? TARGET_SKIP : TARGET_AGAIN;
+}
+
+static int crowd_patch(void *arg, unsigned vcpu, gva pc, bool in)
+{
+	struct crowd *c = arg;
+
+	if (!in && __atomic_add_fetch(&c->inside, 1, __ATOMIC_SEQ_CST) != 1)
+		__atomic_add_fetch(&c->clashes, 1, __ATOMIC_SEQ_CST);
+	if (in)
+		__atomic_sub_fetch(&c->inside, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->r->ram[pc.raw], in ? INT3 : 0xff, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+/* inc word [0] under a breakpoint, another counter behind it: while one vCPU passes nobody else gets past unseen. */
+static void check_crowd(bool nag)
+{
+	struct rig r;
+	struct crowd c = { &r };
+	const struct target_filter t = { crowd_judge, crowd_patch, &c, BIT(STOP_SWBREAK) };
+	struct nag n = { 0 };
+	pthread_t nagger;
+	unsigned passes = 0;
+
+	rig_open(&r, 4, false);
+	rig_private_data(&r);
+	RIG_CODE_AT(&r, RIG_CODE, INC_MEM(0), 0xeb, 0xfa);
+	r.ram[RIG_CODE] = INT3;
+	kvm_cpus_filter_set(r.cpus, &t);
+	n.cpus = r.cpus;
+	if (nag)
+		CHECK_EQ(pthread_create(&nagger, NULL, nag_main, &n), 0);
+	for (unsigned i = 0; i < (nag ? 100 : 10); i++) {
+		rig_resume(&r, 0, TARGET_RUN, i % 7 == 3 ? TARGET_HOLD : TARGET_RUN);
+		if (!nag) {
+			poll(NULL, 0, 20);
+			kvm_cpus_interrupt(r.cpus);
+		}
+		CHECK_EQ(rig_wait(&r).why, STOP_INTERRUPT);
+		CHECK_EQ(r.ram[RIG_CODE], INT3); // never a stop in the middle
+	}
+	if (nag) {
+		__atomic_store_n(&n.quit, true, __ATOMIC_SEQ_CST);
+		pthread_join(nagger, NULL);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		passes += ld_le16(r.ram + RIG_DATA + 0x100 * i);
+		CHECK(ld_le16(r.ram + RIG_DATA + 0x100 * i) > 0);
+	}
+	CHECK_EQ(c.clashes, 0);
+	CHECK(c.hits >= passes); // some were judged, and then interrupted or found the instruction gone
+	CHECK(passes >= 40);
+	rig_close(&r);
+}
+
+TEST(four_vcpus_skip_a_breakpoint_instruction_one_at_a_time)
+{
+	if (!rig_has_int3())
+		SKIP("this KVM does not report int3");
+	check_crowd(false);
+	check_crowd(true);
+}
+
+TEST(destroy_works_while_vcpus_skip_breakpoints)
+{
+	struct rig r;
+	struct crowd c = { &r };
+	const struct target_filter t = { crowd_judge, crowd_patch, &c, BIT(STOP_SWBREAK) };
+
+	if (!rig_has_int3())
+		SKIP("this KVM does not report int3");
+	for (unsigned i = 0; i < 10; i++) {
+		rig_open(&r, 4, false);
+		RIG_CODE_AT(&r, RIG_CODE, INT3, 0x06, 0, 0x20, 0xeb, 0xfa, HLT);
+		rig_set_pc(&r, 3, RIG_CODE + 6); // one that sleeps
+		kvm_cpus_filter_set(r.cpus, &t);
+		rig_resume(&r, 0, TARGET_RUN, TARGET_RUN);
+		CHECK(rig_quiet(&r, (int)i));
+		rig_close(&r);
+	}
+}
+
 /* The guest's own int3: its handler stores the return address and powers off. */
 static void check_own_int3(bool reinject, bool others)
 {
@@ -587,7 +784,7 @@ static void check_own_int3(bool reinject, bool others)
 	RIG_CODE_AT(&r, HANDLER, 0x58, 0xa3, 0x00, 0x20, POWER_OFF); /* pop ax; mov [0x2000], ax */
 	vector_real(&r, 3, HANDLER);
 	if (reinject)
-		kvm_cpus_filter_set(r.cpus, filter, &f);
+		set_filter(&f, BIT(STOP_SWBREAK));
 	if (others)
 		hw_break(&r, RIG_CODE + 0x80);
 	CHECK_EQ(rig_run(&r).why, STOP_POWER_OFF);
@@ -617,7 +814,7 @@ TEST(a_step_over_the_guests_own_int3_does_not_run_away)
 	RIG_CODE_AT(&r, RIG_CODE, INT3, NOP, NOP, JMP_SELF);
 	RIG_CODE_AT(&r, HANDLER, INC_MEM(RIG_DATA), IRET);
 	vector_real(&r, 3, HANDLER);
-	kvm_cpus_filter_set(r.cpus, filter, &f);
+	set_filter(&f, BIT(STOP_SWBREAK));
 	ev = rig_step(&r, 0);
 	CHECK_EQ(ev.why, STOP_STEP);
 	rig_close(&r);
@@ -651,7 +848,7 @@ TEST(the_guests_own_int3_reaches_its_handler_in_64_bit_mode)
 	/* push rax; mov rax, [rsp+8]; inc qword [0x2000]; mov [0x2008], rax; pop rax; iretq */
 	RIG_CODE_AT(&r, HANDLER, 0x50, 0x48, 0x8b, 0x44, 0x24, 0x08, 0x48, 0xff, 0x04, 0x25, 0, 0x20, 0, 0, 0x48, 0x89,
 		    0x04, 0x25, 0x08, 0x20, 0, 0, 0x58, 0x48, 0xcf);
-	kvm_cpus_filter_set(r.cpus, filter, &f);
+	set_filter(&f, BIT(STOP_SWBREAK));
 	CHECK_STOP(rig_run(&r), STOP_POWER_OFF, RIG_CODE + 7);
 	CHECK_EQ(f.asked, 2);
 	CHECK_EQ(ld_le64(r.ram + RIG_DATA), 2);
@@ -835,6 +1032,11 @@ TESTS(T(vcpus_are_held_before_their_first_instruction), T(interrupt_stops_a_busy
       T(bad_hardware_breakpoints_are_refused_and_change_nothing), T(a_watchpoint_names_the_request),
       T(no_hardware_breakpoint_of_four_vcpus_is_lost), T(no_breakpoint_is_lost_to_an_interrupt),
       T(no_software_breakpoint_of_four_vcpus_is_lost), T(int3_asks_the_filter_on_the_vcpu_thread),
+      T(a_hardware_breakpoint_that_is_skipped_costs_one_exit_a_pass),
+      T(a_hardware_breakpoint_that_nobody_judges_is_reported),
+      T(a_skipped_hardware_breakpoint_on_an_emulated_instruction_lets_it_go),
+      T(a_skipped_breakpoint_instruction_executes_what_it_hides),
+      T(four_vcpus_skip_a_breakpoint_instruction_one_at_a_time), T(destroy_works_while_vcpus_skip_breakpoints),
       T(the_guests_own_int3_reaches_its_handler), T(the_guests_own_int3_reaches_its_handler_in_64_bit_mode),
       T(a_step_over_the_guests_own_int3_does_not_run_away), T(the_guests_own_trap_flag_keeps_working),
       T(a_triple_fault_stops_and_then_exits), T(power_off_and_reboot_stop_and_then_end_the_guest),

@@ -254,9 +254,16 @@ struct stop_event rig_run(struct rig *r)
 	return rig_wait(r);
 }
 
-enum target_verdict rig_report_all(void *arg, unsigned vcpu, gva pc)
+static enum target_verdict report(void *arg, unsigned vcpu, enum stop_why why, gva pc)
 {
 	return TARGET_REPORT;
+}
+
+void rig_report_int3(struct rig *r)
+{
+	const struct target_filter f = { .judge = report, .whys = BIT(STOP_SWBREAK) };
+
+	kvm_cpus_filter_set(r->cpus, &f);
 }
 
 /* out 0xf4, al with al == 0 */
@@ -271,7 +278,7 @@ bool rig_has_int3(void)
 	RIG_CODE_AT(&r, RIG_CODE, 0xcc, POWER_OFF);
 	RIG_CODE_AT(&r, RIG_CODE + 0x100, POWER_OFF);
 	RIG_CODE_AT(&r, 3 * 4, 0x00, (RIG_CODE + 0x100) >> 8, 0, 0);
-	kvm_cpus_filter_set(r.cpus, rig_report_all, NULL);
+	rig_report_int3(&r);
 	why = rig_run(&r).why;
 	rig_close(&r);
 	return why == STOP_SWBREAK;

@@ -67,9 +67,10 @@ struct stop_event rig_step(struct rig *r, unsigned vcpu);
 struct stop_event rig_run(struct rig *r); /* everybody runs; the stop */
 bool rig_quiet(struct rig *r, int ms);    /* no stop within so many ms */
 
+/* Takes every int3 for the debugger's. */
+void rig_report_int3(struct rig *r);
+
 /* What this KVM can do, found by trying. */
-/* A filter that takes every int3 for the debugger's. */
-enum target_verdict rig_report_all(void *arg, unsigned vcpu, gva pc);
 bool rig_has_int3(void);
 bool rig_has_watch(void);
 

@@ -544,7 +544,7 @@ TEST(guests_own_int3_that_nobody_filtered_is_shown_as_a_trap)
 	struct world w = world_open((struct target_fake_cfg){ 0 });
 	struct stop_event ev;
 
-	target_filter_set(w.t, NULL, NULL);
+	target_filter_set(w.t, NULL);
 	w.ram[CODE + 3] = BP;
 	CHECK_EQ(resume(&w, RUN_ALL), 0);
 	CHECK(wait_stop(&w, &ev));

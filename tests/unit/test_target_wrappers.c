@@ -253,6 +253,58 @@ TEST(kept_stop_comes_when_its_vcpu_is_no_longer_held)
 	target_destroy(t);
 }
 
+static unsigned calls[2]; // of patch: out, in
+
+static enum target_verdict skip_judge(void *arg, unsigned vcpu, enum stop_why why, gva pc)
+{
+	*(enum stop_why *)arg = why;
+	return pc.raw < 8 ? TARGET_SKIP : TARGET_REPORT;
+}
+
+static int skip_patch(void *arg, unsigned vcpu, gva pc, bool in)
+{
+	calls[in]++;
+	return pc.raw == 6 ? -EFAULT : 0;
+}
+
+TEST(breakpoints_that_the_filter_skips_do_not_stop)
+{
+	struct target *t = fake((struct target_fake_cfg){ 0 });
+	const struct target_break hw = { TARGET_BREAK_HW, GVA(4), 1 };
+	enum stop_why why = STOP_EXIT;
+	struct target_filter f = { skip_judge, skip_patch, &why, BIT(STOP_SWBREAK) | BIT(STOP_HWBREAK) };
+	struct resume_plan run = all(TARGET_RUN);
+	struct stop_event ev;
+	uint8_t *ram = target_fake_ram(t);
+
+	calls[0] = calls[1] = 0;
+	ram[2] = ram[8] = 0xcc;
+	CHECK_EQ(target_breaks_set(t, &hw, 1), 0);
+	target_filter_set(t, &f);
+	CHECK_EQ(target_resume(t, &run), 0);
+	CHECK_EQ(target_next_stop(t, &ev), 0);
+	CHECK_EQ(ev.why, STOP_SWBREAK);
+	CHECK_EQ(ev.pc.raw, 8);
+	CHECK_EQ(calls[0], 1);
+	CHECK_EQ(calls[1], 1);
+	/* one that cannot be taken out is a stop */
+	target_fake_regs(t, 0)->x86.rip = 5;
+	ram[6] = 0xcc;
+	CHECK_EQ(target_resume(t, &run), 0);
+	CHECK_EQ(target_next_stop(t, &ev), 0);
+	CHECK_EQ(ev.why, STOP_SWBREAK);
+	CHECK_EQ(ev.pc.raw, 6);
+	/* without its bit a hardware breakpoint is not judged */
+	f.whys = BIT(STOP_SWBREAK);
+	target_filter_set(t, &f);
+	target_fake_regs(t, 0)->x86.rip = 3;
+	CHECK_EQ(target_resume(t, &run), 0);
+	CHECK_EQ(target_next_stop(t, &ev), 0);
+	CHECK_EQ(ev.why, STOP_HWBREAK);
+	CHECK_EQ(ev.pc.raw, 4);
+	target_destroy(t);
+}
+
 TEST(stop_of_a_vcpu_that_does_not_exist_is_given_to_the_first)
 {
 	struct target *t = fake((struct target_fake_cfg){ 0 });
@@ -281,4 +333,5 @@ TESTS(T(registers_of_a_running_guest_are_busy), T(unknown_vcpu_is_refused), T(re
       T(interrupt_gives_exactly_one_stop), T(after_exit_nothing_can_be_read_any_more),
       T(killed_guest_exits_at_the_next_resume), T(breakpoints_of_a_kind_the_target_lacks_are_unsupported),
       T(failed_breaks_set_keeps_the_former_set), T(kept_stop_comes_when_its_vcpu_is_no_longer_held),
-      T(stop_of_a_vcpu_that_does_not_exist_is_given_to_the_first), T(every_stop_has_a_text))
+      T(breakpoints_that_the_filter_skips_do_not_stop), T(stop_of_a_vcpu_that_does_not_exist_is_given_to_the_first),
+      T(every_stop_has_a_text))
