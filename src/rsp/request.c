@@ -235,18 +235,51 @@ int rsp_parse_vcont(struct cur *c, struct rsp_req *r)
 	return done(c);
 }
 
+/* One or more of Xlen,expr without anything between them, added to @list. */
+static void take_codes(struct cur *c, struct rsp_code *list, unsigned *n)
+{
+	do {
+		uint64_t len;
+		uint8_t *code;
+
+		cur_lit(c, 'X');
+		len = cur_hex(c);
+		cur_lit(c, ',');
+		code = writable(c->p);
+		if (*n == RSP_BP_CODE_MAX || cur_hexbytes(c, code, cur_left(c)) != len) {
+			c->bad = true;
+			return;
+		}
+		list[(*n)++] = (struct rsp_code){ code, (size_t)len };
+	} while (cur_peek(c) == 'X');
+}
+
+static void take_commands(struct cur *c, struct rsp_req *r)
+{
+	uint64_t persist = cur_hex(c);
+
+	if (persist > 1)
+		c->bad = true;
+	r->bp.persist = persist;
+	cur_lit(c, ',');
+	take_codes(c, r->bp.cmd, &r->bp.ncmds);
+}
+
 int rsp_parse_bp(struct cur *c, struct rsp_req *r)
 {
-	size_t n;
-
 	r->bp.type = take_unsigned(c);
 	cur_lit(c, ',');
 	r->bp.at = cur_hex(c);
 	cur_lit(c, ',');
 	r->bp.kind = cur_hex(c);
-	r->bp.has_extra = cur_try(c, ';');
-	if (r->bp.has_extra)
-		cur_rest(c, &n);
+	r->bp.nconds = r->bp.ncmds = 0;
+	r->bp.persist = false;
+	while (r->bp.ncmds == 0 && cur_try(c, ';')) {
+		if (cur_try_str(c, "cmds:"))
+			take_commands(c, r);
+		else
+			take_codes(c, r->bp.cond, &r->bp.nconds);
+	}
 	return done(c);
 }
 

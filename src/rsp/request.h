@@ -30,6 +30,13 @@ struct rsp_vcont_action {
 };
 #define RSP_VCONT_MAX 80
 
+/* An agent expression, decoded in place: a condition or a command of a breakpoint. */
+struct rsp_code {
+	const uint8_t *code;
+	size_t n;
+};
+#define RSP_BP_CODE_MAX 64 /* conditions of one breakpoint, and as many commands */
+
 struct rsp_req {
 	/* LLDB's ";thread:ID;" behind the rest. Set by the parsers that know it; the caller clears has_suffix first. */
 	bool has_suffix;
@@ -64,7 +71,9 @@ struct rsp_req {
 		struct {
 			unsigned type;
 			uint64_t at, kind;
-			bool has_extra;
+			unsigned nconds, ncmds;
+			bool persist; /* the commands are to stay when the client is gone */
+			struct rsp_code cond[RSP_BP_CODE_MAX], cmd[RSP_BP_CODE_MAX];
 		} bp; /* Z z */
 		struct {
 			const char *annex;
@@ -107,7 +116,7 @@ rsp_parse_fn rsp_parse_tid;     /* thread-id                   T qThreadExtraInf
 rsp_parse_fn rsp_parse_run;     /* [addr]                      c s */
 rsp_parse_fn rsp_parse_run_sig; /* sig[;addr]                  C S */
 rsp_parse_fn rsp_parse_vcont;   /* ;action[:tid]... after "vCont" */
-rsp_parse_fn rsp_parse_bp;      /* type,addr,kind[;...]        Z z */
+rsp_parse_fn rsp_parse_bp;      /* type,addr,kind[;Xlen,expr...]...[;cmds:persist,Xlen,expr...]  Z z */
 rsp_parse_fn rsp_parse_xfer;    /* annex:offset,length         qXfer:object:read: */
 rsp_parse_fn rsp_parse_search;  /* address;length;binary       qSearch:memory: */
 rsp_parse_fn rsp_parse_rcmd;    /* hex text                    qRcmd, */

@@ -14,7 +14,7 @@ static int bp_kind(const struct session *s, const struct rsp_req *r, enum engine
 {
 	if (r->bp.type >= ARRAY_LEN(bp_kinds) || !engine_bp_supported(s->e, bp_kinds[r->bp.type]))
 		return -ENOTSUP;
-	if (r->bp.has_extra)
+	if (r->bp.nconds || r->bp.ncmds)
 		return -EINVAL;
 	*ret = bp_kinds[r->bp.type];
 	return 0;

@@ -122,13 +122,85 @@ TEST(vcont_with_more_actions_than_vcpus_can_have_is_refused)
 	CHECK_EQ(parse(rsp_parse_vcont, many, &req), -EINVAL);
 }
 
-TEST(breakpoints_say_when_more_follows)
+TEST(breakpoints_have_type_address_and_kind)
 {
 	CHECK_EQ(parse(rsp_parse_bp, "0,ffffffff81000000,1", &req), 0);
-	CHECK(!req.bp.has_extra);
-	CHECK_EQ(parse(rsp_parse_bp, "0,1000,1;X1,0", &req), 0);
-	CHECK(req.bp.has_extra);
+	CHECK_EQ(req.bp.at, 0xffffffff81000000);
+	CHECK_EQ(req.bp.kind, 1);
+	CHECK_EQ(req.bp.nconds, 0);
+	CHECK_EQ(req.bp.ncmds, 0);
 	CHECK_EQ(parse(rsp_parse_bp, "0,1000", &req), -EINVAL);
+	CHECK_EQ(parse(rsp_parse_bp, "100000000,1000,1", &req), -EINVAL);
+}
+
+TEST(breakpoints_may_have_conditions_and_commands)
+{
+	CHECK_EQ(parse(rsp_parse_bp, "0,1000,1;X3,220027", &req), 0);
+	CHECK_EQ(req.bp.nconds, 1);
+	CHECK_EQ(req.bp.cond[0].n, 3);
+	CHECK_MEM(req.bp.cond[0].code, "\x22\x00\x27", 3);
+	CHECK_EQ(req.bp.ncmds, 0);
+
+	// several in one list, or a list for each
+	CHECK_EQ(parse(rsp_parse_bp, "0,1000,1;X3,220027X1,27;X2,AbCd", &req), 0);
+	CHECK_EQ(req.bp.nconds, 3);
+	CHECK_EQ(req.bp.cond[1].n, 1);
+	CHECK_MEM(req.bp.cond[2].code, "\xab\xcd", 2);
+
+	CHECK_EQ(parse(rsp_parse_bp, "1,1000,1;cmds:1,X1,27X2,2728", &req), 0);
+	CHECK_EQ(req.bp.nconds, 0);
+	CHECK_EQ(req.bp.ncmds, 2);
+	CHECK(req.bp.persist);
+	CHECK_MEM(req.bp.cmd[1].code, "\x27\x28", 2);
+
+	CHECK_EQ(parse(rsp_parse_bp, "0,1000,1;X3,220027;cmds:0,X1,27", &req), 0);
+	CHECK_EQ(req.bp.nconds, 1);
+	CHECK_EQ(req.bp.ncmds, 1);
+	CHECK(!req.bp.persist);
+	CHECK_EQ(parse(rsp_parse_bp, "0,1000,1;X0,", &req), 0); // no code at all is the evaluator's to refuse
+}
+
+TEST(breakpoints_with_broken_conditions_and_commands_are_refused)
+{
+	static const char *const wrong[] = {
+		"0,1000,1;",
+		"0,1000,1;;X1,27",
+		"0,1000,1;X",
+		"0,1000,1;X1",
+		"0,1000,1;X1,",
+		"0,1000,1;X1,2",
+		"0,1000,1;X1,2727",
+		"0,1000,1;X2,27",
+		"0,1000,1;X1,27;",
+		"0,1000,1;X1,27x",
+		"0,1000,1;Xffffffffffffffff,27",
+		"0,1000,1;X10000000000000001,27",
+		"0,1000,1;x1,27",
+		"0,1000,1X1,27",
+		"0,1000,1;cmds:",
+		"0,1000,1;cmds:0",
+		"0,1000,1;cmds:0,",
+		"0,1000,1;cmds:2,X1,27",
+		"0,1000,1;cmds:,X1,27",
+		"0,1000,1;cmds:0,X1,27;",
+		"0,1000,1;cmds:0,X1,27;X1,27",
+		"0,1000,1;cmds:0,X1,27;cmds:0,X1,27",
+	};
+
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		CHECK_EQ(parse(rsp_parse_bp, wrong[i], &req), -EINVAL);
+}
+
+TEST(breakpoints_take_a_bounded_number_of_conditions)
+{
+	char text[16 + 5 * (RSP_BP_CODE_MAX + 1) + 1] = "0,1000,1;";
+
+	for (unsigned i = 0; i < RSP_BP_CODE_MAX; i++)
+		strcat(text, "X1,27");
+	CHECK_EQ(parse(rsp_parse_bp, text, &req), 0);
+	CHECK_EQ(req.bp.nconds, RSP_BP_CODE_MAX);
+	strcat(text, "X1,27");
+	CHECK_EQ(parse(rsp_parse_bp, text, &req), -EINVAL);
 }
 
 TEST(xfer_has_annex_offset_and_length)
@@ -172,5 +244,7 @@ TEST(run_packets_may_carry_an_address)
 TESTS(T(mem_takes_address_and_length), T(written_data_must_have_the_length_it_says), T(register_numbers_are_32_bit),
       T(a_thread_suffix_is_cut_off_and_nothing_else), T(thread_ids_of_every_form), T(vcont_takes_every_action),
       T(vcont_refuses_junk), T(vcont_with_more_actions_than_vcpus_can_have_is_refused),
-      T(breakpoints_say_when_more_follows), T(xfer_has_annex_offset_and_length), T(search_needs_a_pattern),
-      T(monitor_text_is_decoded_and_terminated), T(run_packets_may_carry_an_address))
+      T(breakpoints_have_type_address_and_kind), T(breakpoints_may_have_conditions_and_commands),
+      T(breakpoints_with_broken_conditions_and_commands_are_refused),
+      T(breakpoints_take_a_bounded_number_of_conditions), T(xfer_has_annex_offset_and_length),
+      T(search_needs_a_pattern), T(monitor_text_is_decoded_and_terminated), T(run_packets_may_carry_an_address))
