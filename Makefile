@@ -59,15 +59,17 @@ check-lab:
 	tests/run.py \
 		arm64-build='!ninja -C build-arm64' \
 		clang-unit=build-clang:unit clang-replay=build-clang:replay fuzz=build-fuzz:fuzz-long \
-		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab patched --long'
+		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab patched --long' \
+		e2e-gdb16='!sh -c "tests/e2e/run.py --build $(B) --accel kvm --lab patched --gdb $$(tools/fetch-gdb) gdb16. flat. smp."'
 
-# The nested test machine: kernels, its initrd, and the QEMU with the patch of lab/, once, into the cache.
+# The nested test machine: kernels, its initrd, and the QEMU with the patch of lab/, once, into the cache. And a newer GDB.
 lab:
 	tools/install-packages build check lab
 	tools/fetch-kernel
 	tools/make-initrd busybox
 	lab/prepare
 	lab/build-qemu
+	tools/fetch-gdb
 
 clean:
 	rm -rf $(B) build-asan build-tsan build-clang build-fuzz build-arm64

@@ -31,8 +31,8 @@ int h_mem_read(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 }
 
 /*
- * Binary read. GDB, which announces binary-upload+, wants a 'b' before the data; LLDB does not announce it, probes with
- * length 0 for an OK, and takes the data as it is.
+ * Binary read, with a 'b' before the data for clients that use it because we announce binary-upload+. An LLDB older than
+ * that feature probes with x0,0: OK tells it that there is such a packet, and it takes the data as it is.
  */
 int h_mem_read_binary(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
@@ -42,10 +42,11 @@ int h_mem_read_binary(struct session *s, const struct rsp_req *r, struct rsp_out
 
 	if (rc < 0)
 		return rc;
-	if (s->wants_binary_upload)
-		rsp_out_str(out, "b");
-	else if (r->mem.len == 0)
+	s->bare_x |= r->mem.at == 0 && r->mem.len == 0;
+	if (s->bare_x && r->mem.len == 0)
 		rsp_out_ok(out);
+	else if (!s->bare_x)
+		rsp_out_str(out, "b");
 	rsp_out_bytes(out, buf, rsp_escape_fit(buf, n, PKT_SIZE - 1));
 	return 0;
 }

@@ -37,7 +37,8 @@ struct session {
 	bool detached; /* extended mode, between D and vAttach */
 	bool killed;   /* extended mode, between vKill and vRun: the guest is held, and ends with the session */
 	bool phys;     /* addresses in m M X x qCRC qSearch are physical */
-	bool wants_swbreak, wants_hwbreak, wants_binary_upload;
+	bool wants_swbreak, wants_hwbreak;
+	bool bare_x;        /* asked for x data without the b before it */
 	bool thread_suffix; /* QThreadSuffixSupported: packets may end in ;thread:ID; */
 	bool lists_threads; /* QListThreadsInStopReply: stop replies name all threads, their pcs and a reason */
 	enum rsp_error_form error_form;

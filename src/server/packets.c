@@ -86,11 +86,6 @@ static bool has_hwbreak(const struct session *s)
 	return s->wants_hwbreak && engine_bp_supported(s->e, ENGINE_HWBP);
 }
 
-static bool has_binary_upload(const struct session *s)
-{
-	return s->wants_binary_upload;
-}
-
 const struct pkt_feature pkt_features[] = {
 	{ "QStartNoAckMode+", "QStartNoAckMode", always },
 	{ "qXfer:features:read+", "qXfer:features:read:", always },
@@ -99,7 +94,7 @@ const struct pkt_feature pkt_features[] = {
 	{ "vContSupported+", "vCont", always },
 	{ "swbreak+", "Z", has_swbreak },
 	{ "hwbreak+", "Z", has_hwbreak },
-	{ "binary-upload+", "x", has_binary_upload },
+	{ "binary-upload+", "x", always },
 	{ "qEcho+", "qEcho:", always },
 };
 const unsigned pkt_features_len = ARRAY_LEN(pkt_features);

@@ -48,6 +48,11 @@ def hardware_kvm():
     return bool(virtualisation) and os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
+def gdb_major(program):
+    out = subprocess.run([program, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return int(re.search(r"(\d+)\.\d", out.splitlines()[0].rsplit(")", 1)[-1]).group(1))
+
+
 def qemu_major():
     out = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout
     match = re.search(r"version (\d+)", out)
@@ -67,6 +72,7 @@ class Context:
             self.accel = "kvm" if hardware_kvm() else "tcg"
         self.lab = args.lab
         self.long = args.long
+        self.gdb = args.gdb
         self.in_lab = self.accel == "kvm" and not hardware_kvm()
         self.where = "lab" if self.in_lab else "tcg" if self.accel == "tcg" else "host"
         self.env = {}
@@ -86,13 +92,16 @@ class Context:
             have |= {"int3", "hwbreak"}
         elif qemu_major() >= STOCK_HWBREAK_SINCE:
             have |= {"hwbreak"}
-        for program, word in (("tmux", "tmux"), ("mkinitramfs", "own-initrd"), ("mke2fs", "root-disk")):
+        for program, word in (("tmux", "tmux"), ("mkinitramfs", "own-initrd"), ("mke2fs", "root-disk"),
+                              ("lldb-14", "lldb")):
             if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
                 have.add(word)
         if os.geteuid() == 0:
             have.add("root")
         if self.long:
             have.add("long")
+        if gdb_major(self.gdb) >= 16:
+            have.add("gdb16")
         return have
 
     REASONS = {
@@ -101,7 +110,9 @@ class Context:
         "hwbreak-base": "QEMU's nested SVM compares debug registers with ip, not cs.base + ip, and hangs",
         "kvm": "only with --accel kvm", "tcg": "only with --accel tcg", "lab": "only in the lab",
         "host": "only on hardware KVM", "tmux": "tmux is not installed",
+        "lldb": "lldb-14 is not installed",
         "own-initrd": "mkinitramfs is not installed", "root-disk": "mke2fs is not installed",
+        "gdb16": "this GDB is older (make check-lab)",
         "long": "it takes minutes (make check-lab)",
         "root": "it needs a mount namespace, which only root can have",
     }
@@ -288,6 +299,7 @@ def main():
     parser.add_argument("--gdbvm", help="the program, if it is not the build directory's")
     parser.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="auto")
     parser.add_argument("--lab", choices=["stock", "patched"], default="stock")
+    parser.add_argument("--gdb", default="gdb", help="the GDB to test with")
     parser.add_argument("--long", action="store_true", help="also run the tests that take minutes")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("names", nargs="*", help="tests to run: names, parts of names, or patterns")

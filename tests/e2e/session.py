@@ -78,7 +78,7 @@ class Gdb:
 
     def __init__(self, context, name, symbols=None, init=()):
         self.context = context
-        argv = ["gdb", "-nx", "-q", "--interpreter=mi3"]
+        argv = [context.gdb, "-nx", "-q", "--interpreter=mi3"]
         for file in init:
             argv += ["-ix", file]
         self.mi = Mi(argv + ([symbols] if symbols else []), context.log_path(f"{name}.log"))
