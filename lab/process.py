@@ -89,7 +89,8 @@ class Process:
 class HostProcess(Process):
     def __init__(self, argv, env=None, cwd=None):
         super().__init__(argv)
-        self.popen = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        leash = ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"]  # whoever kills us hard does not leave it running
+        self.popen = subprocess.Popen(leash + argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                       env={**os.environ, **(env or {})}, cwd=cwd, start_new_session=True)
         readers = [threading.Thread(target=self._read, args=pair, daemon=True)
                    for pair in ((self.popen.stdout, self.out), (self.popen.stderr, self.err))]
