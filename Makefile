@@ -71,7 +71,14 @@ lab:
 	lab/build-qemu
 	tools/fetch-gdb
 
+# How fast it is, against KVM itself and QEMU's gdbstub: prints one table (docs/performance.md).
+bench:
+	tools/install-packages build demo check
+	$(MAKE) all
+	ninja -C $(B)
+	tests/bench/run.sh $(B)
+
 clean:
 	rm -rf $(B) build-asan build-tsan build-clang build-fuzz build-arm64
 
-.PHONY: all deps demo check check-lab lab clean
+.PHONY: all deps demo check check-lab lab bench clean

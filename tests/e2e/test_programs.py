@@ -25,3 +25,15 @@ def program(name, needs):
 
 for name, needs in PROGRAMS:
     program(name, needs)
+
+
+@test(needs="kvm int3", cap=200)
+def the_benchmarks_work(context):
+    """A little of each, without a look at the figures."""
+    bench, guest = (os.path.join(context.build, path) for path in ("tests/bench/bench", "tests/guests/bench.bin"))
+    process = context.place.spawn([bench, "--quick", context.gdbvm, guest])
+    try:
+        status = process.wait(context.scale(60))
+        check_eq(status, 0, f"exit status of bench ({process.err.text().strip()[-300:]})")
+    finally:
+        process.stop()

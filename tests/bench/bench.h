@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TESTS_BENCH_BENCH_H
+#define TESTS_BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../guests/bench.h"
+
+/*
+ * Everything that is measured runs in one process and its two children (gdbvm, QEMU), and takes turns: a round measures
+ * each thing once, and the table has the medians over all rounds. What goes wrong ends the program with a line that
+ * says what.
+ */
+
+/** bench_die() - end the program, and its children. */
+_Noreturn void bench_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+double bench_now(void); /* seconds */
+
+/* ---- bare.c: KVM without a debug server ---- */
+struct bare;
+struct bare *bare_open(const char *rom); /* the guest counts */
+
+/** bare_steps() - seconds for @n single steps: KVM_RUN and nothing else. */
+double bare_steps(struct bare *b, unsigned n);
+
+/** bare_kick() - seconds from a signal to the thread in KVM_RUN until it has told, through a pipe, that it is out. */
+double bare_kick(struct bare *b);
+
+/** bare_clock() - seconds for the ioctls that hold the guest's clock over one stop: read it, set it. */
+double bare_clock(struct bare *b, unsigned n);
+void bare_close(struct bare *b);
+
+/* ---- client.c: a debug server and its client ---- */
+struct client {
+	pid_t pid;
+	int sock, console; /* console: the guest's serial port */
+	char path[64];
+	bool acks;          /* the server knows no QStartNoAckMode */
+	bool owe_ack;       /* for its last packet; goes out with the next */
+	size_t packet_size; /* as it said in qSupported */
+	bool conditions, binary;
+	uint8_t *in; /* received and not yet taken: [at, len) */
+	size_t at, len;
+	size_t body_len; /* of the last packet */
+};
+
+/** client_start() - start a server by @argv and wait for the guest's first byte on its serial port. */
+void client_start(struct client *c, const char *path, char *const argv[]);
+void client_connect(struct client *c); /* and stop the guest */
+void client_detach(struct client *c);  /* the guest runs on */
+void client_stop(struct client *c);    /* end the server */
+
+void client_send(struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/** client_reply() - body of the next packet that is not console text; valid until the next call. */
+const char *client_reply(struct client *c);
+const char *client_ask(struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void client_ask_ok(struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/** client_resume() - send @packet and wait for the stop; dies unless it is a stop with @signal. */
+void client_resume(struct client *c, const char *packet, int signal);
+void client_interrupt(struct client *c); /* and wait for the stop */
+void client_jump(struct client *c, uint64_t pc, uint64_t rcx);
+uint64_t client_counter(struct client *c);
+
+#endif
