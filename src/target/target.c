@@ -187,6 +187,15 @@ bool target_vcpu_online(struct target *t, unsigned vcpu)
 	return t->ops->vcpu_online ? t->ops->vcpu_online(t, vcpu) : true;
 }
 
+int target_vcpu_on_catch(struct target *t, bool on)
+{
+	int rc = need_stopped(t);
+
+	if (rc < 0)
+		return rc;
+	return t->ops->vcpu_on_catch ? t->ops->vcpu_on_catch(t, on) : -ENOTSUP;
+}
+
 void target_describe(struct target *t, struct strbuf *out)
 {
 	if (t->ops->describe)
@@ -229,6 +238,8 @@ const char *stop_why_text(enum stop_why why)
 		[STOP_SWBREAK] = "breakpoint",
 		[STOP_HWBREAK] = "hardware breakpoint",
 		[STOP_WATCH] = "watchpoint",
+		[STOP_PANIC] = "guest panic",
+		[STOP_VCPU_ON] = "vCPU online",
 		[STOP_POWER_OFF] = "power-off",
 		[STOP_RESET] = "reset",
 		[STOP_TRIPLE_FAULT] = "triple fault",

@@ -40,6 +40,8 @@ enum stop_why {
 	STOP_SWBREAK,   /* breakpoint instruction; pc is its own address */
 	STOP_HWBREAK,
 	STOP_WATCH,          /* watch_kind, watch_at */
+	STOP_PANIC,          /* the guest's kernel says that it panicked; text says which way. The guest can go on */
+	STOP_VCPU_ON,        /* a vCPU got its start-up interrupt and is at its first instruction */
 	STOP_POWER_OFF,      /* the guest switched itself off; readable until the next resume, which gives STOP_EXIT */
 	STOP_RESET,          /* the guest asked for a reboot */
 	STOP_TRIPLE_FAULT,   /* shutdown state */
@@ -131,6 +133,7 @@ struct target_ops {
 	int (*code_written)(struct target *t, gpa at, size_t len);
 	int (*kill)(struct target *t);
 	bool (*vcpu_online)(struct target *t, unsigned vcpu);
+	int (*vcpu_on_catch)(struct target *t, bool on);
 	void (*describe)(struct target *t, struct strbuf *out);
 };
 
@@ -215,6 +218,13 @@ int target_kill(struct target *t);
 /** target_vcpu_online() - false while a vCPU waits for its start-up interrupt. True if the backend cannot tell. */
 bool target_vcpu_online(struct target *t, unsigned vcpu);
 
+/**
+ * target_vcpu_on_catch() - stop with STOP_VCPU_ON when a vCPU that waits for its start-up interrupt gets it; off at
+ * first. A vCPU that ran before and is started anew is not noticed.
+ * Returns: 0; -EBUSY: running; -ENOTSUP: this guest cannot tell.
+ */
+int target_vcpu_on_catch(struct target *t, bool on);
+
 /** target_describe() - one or more lines about the guest, for `monitor info vcpus` and logs. */
 void target_describe(struct target *t, struct strbuf *out);
 
@@ -248,6 +258,7 @@ struct target_fake_cfg {
 	bool native_sw;      /* places software breakpoints itself, like QEMU's stub */
 	bool no_hw, no_step; /* leave these out */
 	bool no_range;       /* steps, but not STEP_RANGE */
+	bool no_vcpu_on;     /* cannot tell when a vCPU comes online */
 };
 
 /**
@@ -272,5 +283,6 @@ bool target_fake_failed(struct target *t); /* did that failure happen? */
 /* What the filter says now, as if @vcpu had hit a breakpoint instruction at @pc. */
 enum target_verdict target_fake_ask_filter(struct target *t, unsigned vcpu, gva pc);
 bool target_fake_has_filter(struct target *t); /* is int3 intercepted? */
+bool target_fake_catches_vcpu_on(struct target *t);
 
 #endif

@@ -34,7 +34,7 @@ struct fake {
 	unsigned npushed;
 	struct resume_plan plan; /* the last one */
 	bool resumed;
-	bool due_set, killed;
+	bool due_set, killed, catches_vcpu_on;
 	struct stop_event due; /* what next_stop will hand out */
 	int fd;                /* readable while due_set */
 	unsigned fail_in;
@@ -396,6 +396,16 @@ static int fake_kill(struct target *t)
 	return 0;
 }
 
+static int fake_vcpu_on_catch(struct target *t, bool on)
+{
+	struct fake *f = fake_of(t);
+	int rc = fake_fail(f);
+
+	if (rc == 0)
+		f->catches_vcpu_on = on;
+	return rc;
+}
+
 static void fake_describe(struct target *t, struct strbuf *out)
 {
 	strbuf_adds(out, "a fake guest\n");
@@ -429,6 +439,7 @@ static const struct target_ops fake_ops = {
 	.filter_set = fake_filter_set,
 	.code_written = fake_code_written,
 	.kill = fake_kill,
+	.vcpu_on_catch = fake_vcpu_on_catch,
 	.describe = fake_describe,
 };
 
@@ -455,6 +466,8 @@ static void fake_abilities(struct fake *f, const struct target_fake_cfg *cfg)
 		f->ops.breaks_set = NULL;
 	if (cfg->native_sw) // whoever places them knows which are his
 		f->ops.filter_set = NULL;
+	if (cfg->no_vcpu_on)
+		f->ops.vcpu_on_catch = NULL;
 	if (!cfg->no_step)
 		f->target.step_actions = BIT(TARGET_STEP) | (cfg->no_range ? 0 : BIT(TARGET_STEP_RANGE));
 }
@@ -538,6 +551,11 @@ enum target_verdict target_fake_ask_filter(struct target *t, unsigned vcpu, gva 
 bool target_fake_has_filter(struct target *t)
 {
 	return fake_of(t)->filter.whys & BIT(STOP_SWBREAK);
+}
+
+bool target_fake_catches_vcpu_on(struct target *t)
+{
+	return fake_of(t)->catches_vcpu_on;
 }
 
 bool target_fake_failed(struct target *t)
