@@ -16,6 +16,7 @@ int engine_create(struct target *t, struct engine **ret)
 		return -ENOMEM;
 	e->target = t;
 	guard_plain_init(&e->guard, t);
+	catches_init(e);
 	e->run.over = -1;
 	e->run.running = t->running;
 	for (unsigned v = 0; v < t->nvcpus; v++)

@@ -122,6 +122,15 @@ int engine_stop_now(struct engine *e, struct stop_event *out);
  */
 int engine_detach(struct engine *e);
 
+/* ---- events that stop the guest for the client, or not: `monitor catch` ---- */
+
+/** engine_catches() - is the client to see a stop of this kind? Without a catch an event that the guest can go on from
+ *  never leaves the engine; what else happens then is the caller's: a reset, or the end. */
+bool engine_catches(const struct engine *e, enum stop_why why);
+
+/** engine_catches_adopt() - @to, a guest that was reset, stops for what @from did. Both stopped. */
+void engine_catches_adopt(struct engine *to, const struct engine *from);
+
 /* ---- monitor commands ---- */
 
 /** What a monitor command sees. phys_mode belongs to the session: `monitor phys on` flips it. */
@@ -129,6 +138,10 @@ struct monitor_ctx {
 	struct engine *engine;
 	unsigned vcpu;
 	bool *phys_mode;
+	/* Put the guest back to its first instruction, and tell in @out. The engine is another one then. NULL: cannot.
+	 */
+	void (*reset)(void *arg, struct strbuf *out);
+	void *reset_arg;
 };
 
 /**
@@ -139,5 +152,8 @@ int engine_monitor(struct monitor_ctx *ctx, const char *line, struct strbuf *out
 
 /** engine_describe_vcpu() - one line: mode, rip with symbolless context, code bytes at pc. For crash reports. */
 void engine_describe_vcpu(struct engine *e, unsigned vcpu, struct strbuf *out);
+
+/** engine_describe_regs() - the registers of @groups (enum arch_group bits) in columns, or why they cannot be read. */
+void engine_describe_regs(struct engine *e, unsigned vcpu, uint32_t groups, struct strbuf *out);
 
 #endif

@@ -60,6 +60,7 @@ struct engine {
 	struct guard guard;
 	struct bp_table bps;
 	struct engine_run run;
+	uint32_t catches;          /* bit per stop_why: the client is to see it */
 	struct engine_vcpu vcpu[]; /* target->nvcpus */
 };
 
@@ -125,6 +126,12 @@ int bps_clear(struct engine *e);
 /** bps_forget() - empty the table of a guest that is gone. */
 void bps_forget(struct engine *e);
 
+/* ---- catch.c ---- */
+void catches_init(struct engine *e);
+
+/** catches_reset() - back to the defaults, for the next client. Stopped. */
+void catches_reset(struct engine *e);
+
 /* ---- describe.c ---- */
 
 /** reg_value() - register @num, of at most 64 bits, as a number. -ENODATA: cannot be read, -EINVAL: wider. */
@@ -133,6 +140,7 @@ int reg_value(const struct arch_layout *l, unsigned num, const struct arch_regs 
 /* ---- monitor commands: one function each; @args is the rest of the line, without blanks in front ---- */
 typedef void monitor_fn(struct monitor_ctx *ctx, const char *args, struct strbuf *out);
 monitor_fn monitor_registers, monitor_vcpus, monitor_mtree; /* monitor_info.c */
+monitor_fn monitor_catch;                                   /* catch.c */
 monitor_fn monitor_pages, monitor_pt, monitor_xp;           /* monitor_mem.c */
 
 /**

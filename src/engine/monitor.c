@@ -51,6 +51,16 @@ static void monitor_phys(struct monitor_ctx *ctx, const char *args, struct strbu
 	strbuf_addf(out, "addresses are %s\n", *ctx->phys_mode ? "physical" : "virtual");
 }
 
+static void monitor_reset(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	if (!monitor_end(args, out))
+		return;
+	if (ctx->reset)
+		ctx->reset(ctx->reset_arg, out);
+	else
+		strbuf_adds(out, "this guest cannot be reset\n");
+}
+
 static void monitor_version(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 {
 	if (monitor_end(args, out))
@@ -71,9 +81,11 @@ static const struct monitor_cmd cmds[] = {
 	{ "info vcpus",     "",            "mode, pc and code bytes of every vCPU",                 monitor_vcpus },
 	{ "info mtree",     "",            "the guest-physical memory map",                         monitor_mtree },
 	{ "info mem",       "[ADDR]",      "mapped virtual ranges and their permissions, from ADDR", monitor_pages },
+	{ "catch",          "[NAME on|off]", "events that stop the guest",                          monitor_catch },
 	{ "pt",             "ADDR",        "the page-table entries that translate ADDR",            monitor_pt },
 	{ "xp",             "[/FMT] ADDR", "dump physical memory; FMT is COUNT and b, h, w or g",    monitor_xp },
 	{ "phys",           "[on|off]",    "take addresses as physical",                            monitor_phys },
+	{ "reset",          "",            "put the guest back to its first instruction",           monitor_reset },
 	{ "version",        "",            "the version of this program",                           monitor_version },
 };
 // clang-format on

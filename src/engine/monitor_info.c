@@ -48,30 +48,35 @@ static void reg_text(const struct arch_layout *l, unsigned num, const struct arc
 		snprintf(text + 2 * (size_t)i, 3, "%02x", buf[size - 1 - i]);
 }
 
-void monitor_registers(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+void engine_describe_regs(struct engine *e, unsigned vcpu, uint32_t groups, struct strbuf *out)
 {
 	const struct arch_layout *l = &arch_layout_x86_64; // all there is, whatever mode the vCPU is in
 	struct columns c = { .out = out };
 	struct arch_regs *r;
-	int rc;
+	int rc = engine_regs(e, vcpu, groups, &r);
 
-	if (!monitor_end(args, out))
-		return;
-	rc = engine_regs(ctx->engine, ctx->vcpu, ARCH_ALL, &r);
 	if (rc < 0) {
-		strbuf_addf(out, "registers of vCPU %u cannot be read: %s\n", ctx->vcpu, strerror(-rc));
+		strbuf_addf(out, "registers of vCPU %u cannot be read: %s\n", vcpu, strerror(-rc));
 		return;
 	}
-	strbuf_addf(out, "vCPU %u\n", ctx->vcpu);
+	strbuf_addf(out, "vCPU %u\n", vcpu);
 	for (unsigned i = 0; i < l->nregs; i++) {
 		char text[129];
 
+		if (~groups & arch_reg_groups(l, i))
+			continue;
 		if (i && strcmp(l->regs[i].gdb_group, l->regs[i - 1].gdb_group) != 0)
 			columns_end(&c);
 		reg_text(l, i, r, text);
 		columns_add(&c, l->regs[i].name, text);
 	}
 	columns_end(&c);
+}
+
+void monitor_registers(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	if (monitor_end(args, out))
+		engine_describe_regs(ctx->engine, ctx->vcpu, ARCH_ALL, out);
 }
 
 void monitor_vcpus(struct monitor_ctx *ctx, const char *args, struct strbuf *out)

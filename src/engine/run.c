@@ -253,6 +253,18 @@ static bool digest_break(struct engine *e, int over, struct stop_event *ev)
 	return false;
 }
 
+/* The instruction that told of the panic is done: for a vCPU that steps, it was the step. */
+static bool digest_panic(struct engine *e, int over, struct stop_event *ev)
+{
+	if (engine_catches(e, STOP_PANIC))
+		return true;
+	if (!is_stepping(e->run.plan.vcpu[ev->vcpu].action))
+		return false;
+	ev->why = STOP_STEP;
+	ev->text[0] = '\0';
+	return digest_step(e, over, ev);
+}
+
 /* Must the client see this stop? May correct ev->why. */
 static bool digest(struct engine *e, int over, struct stop_event *ev)
 {
@@ -264,6 +276,10 @@ static bool digest(struct engine *e, int over, struct stop_event *ev)
 		return digest_break(e, over, ev);
 	case STOP_WATCH:
 		return bps_watch_at(e, ev->watch_at);
+	case STOP_PANIC:
+		return digest_panic(e, over, ev);
+	case STOP_VCPU_ON:
+		return engine_catches(e, STOP_VCPU_ON);
 	default:
 		return true;
 	}
@@ -366,6 +382,7 @@ static int try_detach(struct engine *e)
 		return rc;
 	if (e->target->gone)
 		return -ENODEV;
+	catches_reset(e);
 	rc = bps_clear(e);
 	return rc < 0 ? rc : run_free(e);
 }
