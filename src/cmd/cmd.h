@@ -13,6 +13,7 @@ enum cmd_status {
 	CMD_ENVIRONMENT = 3, /* something of this machine is missing: /dev/kvm, rights to it, QEMU */
 	CMD_FILE = 4,        /* a file is missing, or is not what it should be */
 	CMD_LISTEN = 5,      /* the address of --gdb cannot be listened on */
+	CMD_SIGNAL = 128,    /* plus the number of the signal that ended us */
 };
 
 enum cmd_accel { CMD_ACCEL_AUTO, CMD_ACCEL_KVM, CMD_ACCEL_TCG };
@@ -42,8 +43,8 @@ int cmd_run(int argc, char **argv);
  */
 int accel_choose(enum cmd_accel asked, struct errtext *why);
 
-/** report_end() - tell the person how the guest ended, with registers and code bytes where there are any.
- *  Returns: the exit status. */
+/** report_end() - tell the person how the guest ended or that it panicked, with registers and code bytes where there
+ *  are any. Returns: the exit status. */
 int report_end(struct engine *e, const struct stop_event *ev);
 
 #endif

@@ -3,11 +3,12 @@
 
 #include "cmd.h"
 
-/* How a guest can end. */
+/* How a guest can end, and a panic, which it may survive. */
 static const struct {
 	const char *text;
-	bool dump; /* worth all registers, and a line for every vCPU */
+	bool dump; /* worth registers, and a line for every vCPU */
 } ends[STOP_NWHY] = {
+	[STOP_PANIC] = { "guest panic", false },
 	[STOP_POWER_OFF] = { "the guest powered off", false },
 	[STOP_RESET] = { "the guest asked for a reboot", false },
 	[STOP_TRIPLE_FAULT] = { "triple fault: the guest cannot go on", true },
@@ -17,12 +18,9 @@ static const struct {
 
 static void dump_vcpu(struct engine *e, unsigned vcpu, bool registers, struct strbuf *out)
 {
-	bool phys_mode = false;
-	struct monitor_ctx ctx = { .engine = e, .vcpu = vcpu, .phys_mode = &phys_mode };
-
 	engine_describe_vcpu(e, vcpu, out);
 	if (registers)
-		engine_monitor(&ctx, "info registers", out);
+		engine_describe_regs(e, vcpu, ARCH_CORE | ARCH_SYS, out);
 }
 
 int report_end(struct engine *e, const struct stop_event *ev)

@@ -61,6 +61,8 @@ static int fail(int status, const struct errtext *why)
 
 static void end(struct run *r, int status)
 {
+	if (r->server)
+		server_tell_end(r->server, status > CMD_SIGNAL ? status - CMD_SIGNAL : 0);
 	r->status = status;
 	loop_quit(r->loop);
 }
@@ -90,12 +92,41 @@ static void console_quit(void *arg)
 	end(arg, CMD_OK);
 }
 
+static void run_all(struct run *r)
+{
+	struct resume_plan go = { 0 };
+
+	for (unsigned i = 0; i < r->guest.target->nvcpus; i++)
+		go.vcpu[i].action = TARGET_RUN;
+	engine_resume(r->guest.engine, &go);
+}
+
+static int replace_guest(struct run *r, bool reset);
+
+static void console_reset(void *arg, struct strbuf *answer)
+{
+	struct run *r = arg;
+
+	if (r->server && server_has_client(r->server)) {
+		strbuf_adds(answer, "a debugger is connected: reset the guest there (monitor reset)\n");
+		return;
+	}
+	if (replace_guest(r, true) < 0) {
+		strbuf_adds(answer, "the guest could not be reset\n");
+		return;
+	}
+	strbuf_adds(answer, "the guest is reset\n");
+	if (r->server)
+		server_engine_set(r->server, r->guest.engine);
+}
+
 /* A line of the monitor: the guest is held while a command looks at it, unless a debugger has it in its hands. */
 static void console_command(void *arg, const char *line, struct strbuf *answer)
 {
 	struct run *r = arg;
-	struct monitor_ctx ctx = { .engine = r->guest.engine, .phys_mode = &r->phys_mode };
-	struct resume_plan go = { 0 };
+	struct monitor_ctx ctx = {
+		.engine = r->guest.engine, .phys_mode = &r->phys_mode, .reset = console_reset, .reset_arg = r
+	};
 	struct stop_event ev;
 	bool was_running = engine_running(r->guest.engine);
 
@@ -111,15 +142,13 @@ static void console_command(void *arg, const char *line, struct strbuf *answer)
 		strbuf_adds(answer, "the guest could not be stopped\n");
 		return;
 	}
-	if (was_running && ev.why != STOP_INTERRUPT) { // it ended just now
+	if (was_running && stop_is_terminal(ev.why)) { // it ended just now
 		end(r, report_end(r->guest.engine, &ev));
 		return;
 	}
 	engine_monitor(&ctx, line, answer);
-	for (unsigned i = 0; i < r->guest.target->nvcpus; i++)
-		go.vcpu[i].action = TARGET_RUN;
 	if (was_running)
-		engine_resume(r->guest.engine, &go);
+		run_all(r);
 }
 
 static const struct console_events console_events = {
@@ -160,15 +189,29 @@ static void on_server_end(void *arg, const struct stop_event *why, bool killed)
 	end(r, report_end(r->guest.engine, why));
 }
 
+static void on_server_kept(void *arg, const struct stop_event *why)
+{
+	struct run *r = arg;
+
+	report_end(r->guest.engine, why);
+	fprintf(stderr, "gdbvm: the guest is kept as it is, waiting for GDB on %s\n", server_listening(r->server));
+}
+
 static void on_guest_event(void *arg, int fd, short revents)
 {
 	struct run *r = arg;
 	struct stop_event ev;
 
-	if (r->server)
+	if (r->server) {
 		server_guest_event(r->server);
-	else if (engine_next_stop(r->guest.engine, &ev) == 0)
-		end(r, report_end(r->guest.engine, &ev));
+	} else if (engine_next_stop(r->guest.engine, &ev) == 0) {
+		const int status = report_end(r->guest.engine, &ev);
+
+		if (stop_is_terminal(ev.why))
+			end(r, status);
+		else
+			run_all(r); // a panic: what comes of it is the guest's own business
+	}
 }
 
 static void on_signal(void *arg, int fd, short revents)
@@ -176,7 +219,7 @@ static void on_signal(void *arg, int fd, short revents)
 	struct signalfd_siginfo info;
 
 	if (read(fd, &info, sizeof(info)) == sizeof(info))
-		end(arg, 128 + (int)info.ssi_signo);
+		end(arg, CMD_SIGNAL + (int)info.ssi_signo);
 }
 
 /* ---- set-up ---- */
@@ -226,10 +269,19 @@ static int open_guest(struct run *r)
 	return rc < 0 ? fail(status_of(rc), &why) : 0;
 }
 
-/* The debugger wants the guest from its first instruction on: a new one, and only then the end of this one. */
-static int on_restart(void *arg, struct engine **ret)
+/* What it wrote last may still be on its way. */
+static void drain_serial(struct run *r, int fd)
 {
-	struct run *r = arg;
+	char buf[4096];
+	ssize_t n;
+
+	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		console_write(r->console, buf, (size_t)n);
+}
+
+/* The guest from its first instruction on: a new one, and only then the end of this one. */
+static int replace_guest(struct run *r, bool reset)
+{
 	struct guest former = r->guest;
 
 	r->guest = (struct guest){ .serial_fd = -1 };
@@ -241,12 +293,25 @@ static int on_restart(void *arg, struct engine **ret)
 		r->guest = former;
 		return -EIO;
 	}
+	if (reset)
+		engine_catches_adopt(r->guest.engine, former.engine);
 	loop_unwatch(r->loop, engine_event_fd(former.engine));
-	if (former.serial_fd >= 0)
+	if (former.serial_fd >= 0) {
 		loop_unwatch(r->loop, former.serial_fd);
+		drain_serial(r, former.serial_fd);
+	}
 	guest_deinit(&former);
-	*ret = r->guest.engine;
 	return 0;
+}
+
+static int on_restart(void *arg, bool reset, struct engine **ret)
+{
+	struct run *r = arg;
+	int rc = replace_guest(r, reset);
+
+	if (rc == 0)
+		*ret = r->guest.engine;
+	return rc;
 }
 
 static int open_server(struct run *r)
@@ -256,6 +321,7 @@ static int open_server(struct run *r)
 		.engine = r->guest.engine,
 		.loop = r->loop,
 		.on_end = on_server_end,
+		.on_kept = on_server_kept,
 		.on_restart = on_restart,
 		.arg = r,
 	};
@@ -328,15 +394,12 @@ static int set_up(struct run *r)
 
 static int serve(struct run *r)
 {
-	struct resume_plan go = { 0 };
 	const int rc = set_up(r);
 
 	if (rc != 0)
 		return rc;
-	for (unsigned i = 0; i < r->guest.target->nvcpus; i++)
-		go.vcpu[i].action = TARGET_RUN;
 	if (!r->opt.gdb_wait)
-		engine_resume(r->guest.engine, &go);
+		run_all(r);
 	loop_run(r->loop);
 	return r->status;
 }

@@ -154,10 +154,27 @@ int h_thread_extra(struct session *s, const struct rsp_req *r, struct rsp_out *o
 
 enum { MONITOR_CHUNK = 2048 }; // text in one O packet
 
+/* GDB keeps the registers of before until the guest runs: the protocol has no way to tell it. */
+static void monitor_reset(void *arg, struct strbuf *out)
+{
+	int rc = session_reset(arg);
+
+	if (rc < 0)
+		strbuf_addf(out, "the guest could not be reset: %s\n", strerror(-rc));
+	else
+		strbuf_adds(out,
+			    "the guest is reset and stopped before its first instruction; until it runs, GDB shows the "
+			    "former registers (maintenance flush register-cache)\n");
+}
+
 int h_monitor(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
 	_cleanup_(strbuf_deinit) struct strbuf b = { 0 };
-	struct monitor_ctx ctx = { .engine = s->e, .vcpu = session_vcpu_g(s), .phys_mode = &s->phys };
+	struct monitor_ctx ctx = { .engine = s->e,
+				   .vcpu = session_vcpu_g(s),
+				   .phys_mode = &s->phys,
+				   .reset = s->restart ? monitor_reset : NULL,
+				   .reset_arg = s };
 	int rc = engine_monitor(&ctx, r->rcmd.line, &b);
 
 	if (rc == 0 && b.oom)

@@ -10,12 +10,50 @@
 
 /* Running, stepping and letting go: c C s S vCont H ? D k vKill vAttach R vRun ! */
 
-static int resume(struct session *s, const struct resume_plan *plan)
+/* What is said of a guest that is reset, or started, under this session. */
+static int restart(struct session *s, bool reset)
 {
-	int rc = engine_resume(s->e, plan);
+	int rc = s->restart ? s->restart(s->restart_arg, reset, &s->e) : -ENOTSUP;
 
 	if (rc < 0)
 		return rc;
+	s->killed = false;
+	s->cur = 0;
+	s->sel_g.id = s->sel_c.id = RSP_TID_ANY;
+	s->last_stop = (struct stop_event){ .why = STOP_STEP };
+	s->last_sig = SIG_GDB_TRAP;
+	s->told = NULL;
+	s->doc_kind = DOC_NONE;
+	return 0;
+}
+
+int session_reset(struct session *s)
+{
+	return restart(s, true);
+}
+
+/* After these the guest goes on as a machine does: from its first instruction. */
+static bool is_reset(enum stop_why why)
+{
+	return why == STOP_RESET || why == STOP_TRIPLE_FAULT;
+}
+
+int session_pass_reset(struct session *s, const struct stop_event *ev)
+{
+	int rc = is_reset(ev->why) && !engine_catches(s->e, ev->why) ? session_reset(s) : -ENOENT;
+
+	return rc < 0 ? rc : engine_resume(s->e, &s->plan);
+}
+
+static int resume(struct session *s, const struct resume_plan *plan)
+{
+	int rc = is_reset(s->last_stop.why) && s->restart ? session_reset(s) : 0;
+
+	if (rc == 0)
+		rc = engine_resume(s->e, plan);
+	if (rc < 0)
+		return rc;
+	s->plan = *plan;
 	s->wait = WAIT_STOP;
 	s->doc_kind = DOC_NONE;
 	return 0;
@@ -232,26 +270,9 @@ int h_vkill(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 	return 0;
 }
 
-/* An error rather than "unsupported", which GDB would take as a reason to try R, a packet without a reply. */
-static int restart(struct session *s)
-{
-	int rc = s->restart ? s->restart(s->restart_arg, &s->e) : -ENOTSUP;
-
-	if (rc < 0)
-		return rc;
-	s->killed = false;
-	s->cur = 0;
-	s->sel_g.id = s->sel_c.id = RSP_TID_ANY;
-	s->last_stop = (struct stop_event){ .why = STOP_STEP };
-	s->last_sig = SIG_GDB_TRAP;
-	s->told = NULL;
-	s->doc_kind = DOC_NONE;
-	return 0;
-}
-
 int h_vrun(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
-	int rc = restart(s);
+	int rc = restart(s, false);
 
 	// Not the empty reply: GDB would go on to R, which has none.
 	if (rc < 0)
@@ -262,7 +283,7 @@ int h_vrun(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 
 int h_restart(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
-	int rc = restart(s);
+	int rc = restart(s, false);
 
 	if (rc < 0)
 		log_warn("the guest could not be started anew err=%d", rc); // R has no reply to say it in

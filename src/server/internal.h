@@ -48,6 +48,7 @@ struct session {
 	unsigned cur; /* the vCPU that thread id 0, "any", means: that of the last stop */
 	struct stop_event last_stop;
 	int last_sig;
+	struct resume_plan plan;        /* the client's last */
 	const struct arch_layout *told; /* the layout that fitted vCPU 0 at the last look */
 
 	/* QSaveRegisterState: the last few, since a client that gives up never says so */
@@ -97,6 +98,13 @@ int session_layout(struct session *s, const struct arch_layout **ret);
 /** session_attach() - stop a running guest for a client that comes to it; packets that need it stopped wait. */
 void session_attach(struct session *s);
 
+/** session_pass_reset() - @ev is a reset that the client does not catch: do it, and the guest runs on by the last plan.
+ *  Returns: 0; -ENOENT: it is not; another errno: the new guest cannot be made. */
+int session_pass_reset(struct session *s, const struct stop_event *ev);
+
+/** session_reset() - a new guest under the client's breakpoints, at its first instruction. Stopped. */
+int session_reset(struct session *s);
+
 /** session_send_text() - an O packet with @text for the client's console. Legal while a stop reply is owed. */
 void session_send_text(struct session *s, const char *text);
 
@@ -116,6 +124,6 @@ void stop_reply_record(struct session *s, const struct stop_event *ev, bool atta
 void stop_reply_texts(struct session *s);
 
 /** stop_is_over() - is the guest's life over with this stop, so that the client gets W? */
-bool stop_is_over(enum stop_why why);
+bool stop_is_over(const struct session *s, enum stop_why why);
 
 #endif

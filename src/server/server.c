@@ -38,6 +38,9 @@ struct server {
 	int refused[REFUSED_MAX];
 	unsigned nrefused;
 	bool ended; /* on_end was called */
+	/* the guest is held for the next client, who will be told what happened */
+	bool kept;
+	struct stop_event kept_why;
 };
 
 static bool is_stdio(const struct server *s)
@@ -51,6 +54,21 @@ static void end(struct server *s, const struct stop_event *why, bool killed)
 		return;
 	s->ended = true;
 	s->cfg.on_end(s->cfg.arg, why, killed); // may close the server: nothing after this
+}
+
+/* Stops after which there is something to look into, whether or not somebody is connected at the time. */
+static bool is_crash(enum stop_why why)
+{
+	return why == STOP_PANIC || why == STOP_TRIPLE_FAULT || why == STOP_INTERNAL_ERROR;
+}
+
+static void keep(struct server *s, const struct stop_event *why)
+{
+	s->kept = true;
+	s->kept_why = *why;
+	if (s->session)
+		session_stopped_before(s->session, why);
+	s->cfg.on_kept(s->cfg.arg, why);
 }
 
 /* ---- the client ---- */
@@ -78,12 +96,22 @@ static void client_end(struct server *s)
 
 	log_info("client closed state=%d", (int)state);
 	client_close(s);
+	if (state != SESSION_EXITED && !killed && over && !s->ended) {
+		if (s->kept)
+			return; // it was only looked at
+		if (state != SESSION_DETACHED && is_crash(why.why)) {
+			keep(s, &why);
+			return;
+		}
+	}
 	if (state == SESSION_EXITED || killed || over) {
 		end(s, &why, killed);
 		return;
 	}
-	if (attached)
+	if (attached && !s->ended) {
+		s->kept = false;
 		engine_detach(s->cfg.engine);
+	}
 	if (is_stdio(s))
 		end(s, NULL, false);
 }
@@ -150,6 +178,7 @@ static void client_read(struct server *s)
 		return;
 	}
 	s->state = session_input(s->session, buf, (size_t)n);
+	s->kept = s->kept && !engine_running(s->cfg.engine);
 	client_update(s);
 }
 
@@ -165,13 +194,13 @@ static void client_ready(void *arg, int fd, short revents)
 		client_update(s);
 }
 
-static int restart(void *arg, struct engine **ret)
+static int restart(void *arg, bool reset, struct engine **ret)
 {
 	struct server *s = arg;
-	int rc = s->cfg.on_restart(s->cfg.arg, ret);
+	int rc = s->cfg.on_restart(s->cfg.arg, reset, ret);
 
 	if (rc == 0)
-		s->cfg.engine = *ret;
+		server_engine_set(s, *ret);
 	return rc;
 }
 
@@ -182,6 +211,8 @@ static int client_begin(struct server *s, int in, int out)
 
 	if (rc < 0)
 		return rc;
+	if (s->kept)
+		session_stopped_before(s->session, &s->kept_why);
 	s->in = in;
 	s->out = out;
 	s->state = SESSION_OPEN;
@@ -241,7 +272,7 @@ static void client_check(struct server *s)
 {
 	char byte;
 
-	if (session_guest_over(s->session))
+	if (session_guest_over(s->session) && !s->kept && !is_crash(session_last_stop(s->session)->why))
 		return; // ending it ends the server
 	if (recv(s->in, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
 		client_end(s);
@@ -338,6 +369,20 @@ bool server_has_client(const struct server *s)
 	return s->session && session_attached(s->session);
 }
 
+void server_tell_end(struct server *s, int sig)
+{
+	if (!s->session)
+		return;
+	s->state = session_tell_end(s->session, sig);
+	client_flush(s); // what it does not take now it never will
+}
+
+void server_engine_set(struct server *s, struct engine *e)
+{
+	s->cfg.engine = e;
+	s->kept = false;
+}
+
 void server_guest_event(struct server *s)
 {
 	struct stop_event ev;
@@ -346,7 +391,9 @@ void server_guest_event(struct server *s)
 		s->state = session_guest_event(s->session);
 		client_update(s);
 	} else if (engine_next_stop(s->cfg.engine, &ev) == 0) {
-		if (stop_is_terminal(ev.why))
+		if (is_crash(ev.why))
+			keep(s, &ev);
+		else if (stop_is_terminal(ev.why))
 			end(s, &ev, false);
 		else
 			engine_detach(s->cfg.engine); // a stop that nobody is there to see

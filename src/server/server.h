@@ -23,6 +23,9 @@ struct server_cfg {
 	/* Called once when the guest is gone (W or X was sent if there was a client), was killed by the client, or
 	 * - with addr "-" - when the client closed its end (@why NULL). May close the server. */
 	void (*on_end)(void *arg, const struct stop_event *why, bool killed);
+	/* The guest has crashed or panicked and no client is there, or the one that saw it was lost: the guest is kept,
+	 * stopped, for the next one. */
+	void (*on_kept)(void *arg, const struct stop_event *why);
 	/* Makes the guest anew for R and vRun (see session_restart_fn); NULL: not possible. */
 	session_restart_fn *on_restart;
 	void *arg;
@@ -35,7 +38,9 @@ struct server_cfg {
  * Returns: 0; -EINVAL: addr is none of the forms, -EADDRINUSE, -EACCES, ...; @why is always filled on error.
  */
 int server_open(const struct server_cfg *cfg, struct server **ret, struct errtext *why);
-void server_close(struct server *s); /* NULL ok; detaches the client, removes the Unix socket */
+
+/** server_close() - hang up and remove the Unix socket. The guest is left as it is. NULL ok. */
+void server_close(struct server *s);
 void server_closep(struct server **s);
 
 /** server_listening() - what to print: "127.0.0.1:1234", "unix:/path", "stdin/stdout". */
@@ -43,6 +48,13 @@ const char *server_listening(const struct server *s);
 
 /** server_has_client() - is a session open? While none is, the caller decides what a guest stop means. */
 bool server_has_client(const struct server *s);
+
+/** server_tell_end() - gdbvm is about to end, by signal @sig or with status 0: a client that waits for a stop is told.
+ */
+void server_tell_end(struct server *s, int sig);
+
+/** server_engine_set() - the guest was replaced, by on_restart or without a client's asking. */
+void server_engine_set(struct server *s, struct engine *e);
 
 /** server_guest_event() - to be called when engine_event_fd() is readable. Sends the stop reply, or without a
  *  client hands the event to cfg.on_end if the guest cannot go on. */

@@ -318,6 +318,8 @@ enum session_state session_guest_event(struct session *s)
 			log_warn("no stop event from the guest rc=%d", rc);
 		return s->state;
 	}
+	if (wait == WAIT_STOP && session_pass_reset(s, &ev) == 0)
+		return s->state;
 	s->wait = WAIT_NONE;
 	stop_reply_record(s, &ev, wait == WAIT_ATTACH);
 	if (wait == WAIT_STOP) {
@@ -328,9 +330,26 @@ enum session_state session_guest_event(struct session *s)
 	}
 	if (s->holding)
 		release_held(s);
-	if (stop_is_over(ev.why) && s->state == SESSION_OPEN)
+	if (stop_is_over(s, ev.why) && s->state == SESSION_OPEN)
 		s->state = SESSION_EXITED;
 	return s->state;
+}
+
+enum session_state session_tell_end(struct session *s, int sig)
+{
+	if (s->wait != WAIT_STOP)
+		return s->state; // it would take it for the answer to something else
+	s->wait = WAIT_NONE;
+	rsp_out_reset(&s->out);
+	rsp_out_fmt(&s->out, "%c%02x", sig ? 'X' : 'W', sig);
+	send_out(s);
+	s->state = SESSION_EXITED;
+	return s->state;
+}
+
+void session_stopped_before(struct session *s, const struct stop_event *why)
+{
+	stop_reply_record(s, why, false);
 }
 
 const struct strbuf *session_output(const struct session *s)

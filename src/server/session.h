@@ -19,9 +19,11 @@ enum session_state { SESSION_OPEN, SESSION_DETACHED, SESSION_KILLED, SESSION_JUN
 
 /*
  * Put the guest back to before its first instruction: a new guest, stopped, with an engine of its own, in *@ret; the
- * former engine is gone then. On failure the former guest is as it was. Returns: 0; negative errno.
+ * former engine is gone then. On failure the former guest is as it was.
+ * @reset: the machine is reset under the client, whose breakpoints and catches stay; else nothing is left of before.
+ * Returns: 0; negative errno.
  */
-typedef int session_restart_fn(void *arg, struct engine **ret);
+typedef int session_restart_fn(void *arg, bool reset, struct engine **ret);
 
 struct session;
 
@@ -38,9 +40,16 @@ enum session_state session_input(struct session *s, const void *p, size_t n);
 /** session_guest_event() - the engine's event fd is readable: digest it, append a stop reply if there is one. */
 enum session_state session_guest_event(struct session *s);
 
+/** session_tell_end() - the guest is about to be ended, by signal @sig or (0) by its owner: a client that waits for a
+ * stop gets X or W. Signals as the host numbers them, which for those that end us is as GDB does. */
+enum session_state session_tell_end(struct session *s, int sig);
+
 /** session_output() - wire bytes to send; the caller takes them off the front with session_sent(). */
 const struct strbuf *session_output(const struct session *s);
 void session_sent(struct session *s, size_t n);
+
+/** session_stopped_before() - the guest stopped before this client came: what `?` says. */
+void session_stopped_before(struct session *s, const struct stop_event *why);
 
 /**
  * session_attached() - has the client taken hold of the guest? False until its first valid packet, so that a stray

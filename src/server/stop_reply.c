@@ -13,7 +13,7 @@
  */
 struct stop_row {
 	int sig;
-	bool over;          /* and there is nothing to look at any more: W, and the session ends */
+	bool over;          /* W, and the session ends, unless the client catches this event */
 	bool crash;         /* worth a line of text with the vCPU's state */
 	const char *reason; /* LLDB's word */
 };
@@ -24,18 +24,20 @@ static const struct stop_row stop_rows[STOP_NWHY] = {
 	[STOP_SWBREAK] = { .sig = SIG_GDB_TRAP, .reason = "breakpoint" },
 	[STOP_HWBREAK] = { .sig = SIG_GDB_TRAP, .reason = "breakpoint" },
 	[STOP_WATCH] = { .sig = SIG_GDB_TRAP, .reason = "watchpoint" },
-	[STOP_POWER_OFF] = { .over = true, .reason = "exited" },
-	[STOP_RESET] = { .sig = SIG_GDB_TRAP, .crash = true, .reason = "signal" },
-	[STOP_TRIPLE_FAULT] = { .sig = SIG_GDB_SEGV, .crash = true, .reason = "signal" },
-	[STOP_INTERNAL_ERROR] = { .sig = SIG_GDB_ABRT, .crash = true, .reason = "signal" },
+	[STOP_PANIC] = { .sig = SIG_GDB_TRAP, .crash = true, .reason = "signal" },
+	[STOP_VCPU_ON] = { .sig = SIG_GDB_TRAP, .reason = "signal" },
+	[STOP_POWER_OFF] = { .sig = SIG_GDB_TRAP, .over = true, .reason = "exited" },
+	[STOP_RESET] = { .sig = SIG_GDB_TRAP, .over = true, .crash = true, .reason = "signal" },
+	[STOP_TRIPLE_FAULT] = { .sig = SIG_GDB_SEGV, .over = true, .crash = true, .reason = "signal" },
+	[STOP_INTERNAL_ERROR] = { .sig = SIG_GDB_ABRT, .over = true, .crash = true, .reason = "signal" },
 	[STOP_EXIT] = { .over = true, .reason = "exited" },
 };
 
 static const char *const watch_key[] = { [HW_WRITE] = "watch", [HW_READ] = "rwatch", [HW_ACCESS] = "awatch" };
 
-bool stop_is_over(enum stop_why why)
+bool stop_is_over(const struct session *s, enum stop_why why)
 {
-	return stop_rows[why].over;
+	return stop_rows[why].over && (why == STOP_EXIT || !engine_catches(s->e, why));
 }
 
 void stop_reply_record(struct session *s, const struct stop_event *ev, bool attach)
@@ -124,7 +126,7 @@ void stop_reply_thread(struct session *s, unsigned vcpu, struct rsp_out *o)
 
 void stop_reply_fill(struct session *s, struct rsp_out *o)
 {
-	if (stop_is_over(s->last_stop.why)) {
+	if (stop_is_over(s, s->last_stop.why)) {
 		bool gone = s->last_stop.why == STOP_EXIT;
 
 		rsp_out_fmt(o, "W%02x", gone ? s->last_stop.code & 0xff : stop_exit_code(s->last_stop.why));
@@ -175,9 +177,10 @@ static void mode_text(struct session *s)
 void stop_reply_texts(struct session *s)
 {
 	const struct stop_event *ev = &s->last_stop;
+	bool over = stop_is_over(s, ev->why);
 
-	if (ev->text[0] || stop_rows[ev->why].crash)
+	if (ev->text[0] || stop_rows[ev->why].crash || (stop_rows[ev->why].over && !over))
 		crash_text(s);
-	if (!stop_is_over(ev->why))
+	if (!over)
 		mode_text(s);
 }

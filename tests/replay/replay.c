@@ -13,7 +13,8 @@
  * and directives for the world around the session, which starts with one vCPU, 64 KiB of RAM, a stopped guest and a
  * client in no-ack mode:
  *
- *	@ vcpus N | ramsize HEX | rom AT SIZE | without hw|step|range | native-sw | acks | restartable   (these first)
+ *	@ vcpus N | ramsize HEX | rom AT SIZE | without hw|step|range|vcpu-on | native-sw | acks | restartable   (these
+ *first)
  *	@ ram AT HEXBYTES | reg VCPU NAME VALUE | run | fail K ERRNO
  *	@ stop WHY [vcpu=N] [pc=HEX] [at=HEX] [kind=write|read|access] [code=N] [text=...]   (ends the next resume)
  *	@ events off|on      hold back what the guest reports, let it through
@@ -63,7 +64,7 @@ static const struct name_value errno_names[] = {
 };
 static const struct name_value why_names[] = {
 	{ "interrupt", STOP_INTERRUPT }, { "step", STOP_STEP }, { "swbreak", STOP_SWBREAK }, { "hwbreak", STOP_HWBREAK },
-	{ "watch", STOP_WATCH }, { "reset", STOP_RESET }, { "triple-fault", STOP_TRIPLE_FAULT },
+	{ "watch", STOP_WATCH }, { "panic", STOP_PANIC }, { "vcpu-on", STOP_VCPU_ON }, { "reset", STOP_RESET }, { "triple-fault", STOP_TRIPLE_FAULT },
 	{ "internal-error", STOP_INTERNAL_ERROR }, { "power-off", STOP_POWER_OFF }, { "exit", STOP_EXIT }, { NULL, 0 },
 };
 static const struct name_value kind_names[] = {
@@ -174,10 +175,13 @@ static bool glob(const char *form, const char *s)
 
 static void guest_events(struct world *w)
 {
-	struct pollfd fd = { .fd = engine_event_fd(w->engine), .events = POLLIN };
+	while (!w->events_off && w->state == SESSION_OPEN) {
+		struct pollfd fd = { .fd = engine_event_fd(w->engine), .events = POLLIN }; // a reset makes another
 
-	while (!w->events_off && w->state == SESSION_OPEN && poll(&fd, 1, 0) > 0)
+		if (poll(&fd, 1, 0) <= 0)
+			break;
 		w->state = session_guest_event(w->session);
+	}
 }
 
 static void send_bytes(struct world *w, const char *p, size_t n)
@@ -189,12 +193,14 @@ static void send_bytes(struct world *w, const char *p, size_t n)
 	guest_events(w);
 }
 
-static int restart(void *arg, struct engine **ret)
+static int restart(void *arg, bool reset, struct engine **ret)
 {
 	struct world *w = arg, fresh = { .cfg = w->cfg };
 
 	if (target_fake_create(&fresh.cfg, &fresh.target) < 0 || engine_create(fresh.target, &fresh.engine) < 0)
 		return -ENOMEM;
+	if (reset)
+		engine_catches_adopt(fresh.engine, w->engine);
 	engine_destroy(w->engine);
 	target_destroy(w->target);
 	w->target = fresh.target;
@@ -468,6 +474,7 @@ static void do_without(struct world *w, char *args)
 	w->cfg.no_hw |= strcmp(args, "hw") == 0;
 	w->cfg.no_step |= strcmp(args, "step") == 0;
 	w->cfg.no_range |= strcmp(args, "range") == 0;
+	w->cfg.no_vcpu_on |= strcmp(args, "vcpu-on") == 0;
 }
 
 static void do_rom(struct world *w, char *args)

@@ -21,7 +21,7 @@ struct rig {
 	struct loop *loop;
 	struct server *server;
 	char dir[64], addr[96];
-	unsigned ends;
+	unsigned ends, keeps;
 	bool killed, had_why;
 	enum stop_why why;
 };
@@ -37,6 +37,14 @@ static void on_end(void *arg, const struct stop_event *why, bool killed)
 		r->why = why->why;
 }
 
+static void on_kept(void *arg, const struct stop_event *why)
+{
+	struct rig *r = arg;
+
+	r->keeps++;
+	r->why = why->why;
+}
+
 static void on_guest(void *arg, int fd, short revents)
 {
 	server_guest_event(((struct rig *)arg)->server);
@@ -50,7 +58,9 @@ static void turn(struct rig *r)
 
 static int serve(struct rig *r, const char *addr, struct errtext *why)
 {
-	struct server_cfg cfg = { .addr = addr, .engine = r->engine, .loop = r->loop, .on_end = on_end, .arg = r };
+	struct server_cfg cfg = {
+		.addr = addr, .engine = r->engine, .loop = r->loop, .on_end = on_end, .on_kept = on_kept, .arg = r
+	};
 
 	return server_open(&cfg, &r->server, why);
 }
@@ -421,7 +431,7 @@ TEST(guest_power_off_is_told_to_client_and_owner)
 
 TEST(guest_end_without_a_client_goes_to_the_owner)
 {
-	struct stop_event ev = { .why = STOP_TRIPLE_FAULT };
+	struct stop_event ev = { .why = STOP_RESET };
 	struct rig r;
 
 	rig_up(&r);
@@ -430,7 +440,120 @@ TEST(guest_end_without_a_client_goes_to_the_owner)
 	run_guest(&r);
 	turn(&r);
 	CHECK_EQ(r.ends, 1);
-	CHECK_EQ(r.why, STOP_TRIPLE_FAULT);
+	CHECK_EQ(r.why, STOP_RESET);
+	rig_down(&r);
+}
+
+/* One that crashes while nobody is there. */
+static void crash_alone(struct rig *r, enum stop_why why)
+{
+	struct stop_event ev = { .why = why };
+
+	rig_up(r);
+	CHECK_EQ(serve(r, r->addr, NULL), 0);
+	target_fake_push_stop(r->target, &ev);
+	run_guest(r);
+	turn(r);
+	CHECK_EQ(r->ends, 0);
+	CHECK_EQ(r->keeps, 1);
+	CHECK_EQ(r->why, why);
+	CHECK(!engine_running(r->engine));
+}
+
+static void check_is_told(int fd, const char *stop)
+{
+	char buf[4096];
+	bool closed;
+
+	hear(fd, buf, sizeof(buf), &closed);
+	CHECK_EQ(strncmp(buf, stop, strlen(stop)), 0);
+	CHECK(!closed);
+}
+
+TEST(guest_that_crashes_without_a_client_is_kept_for_the_next)
+{
+	struct rig r;
+	int fd;
+
+	crash_alone(&r, STOP_TRIPLE_FAULT);
+	fd = dial_unix(&r);
+	close(fd); // a stray connection
+	turn(&r);
+	for (unsigned i = 0; i < 2; i++) {
+		fd = dial_unix(&r);
+		say(&r, fd, "$?#3f");
+		check_is_told(fd, "+$T0bthread:1;");
+		if (i == 0)
+			say(&r, fd, "$D#44");
+		close(fd);
+		turn(&r);
+		CHECK_EQ(r.ends, 0);
+		CHECK_EQ(r.keeps, 1);
+	}
+	fd = dial_unix(&r);
+	say(&r, fd, "$vKill;1#6e");
+	CHECK_EQ(r.ends, 1);
+	CHECK(r.killed);
+	close(fd);
+	rig_down(&r);
+}
+
+TEST(kept_guest_that_cannot_go_on_ends_when_it_is_continued)
+{
+	struct stop_event gone = { .why = STOP_EXIT, .code = TARGET_EXIT_INTERNAL };
+	struct rig r;
+	int fd;
+
+	crash_alone(&r, STOP_INTERNAL_ERROR);
+	target_fake_push_stop(r.target, &gone);
+	fd = dial_unix(&r);
+	say(&r, fd, "$c#63");
+	check_hears(fd, "+$W0c#ea", true);
+	CHECK_EQ(r.ends, 1);
+	CHECK(!r.killed);
+	close(fd);
+	rig_down(&r);
+}
+
+TEST(panicked_guest_is_kept_until_a_client_lets_it_go)
+{
+	struct rig r;
+	int fd;
+
+	crash_alone(&r, STOP_PANIC);
+	fd = dial_unix(&r);
+	close(fd); // never spoke
+	turn(&r);
+	CHECK(!engine_running(r.engine));
+	fd = dial_unix(&r);
+	say(&r, fd, "$?#3f");
+	check_is_told(fd, "+$T05thread:1;");
+	say(&r, fd, "$D#44");
+	CHECK(engine_running(r.engine));
+	CHECK_EQ(r.ends, 0);
+	close(fd);
+	rig_down(&r);
+}
+
+TEST(client_lost_at_a_crash_leaves_it_to_the_next)
+{
+	struct stop_event ev = { .why = STOP_TRIPLE_FAULT };
+	struct rig r;
+	int fd;
+
+	rig_up(&r);
+	CHECK_EQ(serve(&r, r.addr, NULL), 0);
+	fd = dial_unix(&r);
+	target_fake_push_stop(r.target, &ev);
+	say(&r, fd, "$c#63");
+	close(fd);
+	turn(&r);
+	CHECK_EQ(r.ends, 0);
+	CHECK_EQ(r.keeps, 1);
+	fd = dial_unix(&r);
+	say(&r, fd, "$?#3f");
+	check_is_told(fd, "+$T0bthread:1;");
+	close(fd);
 	rig_down(&r);
 }
 
@@ -526,5 +649,7 @@ TESTS(T(tcp_session_on_a_port_of_the_kernels_choice), T(tcp_port_in_use_names_th
       T(client_that_comes_stops_the_guest_and_dying_lets_it_run), T(client_dying_while_the_guest_runs),
       T(stop_reply_comes_through_the_loop), T(detach_closes_after_the_reply), T(kill_ends_the_process),
       T(guest_power_off_is_told_to_client_and_owner), T(guest_end_without_a_client_goes_to_the_owner),
-      T(client_gone_after_a_final_stop_ends_the_guest), T(stdio_session_ends_with_its_input),
-      T(client_that_does_not_read_is_not_read_from))
+      T(guest_that_crashes_without_a_client_is_kept_for_the_next),
+      T(kept_guest_that_cannot_go_on_ends_when_it_is_continued), T(panicked_guest_is_kept_until_a_client_lets_it_go),
+      T(client_lost_at_a_crash_leaves_it_to_the_next), T(client_gone_after_a_final_stop_ends_the_guest),
+      T(stdio_session_ends_with_its_input), T(client_that_does_not_read_is_not_read_from))
