@@ -119,6 +119,11 @@ static bool kvm_target_vcpu_online(struct target *t, unsigned vcpu)
 	return kvm_cpus_online(cpus_of(t), vcpu);
 }
 
+static int kvm_target_vcpu_on_catch(struct target *t, bool on)
+{
+	return kvm_cpus_online_catch(cpus_of(t), on);
+}
+
 static void kvm_target_describe(struct target *t, struct strbuf *out)
 {
 	const struct target_region *map;
@@ -148,6 +153,7 @@ static const struct target_ops kvm_target_ops = {
 	.filter_set = kvm_target_filter_set,
 	.kill = kvm_target_kill,
 	.vcpu_online = kvm_target_vcpu_online,
+	.vcpu_on_catch = kvm_target_vcpu_on_catch,
 	.describe = kvm_target_describe,
 };
 

@@ -26,11 +26,10 @@ struct qemu {
 	struct target_region region[QEMU_MAX_REGIONS];
 	unsigned nregions, nvcpus;
 	int log_fd;
-	off_t log_seen;   /* what QEMU logged before the last resume */
-	char reason[32];  /* of the last SHUTDOWN event */
-	bool needs_reset; /* the guest reset: QEMU waits for us to do it */
-	bool off;         /* the guest switched itself off: QEMU ends with the next resume */
-	bool reset_seen;
+	off_t log_seen;  /* what QEMU logged before the last resume */
+	char reason[32]; /* of the last SHUTDOWN event */
+	bool over;       /* the guest switched itself off, or reset: QEMU ends with the next resume */
+	enum stop_why over_why;
 };
 
 /** qemu_hooks - the struct qemu is their argument. */

@@ -84,7 +84,9 @@ static void disk_args(struct args *a, const char *path)
 	for (; *path; path++) // a comma in a value is doubled
 		strbuf_adds(&file, *path == ',' ? ",," : (char[]){ *path, 0 });
 	args_add(a, "-drive");
-	args_add(a, "if=virtio,format=raw,file=%s%s", strbuf_str(&file), read_only ? ",readonly=on" : "");
+	// No lock: a guest that is reset has its successor on the disk before it is gone itself.
+	args_add(a, "if=virtio,format=raw,file.locking=off,file=%s%s", strbuf_str(&file),
+		 read_only ? ",readonly=on" : "");
 	a->oom = a->oom || file.oom;
 }
 
@@ -94,9 +96,10 @@ void qemu_args_build(struct args *a, const char *program, const struct vm_cfg *c
 	args_add(a, "-S");
 	machine_args(a, cfg, fds);
 	channel_args(a, fds);
-	// A reset or power-off stops the guest and is reported; the log tells a triple fault from a reset that was
-	// asked for.
-	opt(a, "-action", "reboot=shutdown,shutdown=pause");
+	// A reset, power-off or panic stops the guest and is reported; the log tells a triple fault from a reset that
+	// was asked for.
+	opt(a, "-action", "reboot=shutdown,shutdown=pause,panic=pause");
+	opt(a, "-device", "pvpanic");
 	opt(a, "-d", "cpu_reset");
 	args_add(a, "-D");
 	args_add(a, "/dev/fd/%d", fds[QEMU_FD_LOG]);

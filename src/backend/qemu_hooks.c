@@ -9,8 +9,8 @@
 #include "backend/qemu.h"
 #include "backend/rsp.h"
 
-enum { SIG_RSP_QUIT = 3 }; /* QEMU's stub says this when the guest was shut down */
-enum { END_MS = 5000 };    /* for a QEMU that hung up to end */
+enum { SIG_RSP_QUIT = 3, SIG_RSP_UNKNOWN = 143 }; /* QEMU's stub: the guest was shut down, or has panicked */
+enum { END_MS = 5000 };                           /* for a QEMU that hung up to end */
 
 /* ---- registers ---- */
 
@@ -156,8 +156,6 @@ void qemu_on_event(void *arg, const char *name, json_object *data)
 		snprintf(q->reason, sizeof(q->reason), "%s", json_object_get_string(reason));
 	else if (strcmp(name, "GUEST_PANICKED") == 0)
 		snprintf(q->reason, sizeof(q->reason), "guest-panic");
-	else if (strcmp(name, "RESET") == 0)
-		q->reset_seen = true;
 }
 
 /* Did QEMU log a triple fault since the last resume? To the guest's machine that is a reset like any other. */
@@ -176,62 +174,41 @@ static void stop_set(struct stop_event *ev, enum stop_why why, const char *text)
 	snprintf(ev->text, sizeof(ev->text), "%s", text);
 }
 
+static void over_set(struct qemu *q, struct stop_event *ev, enum stop_why why)
+{
+	q->over = true;
+	q->over_why = why;
+	stop_set(ev, why, "");
+}
+
 static void hook_stopped(void *arg, int sig, struct stop_event *ev)
 {
 	struct qemu *q = arg;
 
 	// Events come in order with answers: after this, the one that says why has been taken.
-	if (sig != SIG_RSP_QUIT || qmp_execute(&q->qmp, "query-status", NULL, NULL) < 0)
+	if ((sig != SIG_RSP_QUIT && sig != SIG_RSP_UNKNOWN) || qmp_execute(&q->qmp, "query-status", NULL, NULL) < 0)
 		return;
 	if (strcmp(q->reason, "guest-reset") == 0) {
-		q->needs_reset = true;
-		stop_set(ev, triple_fault_logged(q) ? STOP_TRIPLE_FAULT : STOP_RESET, "");
+		over_set(q, ev, triple_fault_logged(q) ? STOP_TRIPLE_FAULT : STOP_RESET);
 	} else if (strcmp(q->reason, "guest-shutdown") == 0) {
-		q->off = true;
-		stop_set(ev, STOP_POWER_OFF, "");
+		over_set(q, ev, STOP_POWER_OFF);
 	} else if (strcmp(q->reason, "guest-panic") == 0) {
-		stop_set(ev, STOP_INTERNAL_ERROR, "the guest reported a panic");
-	} else {
+		stop_set(ev, STOP_PANIC, "the guest's kernel panicked");
+	} else if (sig == SIG_RSP_QUIT) {
 		stop_set(ev, STOP_EXIT, "QEMU was told to shut the guest down");
 		ev->code = TARGET_EXIT_DIED;
 	}
 }
 
-static int action_set(struct qemu *q, const char *reboot)
-{
-	json_object *args = json_object_new_object();
-
-	json_object_object_add(args, "reboot", json_object_new_string(reboot));
-	return qmp_execute(&q->qmp, "set-action", args, NULL);
-}
-
-/* The reset that QEMU held back for us. It does not run a guest in that state. */
-static int reset(struct qemu *q)
-{
-	int rc = action_set(q, "reset");
-
-	q->reset_seen = false;
-	if (rc == 0)
-		rc = qmp_execute(&q->qmp, "system_reset", NULL, NULL);
-	while (rc == 0 && !q->reset_seen)
-		rc = qmp_event_wait(&q->qmp);
-	if (rc == 0)
-		rc = action_set(q, "shutdown");
-	if (rc == 0)
-		q->needs_reset = false;
-	return rc;
-}
-
 static int hook_resuming(void *arg)
 {
 	struct qemu *q = arg;
-	int rc = q->needs_reset ? reset(q) : 0;
 
-	if (q->off)
+	if (q->over)
 		child_kill(&q->child);
 	q->reason[0] = '\0';
 	q->log_seen = lseek(q->log_fd, 0, SEEK_END);
-	return rc;
+	return 0;
 }
 
 int qemu_gone_text(struct qemu *q, char *buf, size_t size)
@@ -253,8 +230,11 @@ static void hook_hung_up(void *arg, struct stop_event *ev)
 	struct qemu *q = arg;
 
 	qemu_gone_text(q, ev->text, sizeof(ev->text));
-	if (q->off)
-		*ev = (struct stop_event){ .why = STOP_EXIT, .code = TARGET_EXIT_OFF };
+	if (q->over) {
+		*ev = (struct stop_event){ .why = STOP_EXIT, .code = (int)stop_exit_code(q->over_why) };
+		if (q->over_why != STOP_POWER_OFF)
+			snprintf(ev->text, sizeof(ev->text), "%s", stop_why_text(q->over_why));
+	}
 }
 
 static void hook_kill(void *arg)

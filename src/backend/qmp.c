@@ -137,17 +137,6 @@ int qmp_execute(struct qmp *q, const char *command, json_object *args, json_obje
 	return rc;
 }
 
-int qmp_event_wait(struct qmp *q)
-{
-	for (;;) {
-		_cleanup_(json_putp) json_object *o = NULL;
-		int rc = message_read(q, &o);
-
-		if (rc < 0 || event_take(q, o))
-			return rc;
-	}
-}
-
 int qmp_monitor(struct qmp *q, const char *line, unsigned cpu, struct strbuf *out)
 {
 	_cleanup_(json_putp) json_object *text = NULL;

@@ -32,9 +32,6 @@ void qmp_close(struct qmp *q);
  */
 int qmp_execute(struct qmp *q, const char *command, json_object *args, json_object **ret);
 
-/** qmp_event_wait() - read until one event has gone to its taker. Returns: as qmp_execute(). */
-int qmp_event_wait(struct qmp *q);
-
 /** qmp_monitor() - a line for the human monitor, about vCPU @cpu; its text is appended to @out. */
 int qmp_monitor(struct qmp *q, const char *line, unsigned cpu, struct strbuf *out);
 

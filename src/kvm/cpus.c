@@ -136,7 +136,8 @@ static void *cpu_main(void *arg)
 			serve_call_locked(cpu);
 		} else if (cpu->going) {
 			pthread_mutex_unlock(&c->lock);
-			has = kvm_cpu_run(cpu, &ev);
+			kvm_online_arm(cpu);
+			has = kvm_cpu_run(cpu, &ev) || kvm_online_disarm(cpu, &ev);
 			pthread_mutex_lock(&c->lock);
 			park_locked(cpu, has ? &ev : NULL);
 		} else {
@@ -480,5 +481,16 @@ bool kvm_cpus_online(struct kvm_cpus *c, unsigned vcpu)
 	struct kvm_mp_state s = { .mp_state = KVM_MP_STATE_RUNNABLE };
 
 	kvm_cpus_call(c, vcpu, online_call, &s);
-	return s.mp_state != KVM_MP_STATE_UNINITIALIZED && s.mp_state != KVM_MP_STATE_INIT_RECEIVED;
+	return kvm_mp_is_online(s.mp_state);
+}
+
+int kvm_cpus_online_catch(struct kvm_cpus *c, bool on)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .args = { 1 } };
+
+	if (on &&
+	    (!c->port->mp_state || !c->port->vcpu_events || c->port->ops->vm_ioctl(c->port, KVM_ENABLE_CAP, &cap) < 0))
+		return -ENOTSUP;
+	c->catch_online = on;
+	return 0;
 }

@@ -78,6 +78,24 @@ static enum kvm_next finish(struct kvm_cpu *cpu, enum kvm_fate *fate, struct sto
 	return next;
 }
 
+/* The stop that a fate makes. */
+static const struct {
+	enum stop_why why;
+	const char *text;
+} fates[] = {
+	[KVM_FATE_PANIC] = { STOP_PANIC, "the guest's kernel panicked" },
+	[KVM_FATE_CRASH_LOADED] = { STOP_PANIC, "the guest's kernel panicked and goes on to its crash kernel" },
+	[KVM_FATE_RESET] = { STOP_RESET, "" },
+	[KVM_FATE_OFF] = { STOP_POWER_OFF, "" },
+};
+
+static enum kvm_next fate_event(struct kvm_cpu *cpu, enum kvm_fate fate, struct stop_event *ev)
+{
+	event(cpu, fates[fate].why, ev);
+	snprintf(ev->text, sizeof(ev->text), "%s", fates[fate].text);
+	return KVM_NEXT_EVENT;
+}
+
 static enum kvm_next on_access(struct kvm_cpu *cpu, enum kvm_fate fate, struct stop_event *ev)
 {
 	enum kvm_next next;
@@ -87,7 +105,7 @@ static enum kvm_next on_access(struct kvm_cpu *cpu, enum kvm_fate fate, struct s
 	next = finish(cpu, &fate, ev);
 	if (fate == KVM_FATE_RUN || (next == KVM_NEXT_EVENT && ev->why == STOP_INTERNAL_ERROR))
 		return next;
-	return event(cpu, fate == KVM_FATE_OFF ? STOP_POWER_OFF : STOP_RESET, ev);
+	return fate_event(cpu, fate, ev);
 }
 
 static enum kvm_next on_io(struct kvm_cpu *cpu, struct stop_event *ev)
@@ -182,6 +200,8 @@ static enum kvm_next on_hlt(struct kvm_cpu *cpu, struct stop_event *ev)
 
 static enum kvm_next on_shutdown(struct kvm_cpu *cpu, struct stop_event *ev)
 {
+	if (kvm_online_reached(cpu, ev))
+		return KVM_NEXT_EVENT;
 	event(cpu, STOP_TRIPLE_FAULT, ev);
 	snprintf(ev->text, sizeof(ev->text), "vCPU %u shut down after a triple fault%s", cpu->id,
 		 kvm_debug_fresh(cpu) ? "; the processor has reset its registers" : "");
@@ -243,7 +263,7 @@ static enum kvm_next on_system_event(struct kvm_cpu *cpu, struct stop_event *ev)
 	case KVM_SYSTEM_EVENT_RESET:
 		return event(cpu, STOP_RESET, ev);
 	case KVM_SYSTEM_EVENT_CRASH:
-		return internal_error(cpu, ev, "the guest reported that it crashed");
+		return fate_event(cpu, KVM_FATE_PANIC, ev);
 	default:
 		return KVM_NEXT_ENTER;
 	}

@@ -61,6 +61,7 @@ struct kvm_cpu {
 	bool halted;            /* did HLT with no in-kernel irqchip: nothing but the debugger wakes it */
 	gva skip_at;            /* KVM_NEXT_SKIP: of the breakpoint instruction */
 	struct kvm_regs passed; /* entered with the resume flag, to pass an exec breakpoint at this rip */
+	bool waits_for_start;   /* a stop is armed for its start-up interrupt */
 };
 
 struct kvm_cpus {
@@ -73,6 +74,7 @@ struct kvm_cpus {
 	/* Written only while the guest is stopped, so vCPU threads read them without the lock. */
 	struct arch_hw_state hw;
 	struct hw_break hw_req[ARCH_MAX_HW]; /* the request that slot[].owner points into */
+	bool catch_online;
 
 	pthread_mutex_t lock;
 	pthread_cond_t parked; /* a vCPU finished a call */
@@ -178,6 +180,20 @@ bool kvm_debug_exec_at(const struct kvm_cpus *c, gva pc);
 
 /** kvm_debug_fresh() - do the registers look as after a reset? (SVM resets a vCPU that triple-faults.) */
 bool kvm_debug_fresh(struct kvm_cpu *cpu);
+
+/* x86_online.c: the stop of a vCPU that comes online; on the vCPU's own thread */
+
+/** kvm_online_arm() - before the vCPU goes: have KVM return when it gets its start-up interrupt, if that is wanted. */
+void kvm_online_arm(struct kvm_cpu *cpu);
+
+/** kvm_online_reached() - is this KVM_EXIT_SHUTDOWN the one that kvm_online_arm() asked for? Then fills the event. */
+bool kvm_online_reached(struct kvm_cpu *cpu, struct stop_event *ev);
+
+/** kvm_online_disarm() - when the vCPU parks without an event. True: it came online just now, and *@ev says so. */
+bool kvm_online_disarm(struct kvm_cpu *cpu, struct stop_event *ev);
+
+/** kvm_mp_is_online() - false for a vCPU that waits for its start-up interrupt. */
+bool kvm_mp_is_online(uint32_t mp_state);
 
 /* x86.c */
 

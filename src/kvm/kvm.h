@@ -59,9 +59,11 @@ int kvm_regs_write(struct kvm_port *p, unsigned vcpu, uint32_t groups, const str
 
 /* What the VMM does with exits that are not the debugger's. Called on the vCPU's thread, guest not halted. */
 enum kvm_fate {
-	KVM_FATE_RUN,   /* answered; go on */
-	KVM_FATE_RESET, /* the guest asked for a reboot: stop with STOP_RESET */
-	KVM_FATE_OFF,   /* power-off: stop with STOP_POWER_OFF */
+	KVM_FATE_RUN,          /* answered; go on */
+	KVM_FATE_PANIC,        /* the guest says that it panicked: stop with STOP_PANIC */
+	KVM_FATE_CRASH_LOADED, /* it panicked and goes on to its crash kernel: likewise */
+	KVM_FATE_RESET,        /* the guest asked for a reboot: stop with STOP_RESET */
+	KVM_FATE_OFF,          /* power-off: stop with STOP_POWER_OFF */
 };
 struct kvm_exit_ops {
 	enum kvm_fate (*io)(void *arg, unsigned vcpu, uint16_t port, bool write, unsigned size, unsigned count,
@@ -90,6 +92,7 @@ void kvm_cpus_kill(struct kvm_cpus *c); /* STOP_EXIT with TARGET_EXIT_OFF follow
 void kvm_cpus_filter_set(struct kvm_cpus *c, const struct target_filter *f);
 int kvm_cpus_hw_set(struct kvm_cpus *c, const struct target_break *set, unsigned n);
 bool kvm_cpus_online(struct kvm_cpus *c, unsigned vcpu);
+int kvm_cpus_online_catch(struct kvm_cpus *c, bool on);
 
 /** kvm_cpus_call() - run @fn on the vCPU's own thread and wait. Stopped only, or from that thread itself. */
 int kvm_cpus_call(struct kvm_cpus *c, unsigned vcpu, int (*fn)(struct kvm_port *p, unsigned vcpu, void *arg),

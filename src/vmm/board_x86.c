@@ -15,7 +15,7 @@ struct board {
 	struct rtc *rtc;
 	struct pm *pm;
 	struct pci *pci;
-	struct io_dev *i8042, *debug_ports;
+	struct io_dev *i8042, *debug_ports, *pvpanic;
 	struct virtio_blk *disk;
 };
 
@@ -49,6 +49,11 @@ static int add_debug_ports(struct board *b, struct errtext *why)
 	return debug_ports_create(b->at.bus, &b->debug_ports);
 }
 
+static int add_pvpanic(struct board *b, struct errtext *why)
+{
+	return pvpanic_create(b->at.bus, &b->pvpanic);
+}
+
 static int add_pm(struct board *b, struct errtext *why)
 {
 	return pm_create(b->at.bus, b->at.clock, &b->pm);
@@ -75,6 +80,7 @@ static const struct {
 	{ "serial port COM1", add_uart },
 	{ "real-time clock", add_rtc },
 	{ "keyboard controller", add_i8042 },
+	{ "panic device", add_pvpanic },
 	{ "ACPI power management", add_pm },
 	{ "PCI host bridge", add_pci },
 	{ "disk", add_disk },
@@ -118,6 +124,7 @@ void board_x86_destroy(struct board *b)
 		uart_destroy(b->uart);
 	free(b->i8042);
 	free(b->debug_ports);
+	free(b->pvpanic);
 	free(b);
 }
 

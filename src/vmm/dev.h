@@ -27,7 +27,10 @@ int rtc_create(struct bus *b, uint64_t ram_size, struct rtc **ret);
 void rtc_destroy(struct rtc *r);
 
 int i8042_create(struct bus *b, struct io_dev **ret);       /* only the reset command and an empty keyboard */
+int pvpanic_create(struct bus *b, struct io_dev **ret);     /* the guest's kernel says that it panicked; free() it */
 int debug_ports_create(struct bus *b, struct io_dev **ret); /* 0x80 and 0x402, logged; array of two, free() it */
+
+#define PVPANIC_PORT 0x505 /* DSDT names it */
 
 /* The guest's time: nanoseconds that go by only while it runs. Any thread. */
 struct guest_clock {

@@ -62,5 +62,15 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "GDBVM ", "GDBVMDSD", 1)
 				IO (Decode16, 0x0070, 0x0070, 1, 2)
 			})
 		}
+
+		/* dev/pvpanic.c, under the name that Linux's driver looks for */
+		Device (PEVT)
+		{
+			Name (_HID, "QEMU0001")
+			Name (_STA, 0x0f)
+			Name (_CRS, ResourceTemplate () {
+				IO (Decode16, 0x0505, 0x0505, 1, 1)
+			})
+		}
 	}
 }

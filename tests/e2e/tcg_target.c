@@ -142,6 +142,8 @@ static const uint8_t smp_code[0x1007] = {
 };
 static const uint8_t off_code[] = { 0x66, 0xba, 0x04, 0x06, 0x66, 0xb8, 0x00, 0x34, 0x66, 0xef, 0xeb, 0xfe };
 static const uint8_t reset_code[] = { 0xb0, 0x06, 0x66, 0xba, 0xf9, 0x0c, 0xee, 0xeb, 0xfe };
+static const uint8_t panic_code[] = { 0xb0, 0x01, 0x66, 0xba, 0x05, 0x05, 0xee, /* out 0x505 */
+				      0xff, 0x04, 0x25, 0x04, 0x00, 0x20, 0x00, 0xeb, 0xf7 }; /* inc dword [COUNT]; jmp */
 static const uint8_t ud2_code[] = { 0x0f, 0x0b };
 // clang-format on
 
@@ -454,19 +456,30 @@ TEST(power_off_ends_the_guest)
 	CHECK_EQ(target_regs_read(g.t, 0, ARCH_CORE, &r), -ENODEV);
 }
 
-TEST(reset_stops_the_guest_and_going_on_resets_it)
+TEST(reset_stops_the_guest_and_going_on_ends_it)
 {
 	RIG(g, VM_FLAT_LONG, LONG, 1, reset_code);
-	struct target_break start = { TARGET_BREAK_HW, GVA(LONG), 1 };
 	struct stop_event ev = run(&g, TARGET_RUN, TARGET_HOLD);
 
 	CHECK_EQ(ev.why, STOP_RESET);
 	CHECK(regs(&g, 0).rip > LONG);
-	CHECK_EQ(target_breaks_set(g.t, &start, 1), 0);
 	ev = run(&g, TARGET_RUN, TARGET_HOLD);
-	CHECK_EQ(ev.why, STOP_HWBREAK);
-	CHECK_EQ(target_breaks_set(g.t, NULL, 0), 0);
-	CHECK_EQ(run(&g, TARGET_RUN, TARGET_HOLD).why, STOP_RESET);
+	CHECK_EQ(ev.why, STOP_EXIT);
+	CHECK_EQ(ev.code, TARGET_EXIT_RESET);
+}
+
+TEST(a_panic_stops_the_guest_which_goes_on)
+{
+	RIG(g, VM_FLAT_LONG, LONG, 1, panic_code);
+	struct stop_event ev = run(&g, TARGET_RUN, TARGET_HOLD);
+
+	CHECK_EQ(ev.why, STOP_PANIC);
+	CHECK(strstr(ev.text, "panicked"));
+	CHECK_EQ(regs(&g, 0).gpr[X86_RAX] & 0xff, 1);
+	resume(&g, TARGET_RUN, TARGET_HOLD);
+	wait_change(&g, COUNT, 0);
+	CHECK_EQ(target_interrupt(g.t), 0);
+	CHECK_EQ(wait_stop(&g).why, STOP_INTERRUPT);
 }
 
 TEST(triple_fault_is_told_from_a_reset)
@@ -562,7 +575,7 @@ TESTS(T(flat_real_mode_starts_at_its_first_instruction), T(flat_long_mode_starts
       T(step_onto_a_breakpoint_is_a_step), T(watchpoint_stops_behind_the_access_and_names_itself),
       T(interrupt_stops_a_busy_loop_and_memory_is_readable_meanwhile), T(memory_writes_reach_code_that_was_translated),
       T(memory_ends_where_the_map_ends), T(registers_are_written_and_refused_as_the_vcpu_does),
-      T(second_vcpu_waits_runs_and_is_held), T(power_off_ends_the_guest),
-      T(reset_stops_the_guest_and_going_on_resets_it), T(triple_fault_is_told_from_a_reset),
+      T(second_vcpu_waits_runs_and_is_held), T(power_off_ends_the_guest), T(reset_stops_the_guest_and_going_on_ends_it),
+      T(a_panic_stops_the_guest_which_goes_on), T(triple_fault_is_told_from_a_reset),
       T(qemu_killed_while_running_is_an_exit_that_says_so), T(qemu_killed_while_stopped_shows_at_the_next_resume),
       T(kill_ends_the_guest), T(destroy_leaves_no_process), T(missing_qemu_names_the_package))

@@ -146,6 +146,19 @@ TEST(acpi_dsdt_is_whole_and_has_the_sleep_type_of_pm)
 	mem_deinit(&r.mem);
 }
 
+TEST(acpi_dsdt_names_the_panic_device_by_its_drivers_name)
+{
+	static const uint8_t io[] = { 0x47, 0x01, PVPANIC_PORT & 0xff, PVPANIC_PORT >> 8 }; // I/O port descriptor
+	struct rig r;
+
+	rig_init(&r, 1);
+	const uint8_t *t = table_at(&r, ld_le64(table(&r, "FACP") + 140), "DSDT");
+	const uint8_t *p = memmem(t, ld_le32(t + 4), "QEMU0001", sizeof("QEMU0001"));
+	CHECK(p != NULL);
+	CHECK(memmem(p, 64, io, sizeof(io)) != NULL);
+	mem_deinit(&r.mem);
+}
+
 TEST(acpi_leaves_memory_outside_its_area_alone)
 {
 	struct rig r;
@@ -159,4 +172,5 @@ TEST(acpi_leaves_memory_outside_its_area_alone)
 
 TESTS(T(acpi_rsdp_is_found_by_scanning), T(acpi_rsdt_and_xsdt_agree),
       T(acpi_madt_has_one_lapic_per_cpu_and_the_timer_override), T(acpi_fadt_points_at_the_power_management_ports),
-      T(acpi_dsdt_is_whole_and_has_the_sleep_type_of_pm), T(acpi_leaves_memory_outside_its_area_alone))
+      T(acpi_dsdt_is_whole_and_has_the_sleep_type_of_pm), T(acpi_dsdt_names_the_panic_device_by_its_drivers_name),
+      T(acpi_leaves_memory_outside_its_area_alone))

@@ -13,7 +13,7 @@ struct rig {
 	struct guest_clock clock; /* reads ns */
 	uint64_t ns;
 	struct pm *pm;
-	struct io_dev *i8042, *ports;
+	struct io_dev *i8042, *ports, *pvpanic;
 };
 
 static uint64_t now_ns(struct guest_clock *c)
@@ -28,6 +28,7 @@ static void rig_init(struct rig *r)
 	r->ns = 0;
 	CHECK_EQ(pm_create(&r->bus, &r->clock, &r->pm), 0);
 	CHECK_EQ(i8042_create(&r->bus, &r->i8042), 0);
+	CHECK_EQ(pvpanic_create(&r->bus, &r->pvpanic), 0);
 	CHECK_EQ(debug_ports_create(&r->bus, &r->ports), 0);
 }
 
@@ -36,6 +37,7 @@ static void rig_deinit(struct rig *r)
 	pm_destroy(r->pm);
 	free(r->i8042);
 	free(r->ports);
+	free(r->pvpanic);
 	bus_deinit(&r->bus);
 }
 
@@ -143,6 +145,21 @@ TEST(i8042_reset_commands)
 	rig_deinit(&r);
 }
 
+TEST(panic_device_tells_of_the_events_it_knows)
+{
+	struct rig r;
+
+	rig_init(&r);
+	CHECK_EQ(in(&r, PVPANIC_PORT, 1), 3);
+	CHECK_EQ(out(&r, PVPANIC_PORT, 0, 1), KVM_FATE_RUN);
+	CHECK_EQ(out(&r, PVPANIC_PORT, 1, 1), KVM_FATE_PANIC);
+	CHECK_EQ(out(&r, PVPANIC_PORT, 2, 1), KVM_FATE_CRASH_LOADED);
+	CHECK_EQ(out(&r, PVPANIC_PORT, 3, 1), KVM_FATE_PANIC);
+	CHECK_EQ(out(&r, PVPANIC_PORT, 0x40, 1), KVM_FATE_RUN); // an event of the future
+	CHECK_EQ(in(&r, PVPANIC_PORT + 1, 1), 0xff);
+	rig_deinit(&r);
+}
+
 TEST(i8042_never_keeps_anyone_waiting)
 {
 	struct rig r;
@@ -191,4 +208,5 @@ TEST(debugcon_is_there_and_takes_any_text)
 TESTS(T(pm_s5_with_sleep_enable_is_power_off), T(pm_other_sleep_types_do_nothing), T(pm_acpi_mode_is_always_on),
       T(pm_events_can_be_enabled_and_never_happen), T(pm_timer_counts_at_3579545_hz),
       T(pm_timer_follows_the_guests_clock), T(reset_register_needs_its_cpu_bit), T(i8042_reset_commands),
-      T(i8042_never_keeps_anyone_waiting), T(port80_gives_its_last_value_back), T(debugcon_is_there_and_takes_any_text))
+      T(panic_device_tells_of_the_events_it_knows), T(i8042_never_keeps_anyone_waiting),
+      T(port80_gives_its_last_value_back), T(debugcon_is_there_and_takes_any_text))
