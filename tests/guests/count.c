@@ -2,7 +2,8 @@
 /*
  * A 64-bit guest with something to step through, to print and to watch: it counts for ever, writes a dot to the serial
  * port now and then, and executes an int3 of its own, which its own handler counts, when `own_int3` is set. It ends
- * when `stop` is set, and resets by triple fault when `crash` is. Start: --flat-mode=long.
+ * when `stop` is set, and crashes, panics or resets when it is told to. It starts with the sum of its own code and the
+ * look of its debug registers, for whoever suspects that somebody was there before. Start: --flat-mode=long.
  */
 #include <stdint.h>
 
@@ -25,6 +26,10 @@ struct shape {
 volatile uint64_t counter;
 volatile uint8_t small; /* for watchpoints of one byte; changes with every 256th count */
 volatile uint32_t stop, crash, own_int3, int3_count;
+volatile uint32_t panic; /* an event for the panic device */
+volatile uint32_t reset, power_off, lost;
+volatile uint32_t code_sum;
+volatile uint64_t dr7;
 struct shape shape = { 3, 4, "rectangle" };
 volatile int area;
 
@@ -48,11 +53,17 @@ __asm__(".section .text.startup, \"ax\"\n"
 	".text\n");
 
 void on_int3(void);
+extern const uint8_t _start[], etext[];
 void guest_main(void);
 
 static void out8(uint16_t port, uint8_t value)
 {
 	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static void out16(uint16_t port, uint16_t value)
+{
+	__asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
 }
 
 static void idt_load(void)
@@ -107,8 +118,39 @@ __attribute__((noinline)) void triple_fault(void)
 	__asm__ volatile("lidt %0; ud2" : : "m"(none));
 }
 
+static void look_around(void)
+{
+	uint32_t sum = 0;
+	uint64_t value;
+
+	for (const uint8_t *p = _start; p < etext; p++)
+		sum = sum * 31 + *p;
+	__asm__("movq %%dr7, %0" : "=r"(value));
+	code_sum = sum;
+	dr7 = value;
+}
+
+static void obey(void)
+{
+	if (panic) {
+		uint8_t event = (uint8_t)panic;
+
+		panic = 0;
+		out8(PORT_PANIC, event);
+	}
+	if (reset)
+		out8(PORT_RESET, RESET_NOW);
+	if (power_off)
+		out16(PORT_PM_CONTROL, PM_OFF);
+	if (lost) /* to where nothing is */
+		((void (*)(void))0xd0000000)();
+	if (crash)
+		triple_fault();
+}
+
 void guest_main(void)
 {
+	look_around();
 	idt_load();
 	out8(PORT_DEBUG, MARK_LONG);
 	while (!stop) {
@@ -116,8 +158,7 @@ void guest_main(void)
 		bump();
 		if (own_int3)
 			trap();
-		if (crash)
-			triple_fault();
+		obey();
 		if (counter % 65536 == 0)
 			out8(PORT_COM1, '.');
 	}

@@ -8,6 +8,11 @@
  */
 #define PORT_DEBUG 0x80
 #define PORT_COM1 0x3f8
+#define PORT_PANIC 0x505
+#define PORT_PM_CONTROL 0x604
+#define PM_OFF 0x3400
+#define PORT_RESET 0xcf9
+#define RESET_NOW 0x06
 
 #define MARK_REAL 0x16
 #define MARK_PROTECTED 0x32

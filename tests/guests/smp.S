@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A 64-bit guest with several vCPUs: the first starts the others with INIT and SIPI; each counts in counts[its APIC id]
- * until `stop` is set, and carries 0x1000 + its id in rbx. Start: --flat-mode=long.
+ * until `stop` is set (2: a reset), and carries 0x1000 + its id in rbx. Start: --flat-mode=long.
  */
 #include "guest.h"
 
@@ -55,10 +55,18 @@ count_here:
 	pause
 	cmpl	$0, stop(%rip)
 	je	count_here
+	cmpl	$2, stop(%rip)
+	je	reset
 	movb	$MARK_DONE, %al
 	outb	%al, $PORT_DEBUG
 finished:
 	hlt
+	jmp	finished
+
+reset:
+	movl	$PORT_RESET, %edx
+	movb	$RESET_NOW, %al
+	outb	%al, %dx
 	jmp	finished
 
 pause_a_while:

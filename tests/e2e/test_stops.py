@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Stops that no breakpoint makes - a panic, a reset, a crash, a vCPU that comes online - and what comes after them."""
+import signal
+
+from guests import flat
+from session import Packets, check, check_eq, started
+from suite import Scene, test
+
+
+def mark_runs(s, text):
+    mark = s.console.mark()
+    s.wait_console(r"\.", 20, mark)
+    check(not s.guest.process.ended.is_set(), f"the guest runs {text}")
+
+
+def make(s, what, **stop):
+    """Have the guest do something that stops it."""
+    s.cmd(f"set var {what} = 1")
+    return s.run_to_stop("continue", **stop)
+
+
+def registers_memory_backtrace(s):
+    """What post-mortem needs."""
+    check(s.pc() > 0 and s.reg("rsp") > 0, "registers are readable")
+    check(s.int("shape.width") == 3, "variables are readable")
+    check("rip" in s.cmd("monitor info registers"), "monitor shows registers")
+    check("vCPU 0" in s.cmd("monitor info vcpus"), "monitor shows vCPUs")
+
+
+COUNT = Scene(**flat("count"))
+
+
+@COUNT.test()
+def monitor_catch_lists_the_events(s):
+    listed = {line.split()[0]: line.split()[1] for line in s.cmd("monitor catch").splitlines()}
+    check_eq(listed, {"vcpu-on": "off", "panic": "on", "reset": "on", "triple-fault": "on", "internal-error": "on",
+                      "power-off": "off"}, "what stops the guest")
+    check("expected on or off" in s.cmd("monitor catch panic perhaps"), "a wrong value is named")
+    check("not an event" in s.cmd("monitor catch perhaps on"), "a wrong event is named")
+
+
+@COUNT.test()
+def a_panic_stops_the_guest_which_can_go_on(s):
+    make(s, "panic", sig="SIGTRAP")
+    check(s.function() in ("obey", "out8"), "GDB is where it was told")
+    check("guest_main" in s.cmd("backtrace"), "the backtrace is whole")
+    registers_memory_backtrace(s)
+    before = s.int("counter")
+    s.cont()
+    mark_runs(s, "after the panic")
+    s.interrupt()
+    check(s.int("counter") > before, "the guest has counted on")
+
+
+@COUNT.test()
+def a_panic_that_is_not_caught_is_not_told(s):
+    s.cmd("monitor catch panic off")
+    s.cmd("set var panic = 1")
+    s.cont()
+    mark_runs(s, "through the panic")
+    s.interrupt()
+    check_eq(s.int("panic"), 0, "panic, which the guest has told")
+    s.cmd("monitor catch panic on")
+
+
+@COUNT.test(needs="kvm")
+def a_crash_kernel_is_told_apart(s):
+    s.cmd("set var panic = 2")
+    out = s.run_to_stop("continue", sig="SIGTRAP")
+    check(out, "a stop")
+
+
+@COUNT.test()
+def continuing_after_a_reset_starts_the_guest_anew(s):
+    first = s.int("code_sum")
+    for _ in range(3):
+        make(s, "reset", sig="SIGTRAP")
+        check_eq(s.int("reset"), 1, "reset: the former guest is still there")
+        registers_memory_backtrace(s)
+        s.cont()
+        mark_runs(s, "after the reset")
+        s.interrupt()
+        check_eq(s.int("reset"), 0, "reset in the new guest")
+    first = first or s.int("code_sum")
+    check_eq(s.int("code_sum"), first, "sum of the guest's code, by the guest")
+    check_eq(s.int("dr7"), 0x400, "dr7, by the guest")
+
+
+@COUNT.test()
+def a_triple_fault_stops_and_then_is_a_reset(s):
+    make(s, "crash", sig="SIGSEGV")
+    check_eq(s.int("crash"), 1, "crash, read after the fault")
+    check("rip" in s.cmd("monitor info registers"), "monitor shows registers")
+    s.cont()
+    mark_runs(s, "after the triple fault")
+    s.interrupt()
+    check_eq(s.int("crash"), 0, "crash in the new guest")
+
+
+@COUNT.test()
+def a_reset_that_is_not_caught_is_done(s):
+    for event, what in (("reset", "reset"), ("triple-fault", "crash")):
+        s.cmd(f"monitor catch {event} off")
+        s.cmd("set var small = 77")
+        s.cmd(f"set var {what} = 1")
+        s.cont()
+        mark_runs(s, f"through the {event}")
+        s.interrupt()
+        check_eq(s.int(what), 0, what)
+        check("off" in s.cmd(f"monitor catch {event}"), "what is caught is the same after the reset")
+        s.cmd(f"monitor catch {event} on")
+
+
+@COUNT.test()
+def monitor_reset_goes_back_to_the_first_instruction(s):
+    check(s.pc() != s.address("_start"), "the guest is somewhere else")
+    check("first instruction" in s.cmd("monitor reset"), "it says where the guest is")
+    s.cmd("maintenance flush register-cache")
+    check_eq(s.pc(), s.address("_start"), "pc")
+    s.cmd("monitor reset")
+    s.run_to_stop("stepi")  # whatever GDB thought of pc
+    check(s.pc() - s.address("_start") in range(1, 16), "one instruction was done")
+    s.cont()
+    mark_runs(s, "after monitor reset")
+    s.interrupt()
+
+
+@COUNT.test()
+def a_power_off_that_is_caught_can_be_looked_at(s):
+    s.cmd("monitor catch power-off on")
+    make(s, "power_off", sig="SIGTRAP")
+    registers_memory_backtrace(s)
+    stop = s.run_to_stop("continue")
+    check_eq(stop.get("reason"), "exited-normally", "reason of the stop")
+    check_eq(s.guest.wait_exit(), 0, "exit status")
+
+
+@test(needs="kvm")
+def an_internal_error_is_kept_for_a_look_and_then_ends(context):
+    with started(context, flat("count")) as s:
+        make(s, "lost", sig="SIGABRT")
+        registers_memory_backtrace(s)
+        check_eq(s.pc(), 0xd0000000, "pc where nothing is")
+        check("obey" in s.cmd("backtrace 3") or "guest_main" in s.cmd("backtrace 3"), "the backtrace leads back")
+        stop = s.run_to_stop("continue")
+        check_eq(stop.get("reason"), "exited", "reason of the stop")
+        check_eq(s.guest.wait_exit(), 12, "exit status")
+
+
+def crash_alone(s, what):
+    """The guest does it while no client is there."""
+    s.cmd(f"set var {what} = 1")
+    s.detach()
+    s.guest.messages.wait_for(r"kept as it is, waiting for GDB on 127", s.context.scale(20))
+    check(not s.guest.process.ended.is_set(), "gdbvm is still there")
+
+
+@test()
+def a_guest_that_crashes_alone_waits_for_a_debugger(context):
+    with started(context, flat("count")) as s:
+        crash_alone(s, "crash")
+        check("triple fault" in s.guest.messages.text(), "the report names it")
+        for _ in range(2):
+            s.reconnect()
+            check_eq(s.int("crash"), 1, "crash, read after the fault")
+            check("signal=\"SIGSEGV\"" in str(s.cmd("info program")) or "SIGSEGV" in s.cmd("info program"), "GDB knows why")
+            s.detach()
+        s.reconnect()
+        s.cont()  # a reset, to the machine
+        mark_runs(s, "after the crash")
+        s.interrupt()
+        check_eq(s.int("crash"), 0, "crash in the new guest")
+        crash_alone(s, "crash")
+        s.reconnect()
+        s.cmd("kill")
+        check_eq(s.guest.wait_exit(), 0, "exit status")
+
+
+@test(needs="kvm")
+def an_internal_error_alone_is_reported_and_kept(context):
+    with started(context, flat("count")) as s:
+        crash_alone(s, "lost")
+        text = s.guest.messages.text()
+        check("internal error" in text and "cr3" in text and "code:" in text, f"the report has it all: {text!r}")
+        check("xmm" not in text and "st0" not in text, f"the report is short: {text!r}")
+        s.reconnect()
+        check_eq(s.pc(), 0xd0000000, "pc where nothing is")
+        check_eq(s.run_to_stop("continue").get("reason"), "exited", "reason of the stop")
+        check_eq(s.guest.wait_exit(), 12, "exit status")
+
+
+@test()
+def a_guest_that_panics_alone_waits_for_a_debugger(context):
+    with started(context, flat("count")) as s:
+        crash_alone(s, "panic")
+        s.reconnect()
+        check("guest_main" in s.cmd("backtrace"), "the backtrace is whole")
+        s.detach()
+        mark_runs(s, "after the visit")
+
+
+@test()
+def a_signal_ends_a_kept_guest_at_once(context):
+    with started(context, flat("count")) as s:
+        crash_alone(s, "crash")
+        s.guest.signal(signal.SIGTERM)
+        check_eq(s.guest.wait_exit(5), 128 + signal.SIGTERM, "exit status")
+
+
+@test()
+def a_debugger_that_waits_is_told_when_a_signal_ends_gdbvm(context):
+    with started(context, flat("count")) as s:
+        s.cont()
+        s.wait_console(r"\.")
+        s.guest.signal(signal.SIGTERM)
+        stop = s.expect_stop()
+        check_eq((stop.get("reason"), stop.get("signal-name")), ("exited-signalled", "SIGTERM"), "what GDB was told")
+        check_eq(s.guest.wait_exit(5), 128 + signal.SIGTERM, "exit status")
+
+
+CPUS = 4
+SMP = Scene(**flat("smp", "-c", str(CPUS)))
+
+
+@SMP.test()
+def vcpus_that_are_offline_are_shown_and_in_nobodys_way(s):
+    s.cmd("monitor reset")
+    s.cmd("maintenance flush register-cache")
+    names = [t.get("details", "") for t in s.threads()]
+    check("offline" not in names[0] and all("offline" in n for n in names[1:]), f"threads are {names}")
+    check_eq(s.cmd("monitor info vcpus").count("offline"), CPUS - 1, "offline vCPUs")
+    s.stepi()
+    s.cmd("thread 3")
+    s.cmd("set scheduler-locking on")
+    s.go("stepi")  # it has nothing to step, until somebody starts it
+    s.interrupt()
+    s.cmd("set scheduler-locking replay")
+    s.cmd("thread 1")
+    s.stepi()
+    check_eq(s.cmd("monitor info vcpus").count("offline"), CPUS - 1, "offline vCPUs after the steps")
+    s.cont()
+    s.wait_console(r"\+" * CPUS)
+    s.interrupt()
+    check("offline" not in s.cmd("monitor info vcpus"), "all are online")
+
+
+@SMP.test(needs="kvm")
+def each_vcpu_that_comes_online_stops_at_its_first_instruction(s):
+    s.cmd("monitor reset")
+    s.cmd("monitor catch vcpu-on on")
+    seen = set()
+    for _ in range(1, CPUS):
+        stop = s.run_to_stop("continue", sig="SIGTRAP")
+        check_eq(stop["frame"]["addr"], f"{0x9000:#018x}", "where it starts")
+        seen.add(stop["thread-id"])
+        check_eq(s.reg("cs"), 0x900, "cs")
+    check_eq(seen, {str(t) for t in range(2, CPUS + 1)}, "threads that came online")
+    s.cont()
+    mark = s.console.mark()
+    s.expect_no_stop(0.2)
+    s.interrupt()
+    s.cmd("monitor reset")  # the catch stays
+    s.run_to_stop("continue", sig="SIGTRAP")
+    s.cmd("monitor catch vcpu-on off")
+    mark = s.console.mark()
+    s.cont()
+    s.wait_console(r"\+" * 1, 20, mark)
+    s.interrupt()
+
+
+@SMP.test(needs="tcg")
+def a_guest_that_cannot_tell_of_vcpus_says_so(s):
+    check("cannot tell" in s.cmd("monitor catch vcpu-on on"), "it says so")
+
+
+@SMP.test()
+def resets_in_a_row_with_four_vcpus(s):
+    for _ in range(4):
+        mark = s.console.mark()
+        s.cmd("monitor reset")
+        s.cont()
+        s.wait_console(r"\+" * CPUS, 30, mark)
+        s.interrupt()
+        mark = s.console.mark()
+        s.cmd("set var *(int *)&stop = 2")
+        s.run_to_stop("continue", sig="SIGTRAP")
+        check_eq(len(s.threads()), CPUS, "threads")
+        s.cont()
+        s.wait_console(r"\+" * CPUS, 30, mark)
+        s.interrupt()
