@@ -108,6 +108,11 @@ static void kvm_target_filter_set(struct target *t, const struct target_filter *
 	kvm_cpus_filter_set(cpus_of(t), f);
 }
 
+static int kvm_target_pwatch_set(struct target *t, const struct target_pwatch *set, unsigned n)
+{
+	return vm_pwatch_set(vm_of(t), set, n);
+}
+
 static int kvm_target_kill(struct target *t)
 {
 	kvm_cpus_kill(cpus_of(t));
@@ -151,6 +156,7 @@ static const struct target_ops kvm_target_ops = {
 	.destroy = kvm_target_destroy,
 	.breaks_set = kvm_target_breaks_set,
 	.filter_set = kvm_target_filter_set,
+	.pwatch_set = kvm_target_pwatch_set,
 	.kill = kvm_target_kill,
 	.vcpu_online = kvm_target_vcpu_online,
 	.vcpu_on_catch = kvm_target_vcpu_on_catch,

@@ -39,8 +39,10 @@ void engine_destroy(struct engine *e)
 	// A running vCPU may be asking our filter this very moment.
 	if (e->run.running)
 		engine_stop_now(e, &ev);
-	if (!e->run.running && !e->target->gone)
+	if (!e->run.running && !e->target->gone) {
+		pwatch_clear(e);
 		bps_clear(e);
+	}
 	bps_deinit(e);
 	free(e);
 }

@@ -89,6 +89,22 @@ bool engine_bp_supported(struct engine *e, enum engine_bp_kind kind);
 /** engine_bp_count() - breakpoints of all kinds now known. */
 unsigned engine_bp_count(const struct engine *e);
 
+/* ---- watches on guest-physical memory: any length, whatever virtual address is used ---- */
+
+/** engine_pwatch_supported() - can this target watch physical memory? */
+bool engine_pwatch_supported(const struct engine *e);
+
+/**
+ * engine_pwatch_add() - stop with STOP_PWATCH when [@at, @at + @len) changes. Idempotent.
+ * Returns: 0; -EBUSY: running; -EFAULT: not RAM; -EINVAL, -ENOSPC, -ENOTSUP; on failure nothing has changed.
+ */
+int engine_pwatch_add(struct engine *e, gpa at, uint64_t len);
+
+/** engine_pwatch_remove() - the watches that start at *@at; NULL: all. Returns: 0; -ENOENT: none there; -EBUSY. */
+int engine_pwatch_remove(struct engine *e, const gpa *at);
+
+const struct target_pwatch *engine_pwatch_list(const struct engine *e, unsigned *n);
+
 /* ---- running ---- */
 
 /**

@@ -55,10 +55,16 @@ struct engine_run {
 	struct stop_event last;  /* what the client was told last */
 };
 
+struct pwatch_table {
+	struct target_pwatch range[8];
+	unsigned n;
+};
+
 struct engine {
 	struct target *target;
 	struct guard guard;
 	struct bp_table bps;
+	struct pwatch_table pwatch;
 	struct engine_run run;
 	uint32_t catches;          /* bit per stop_why: the client is to see it */
 	struct engine_vcpu vcpu[]; /* target->nvcpus */
@@ -126,6 +132,12 @@ int bps_clear(struct engine *e);
 /** bps_forget() - empty the table of a guest that is gone. */
 void bps_forget(struct engine *e);
 
+/* ---- pwatch.c ---- */
+int pwatch_clear(struct engine *e);
+
+/** pwatch_digest() - fill in the text of a hit. False: nobody watches that place any more. */
+bool pwatch_digest(const struct engine *e, struct stop_event *ev);
+
 /* ---- catch.c ---- */
 void catches_init(struct engine *e);
 
@@ -142,6 +154,7 @@ typedef void monitor_fn(struct monitor_ctx *ctx, const char *args, struct strbuf
 monitor_fn monitor_registers, monitor_vcpus, monitor_mtree; /* monitor_info.c */
 monitor_fn monitor_catch;                                   /* catch.c */
 monitor_fn monitor_pages, monitor_pt, monitor_xp;           /* monitor_mem.c */
+monitor_fn monitor_pwatch;                                  /* pwatch.c */
 
 /**
  * monitor_number() - take the next word of *@args as a number, 0x hex or decimal; *@args moves behind it.

@@ -84,6 +84,7 @@ static const struct monitor_cmd cmds[] = {
 	{ "catch",          "[NAME on|off]", "events that stop the guest",                          monitor_catch },
 	{ "pt",             "ADDR",        "the page-table entries that translate ADDR",            monitor_pt },
 	{ "xp",             "[/FMT] ADDR", "dump physical memory; FMT is COUNT and b, h, w or g",    monitor_xp },
+	{ "pwatch",         "[ADDR LEN | off [ADDR]]", "stop when physical memory changes; list; stop watching", monitor_pwatch },
 	{ "phys",           "[on|off]",    "take addresses as physical",                            monitor_phys },
 	{ "reset",          "",            "put the guest back to its first instruction",           monitor_reset },
 	{ "version",        "",            "the version of this program",                           monitor_version },
@@ -96,7 +97,7 @@ static void monitor_help(struct monitor_ctx *ctx, const char *args, struct strbu
 		char left[64];
 
 		snprintf(left, sizeof(left), "%s %s", cmds[i].name, cmds[i].args);
-		strbuf_addf(out, "%-20s  %s\n", left, cmds[i].help);
+		strbuf_addf(out, "%-30s  %s\n", left, cmds[i].help);
 	}
 }
 

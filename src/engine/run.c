@@ -276,6 +276,8 @@ static bool digest(struct engine *e, int over, struct stop_event *ev)
 		return digest_break(e, over, ev);
 	case STOP_WATCH:
 		return bps_watch_at(e, ev->watch_at);
+	case STOP_PWATCH:
+		return pwatch_digest(e, ev);
 	case STOP_PANIC:
 		return digest_panic(e, over, ev);
 	case STOP_VCPU_ON:
@@ -334,6 +336,7 @@ int engine_next_stop(struct engine *e, struct stop_event *out)
 		armed = bps_settle(e);
 	if (!digest(e, over, &ev) && go_on(e, armed, &ev))
 		return -EAGAIN;
+	pwatch_digest(e, &ev); // an instruction may have done two things at once
 	deliver(e, &ev, out);
 	return 0;
 }
@@ -383,7 +386,9 @@ static int try_detach(struct engine *e)
 	if (e->target->gone)
 		return -ENODEV;
 	catches_reset(e);
-	rc = bps_clear(e);
+	rc = pwatch_clear(e);
+	if (rc == 0)
+		rc = bps_clear(e);
 	return rc < 0 ? rc : run_free(e);
 }
 

@@ -59,6 +59,16 @@ void kvm_cpu_alone_end(struct kvm_cpu *cpu)
 	pthread_mutex_unlock(&c->lock);
 }
 
+bool kvm_cpu_is_alone(struct kvm_cpu *cpu)
+{
+	bool alone;
+
+	pthread_mutex_lock(&cpu->all->lock);
+	alone = cpu->all->alone == cpu;
+	pthread_mutex_unlock(&cpu->all->lock);
+	return alone;
+}
+
 struct target_filter kvm_cpu_filter(struct kvm_cpu *cpu)
 {
 	struct kvm_cpus *c = cpu->all;

@@ -229,6 +229,7 @@ void kvm_cpus_destroy(struct kvm_cpus *c)
 	for (unsigned i = 0; i < c->nthreads; i++)
 		pthread_join(c->cpu[i].thread, NULL);
 	closep(&c->event_fd);
+	kvm_pwatch_deinit(c);
 	for (unsigned i = 0; i < c->ncpus; i++)
 		pthread_cond_destroy(&c->cpu[i].wake);
 	pthread_cond_destroy(&c->gate);
@@ -270,6 +271,7 @@ int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 		stop_locked(c);
 		goto out;
 	}
+	kvm_pwatch_look_locked(c);
 	kvm_clock_thaw_locked(c);
 	for (unsigned i = 0; i < c->ncpus; i++) {
 		struct kvm_cpu *cpu = &c->cpu[i];

@@ -45,6 +45,10 @@ static enum kvm_fate answer_mmio(struct kvm_cpu *cpu)
 	struct kvm_cpus *c = cpu->all;
 	struct kvm_run *run = cpu->run;
 
+	if (run->mmio.is_write && kvm_pwatch_write(cpu, GPA(run->mmio.phys_addr), run->mmio.data, run->mmio.len)) {
+		cpu->emulated_write = true;
+		return KVM_FATE_RUN;
+	}
 	return c->ops->mmio(c->ops_arg, cpu->id, GPA(run->mmio.phys_addr), run->mmio.is_write, run->mmio.len,
 			    run->mmio.data);
 }
@@ -78,6 +82,16 @@ static enum kvm_next finish(struct kvm_cpu *cpu, enum kvm_fate *fate, struct sto
 	return next;
 }
 
+/* Did what was just answered write to watched memory: a device, or KVM's emulator? */
+static bool wrote_watched(struct kvm_cpu *cpu, struct target_pwatch_hit *hit)
+{
+	if (!cpu->all->npwatches || cpu->lifted || !kvm_pwatch_check(cpu, hit))
+		return false;
+	hit->device = !cpu->emulated_write;
+	hit->from = kvm_cpu_pc(cpu);
+	return true;
+}
+
 /* The stop that a fate makes. */
 static const struct {
 	enum stop_why why;
@@ -98,11 +112,16 @@ static enum kvm_next fate_event(struct kvm_cpu *cpu, enum kvm_fate fate, struct 
 
 static enum kvm_next on_access(struct kvm_cpu *cpu, enum kvm_fate fate, struct stop_event *ev)
 {
+	struct target_pwatch_hit hit;
+	bool found = wrote_watched(cpu, &hit);
 	enum kvm_next next;
 
-	if (fate == KVM_FATE_RUN && !cpu->debug.step)
+	if (fate == KVM_FATE_RUN && !cpu->debug.step && !found)
 		return KVM_NEXT_ENTER;
 	next = finish(cpu, &fate, ev);
+	found = found || wrote_watched(cpu, &hit);
+	if (found && fate == KVM_FATE_RUN)
+		return kvm_pwatch_event(cpu, next, &hit, ev);
 	if (fate == KVM_FATE_RUN || (next == KVM_NEXT_EVENT && ev->why == STOP_INTERNAL_ERROR))
 		return next;
 	return fate_event(cpu, fate, ev);
@@ -110,11 +129,13 @@ static enum kvm_next on_access(struct kvm_cpu *cpu, enum kvm_fate fate, struct s
 
 static enum kvm_next on_io(struct kvm_cpu *cpu, struct stop_event *ev)
 {
+	cpu->emulated_write = false;
 	return on_access(cpu, answer_io(cpu), ev);
 }
 
 static enum kvm_next on_mmio(struct kvm_cpu *cpu, struct stop_event *ev)
 {
+	cpu->emulated_write = false;
 	return on_access(cpu, answer_mmio(cpu), ev);
 }
 

@@ -58,10 +58,17 @@ struct kvm_cpu {
 
 	/* the vCPU's own thread only */
 	struct kvm_debug debug;
+	bool lifted;            /* watched pages are writable, for this one alone */
+	bool emulated_write;    /* the access being answered is a write to RAM by KVM's emulator */
 	bool halted;            /* did HLT with no in-kernel irqchip: nothing but the debugger wakes it */
 	gva skip_at;            /* KVM_NEXT_SKIP: of the breakpoint instruction */
 	struct kvm_regs passed; /* entered with the resume flag, to pass an exec breakpoint at this rip */
 	bool waits_for_start;   /* a stop is armed for its start-up interrupt */
+};
+
+struct kvm_pwatch {
+	struct target_pwatch range;
+	uint8_t *seen; /* its bytes when last looked at */
 };
 
 struct kvm_cpus {
@@ -74,6 +81,8 @@ struct kvm_cpus {
 	/* Written only while the guest is stopped, so vCPU threads read them without the lock. */
 	struct arch_hw_state hw;
 	struct hw_break hw_req[ARCH_MAX_HW]; /* the request that slot[].owner points into */
+	struct kvm_pwatch pwatch[8];         /* the contents of `seen` under the lock */
+	unsigned npwatches;
 	bool catch_online;
 
 	pthread_mutex_t lock;
@@ -101,6 +110,7 @@ enum kvm_next {
 	KVM_NEXT_EVENT,   /* the event was filled in */
 	KVM_NEXT_PARK,    /* asked to park */
 	KVM_NEXT_SKIP,    /* to go on past the breakpoint instruction at skip_at */
+	KVM_NEXT_LIFT,    /* the instruction at pc writes to a page of a physical watch: nothing was done */
 };
 
 /* cpus.c */
@@ -121,6 +131,7 @@ void kvm_cpu_wait_stop(struct kvm_cpu *cpu);
  */
 void kvm_cpu_alone_begin(struct kvm_cpu *cpu);
 void kvm_cpu_alone_end(struct kvm_cpu *cpu);
+bool kvm_cpu_is_alone(struct kvm_cpu *cpu);
 
 /** kvm_cpu_hold_locked() - wait while another vCPU is alone. */
 void kvm_cpu_hold_locked(struct kvm_cpu *cpu);
@@ -180,6 +191,22 @@ bool kvm_debug_exec_at(const struct kvm_cpus *c, gva pc);
 
 /** kvm_debug_fresh() - do the registers look as after a reset? (SVM resets a vCPU that triple-faults.) */
 bool kvm_debug_fresh(struct kvm_cpu *cpu);
+
+/* pwatch.c */
+void kvm_pwatch_deinit(struct kvm_cpus *c);
+
+/** kvm_pwatch_look_locked() - from here on changes count. */
+void kvm_pwatch_look_locked(struct kvm_cpus *c);
+
+/** kvm_pwatch_check() - has a watched range changed since the last look? On the vCPU's thread. @hit: without `from`. */
+bool kvm_pwatch_check(struct kvm_cpu *cpu, struct target_pwatch_hit *hit);
+
+/** kvm_pwatch_event() - @hit, made by the instruction that ended with @next: the stop, or part of the one in @ev. */
+enum kvm_next kvm_pwatch_event(struct kvm_cpu *cpu, enum kvm_next next, const struct target_pwatch_hit *hit,
+			       struct stop_event *ev);
+
+/** kvm_pwatch_write() - KVM's emulator met a read-only page: do its write. False: @at is not RAM. */
+bool kvm_pwatch_write(struct kvm_cpu *cpu, gpa at, const void *data, size_t n);
 
 /* x86_online.c: the stop of a vCPU that comes online; on the vCPU's own thread */
 

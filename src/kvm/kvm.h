@@ -69,6 +69,8 @@ struct kvm_exit_ops {
 	enum kvm_fate (*io)(void *arg, unsigned vcpu, uint16_t port, bool write, unsigned size, unsigned count,
 			    void *data);
 	enum kvm_fate (*mmio)(void *arg, unsigned vcpu, gpa at, bool write, unsigned size, void *data);
+	/* optional: make the pages of physical watches writable for the guest, or read-only again; any thread */
+	void (*lift)(void *arg, bool on);
 };
 
 struct kvm_cpus;
@@ -91,6 +93,12 @@ unsigned kvm_cpus_count(const struct kvm_cpus *c);
 void kvm_cpus_kill(struct kvm_cpus *c); /* STOP_EXIT with TARGET_EXIT_OFF follows: at once, or at the next resume */
 void kvm_cpus_filter_set(struct kvm_cpus *c, const struct target_filter *f);
 int kvm_cpus_hw_set(struct kvm_cpus *c, const struct target_break *set, unsigned n);
+
+/**
+ * kvm_cpus_pwatch_set() - as target_pwatch_set(). The VMM must have made the pages read-only for the guest, so that its
+ * writes make KVM_RUN fail with EFAULT; exit_ops.lift undoes that for a moment.
+ */
+int kvm_cpus_pwatch_set(struct kvm_cpus *c, const struct target_pwatch *set, unsigned n);
 bool kvm_cpus_online(struct kvm_cpus *c, unsigned vcpu);
 int kvm_cpus_online_catch(struct kvm_cpus *c, bool on);
 

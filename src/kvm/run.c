@@ -91,6 +91,8 @@ static enum kvm_next enter(struct kvm_cpu *cpu, struct stop_event *ev)
 	rc = kvm_cpu_ioctl(cpu, KVM_RUN, NULL);
 	if (rc == -EINTR || rc == -EAGAIN) // EAGAIN: the vCPU got its start-up interrupt
 		return kvm_cpu_kicked(cpu) ? KVM_NEXT_PARK : KVM_NEXT_ENTER;
+	if (rc == -EFAULT && cpu->all->npwatches && !cpu->lifted)
+		return KVM_NEXT_LIFT;
 	return rc < 0 ? kvm_exit_error(cpu, rc, ev) : kvm_exit_handle(cpu, ev);
 }
 
@@ -108,6 +110,30 @@ static enum kvm_next step_alone(struct kvm_cpu *cpu, struct stop_event *ev)
 	return next;
 }
 
+/* The instruction at pc writes to a page that is watched. A stop that is wanted meanwhile waits until it is done. */
+static enum kvm_next write_watched(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	const gva from = kvm_cpu_pc(cpu);
+	struct target_pwatch_hit hit;
+	const bool alone = kvm_cpu_is_alone(cpu);
+	struct kvm_cpus *c = cpu->all;
+	enum kvm_next next;
+	bool found;
+
+	if (!alone)
+		kvm_cpu_alone_begin(cpu);
+	c->ops->lift(c->ops_arg, true);
+	cpu->lifted = true;
+	next = step_alone(cpu, ev);
+	cpu->lifted = false;
+	c->ops->lift(c->ops_arg, false);
+	found = kvm_pwatch_check(cpu, &hit);
+	hit.from = from;
+	if (!alone)
+		kvm_cpu_alone_end(cpu);
+	return found ? kvm_pwatch_event(cpu, next, &hit, ev) : next;
+}
+
 /* Past the breakpoint instruction at skip_at: the instruction that it hides is executed while nobody else can miss it.
  */
 static enum kvm_next skip_breakpoint(struct kvm_cpu *cpu, struct stop_event *ev)
@@ -121,6 +147,8 @@ static enum kvm_next skip_breakpoint(struct kvm_cpu *cpu, struct stop_event *ev)
 	rc = f.patch(f.arg, cpu->id, at, false);
 	if (rc == 0) {
 		next = step_alone(cpu, ev);
+		if (next == KVM_NEXT_LIFT)
+			next = write_watched(cpu, ev);
 		rc = f.patch(f.arg, cpu->id, at, true);
 		if (rc < 0)
 			log_warn("the breakpoint at %#" PRIx64 " is lost: %s", at.raw, strerror(-rc));
@@ -154,11 +182,12 @@ bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev)
 			return false;
 		}
 		next = enter(cpu, ev);
-		while (next == KVM_NEXT_SKIP)
-			next = skip_breakpoint(cpu, ev);
+		while (next == KVM_NEXT_SKIP || next == KVM_NEXT_LIFT)
+			next = next == KVM_NEXT_SKIP ? skip_breakpoint(cpu, ev) : write_watched(cpu, ev);
 		switch (next) {
 		case KVM_NEXT_ENTER:
 		case KVM_NEXT_SKIP:
+		case KVM_NEXT_LIFT:
 			break;
 		case KVM_NEXT_PARK:
 			return false;

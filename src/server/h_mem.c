@@ -31,8 +31,8 @@ int h_mem_read(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 }
 
 /*
- * Binary read, with a 'b' before the data for clients that use it because we announce binary-upload+. An LLDB older than
- * that feature probes with x0,0: OK tells it that there is such a packet, and it takes the data as it is.
+ * Binary read, with a 'b' before the data for clients that use it because we announce binary-upload+. An LLDB older
+ * than that feature probes with x0,0: OK tells it that there is such a packet, and it takes the data as it is.
  */
 int h_mem_read_binary(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {

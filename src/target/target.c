@@ -173,6 +173,20 @@ int target_code_written(struct target *t, gpa at, size_t len)
 	return t->ops->code_written ? t->ops->code_written(t, at, len) : 0;
 }
 
+int target_pwatch_set(struct target *t, const struct target_pwatch *set, unsigned n)
+{
+	int rc = need_stopped(t);
+
+	if (rc < 0)
+		return rc;
+	if (!t->ops->pwatch_set)
+		return n ? -ENOTSUP : 0;
+	for (unsigned i = 0; i < n; i++)
+		if (!set[i].len || set[i].at.raw + (set[i].len - 1) < set[i].at.raw)
+			return -EINVAL;
+	return t->ops->pwatch_set(t, set, n);
+}
+
 int target_kill(struct target *t)
 {
 	if (t->gone)
@@ -238,6 +252,7 @@ const char *stop_why_text(enum stop_why why)
 		[STOP_SWBREAK] = "breakpoint",
 		[STOP_HWBREAK] = "hardware breakpoint",
 		[STOP_WATCH] = "watchpoint",
+		[STOP_PWATCH] = "physical watch",
 		[STOP_PANIC] = "guest panic",
 		[STOP_VCPU_ON] = "vCPU online",
 		[STOP_POWER_OFF] = "power-off",

@@ -40,6 +40,7 @@ enum stop_why {
 	STOP_SWBREAK,   /* breakpoint instruction; pc is its own address */
 	STOP_HWBREAK,
 	STOP_WATCH,          /* watch_kind, watch_at */
+	STOP_PWATCH,         /* watched physical memory has changed: pwatch */
 	STOP_PANIC,          /* the guest's kernel says that it panicked; text says which way. The guest can go on */
 	STOP_VCPU_ON,        /* a vCPU got its start-up interrupt and is at its first instruction */
 	STOP_POWER_OFF,      /* the guest switched itself off; readable until the next resume, which gives STOP_EXIT */
@@ -51,14 +52,30 @@ enum stop_why {
 	STOP_NWHY,
 };
 
+/* A range of guest-physical RAM whose changes stop the guest. */
+struct target_pwatch {
+	gpa at;
+	uint64_t len;
+};
+
+/* A change that was seen in one: the naturally aligned word, or what the range has of it, in which it begins. */
+struct target_pwatch_hit {
+	gpa at;
+	unsigned size; /* 1..8; 0: none */
+	uint64_t old, new;
+	gva from;    /* the instruction */
+	bool device; /* a device of the VMM has written, on behalf of the vCPU */
+};
+
 struct stop_event {
 	unsigned vcpu;
 	enum stop_why why;
 	gva pc; /* linear */
 	enum hw_kind watch_kind;
-	gva watch_at;   /* start of the watchpoint asked for */
-	int code;       /* STOP_EXIT: exit status, 0..255 */
-	char text[160]; /* a sentence for the person, "" if there is nothing to add */
+	gva watch_at;                    /* start of the watchpoint asked for */
+	struct target_pwatch_hit pwatch; /* STOP_PWATCH; or along with another reason of the same instruction */
+	int code;                        /* STOP_EXIT: exit status, 0..255 */
+	char text[160];                  /* a sentence for the person, "" if there is nothing to add */
 };
 
 /* A breakpoint that the backend itself places (a debug register, or another debugger's breakpoint). */
@@ -131,6 +148,7 @@ struct target_ops {
 	int (*breaks_set)(struct target *t, const struct target_break *set, unsigned n);
 	void (*filter_set)(struct target *t, const struct target_filter *f); /* @f is not NULL; whys may be 0 */
 	int (*code_written)(struct target *t, gpa at, size_t len);
+	int (*pwatch_set)(struct target *t, const struct target_pwatch *set, unsigned n);
 	int (*kill)(struct target *t);
 	bool (*vcpu_online)(struct target *t, unsigned vcpu);
 	int (*vcpu_on_catch)(struct target *t, bool on);
@@ -212,6 +230,13 @@ void target_filter_set(struct target *t, const struct target_filter *f);
 /** target_code_written() - instructions were changed by the debugger: make them visible to fetch. 0 if not needed. */
 int target_code_written(struct target *t, gpa at, size_t len);
 
+/**
+ * target_pwatch_set() - these are all the ranges to be watched from the next resume on. Idempotent. A write that
+ * changes nothing is none; writes of the debugger's own do not count.
+ * Returns: 0; -EFAULT: not RAM; -EINVAL: empty or wraps; -ENOSPC; -ENOTSUP; on failure the former set stays.
+ */
+int target_pwatch_set(struct target *t, const struct target_pwatch *set, unsigned n);
+
 /** target_kill() - end the guest. STOP_EXIT follows at once or at the next resume. -ENOTSUP. */
 int target_kill(struct target *t);
 
@@ -277,6 +302,7 @@ void *target_fake_ram(struct target *t);
 void target_fake_push_stop(struct target *t, const struct stop_event *ev);
 const struct resume_plan *target_fake_last_plan(struct target *t); /* NULL before the first resume */
 const struct target_break *target_fake_breaks(struct target *t, unsigned *n);
+const struct target_pwatch *target_fake_pwatches(struct target *t, unsigned *n);
 /* The k-th call of any op from now (1 = next) fails with @err once; 0: none fails. destroy and event_fd never do. */
 void target_fake_fail_at(struct target *t, unsigned k, int err);
 bool target_fake_failed(struct target *t); /* did that failure happen? */

@@ -13,6 +13,7 @@
 
 #define FAKE_MAX_STOPS 32
 #define FAKE_MAX_BREAKS 64
+#define FAKE_MAX_PWATCHES 8
 #define FAKE_HALT 0xf4
 
 struct fake_vcpu {
@@ -30,6 +31,8 @@ struct fake {
 	struct target_filter filter;
 	struct target_break breaks[FAKE_MAX_BREAKS];
 	unsigned nbreaks;
+	struct target_pwatch pwatches[FAKE_MAX_PWATCHES];
+	unsigned npwatches;
 	struct stop_event pushed[FAKE_MAX_STOPS];
 	unsigned npushed;
 	struct resume_plan plan; /* the last one */
@@ -383,6 +386,24 @@ static int fake_code_written(struct target *t, gpa at, size_t len)
 	return fake_fail(fake_of(t));
 }
 
+static int fake_pwatch_set(struct target *t, const struct target_pwatch *set, unsigned n)
+{
+	struct fake *f = fake_of(t);
+	int rc = fake_fail(f);
+	size_t left;
+
+	if (rc == 0 && n > FAKE_MAX_PWATCHES)
+		rc = -ENOSPC;
+	for (unsigned i = 0; rc == 0 && i < n; i++)
+		if (!fake_hva(f, set[i].at, &left) || left < set[i].len)
+			rc = -EFAULT;
+	if (rc < 0)
+		return rc;
+	memcpy(f->pwatches, set, n * sizeof(*set));
+	f->npwatches = n;
+	return 0;
+}
+
 static int fake_kill(struct target *t)
 {
 	struct fake *f = fake_of(t);
@@ -438,6 +459,7 @@ static const struct target_ops fake_ops = {
 	.breaks_set = fake_breaks_set,
 	.filter_set = fake_filter_set,
 	.code_written = fake_code_written,
+	.pwatch_set = fake_pwatch_set,
 	.kill = fake_kill,
 	.vcpu_on_catch = fake_vcpu_on_catch,
 	.describe = fake_describe,
@@ -532,6 +554,14 @@ const struct target_break *target_fake_breaks(struct target *t, unsigned *n)
 
 	*n = f->nbreaks;
 	return f->breaks;
+}
+
+const struct target_pwatch *target_fake_pwatches(struct target *t, unsigned *n)
+{
+	struct fake *f = fake_of(t);
+
+	*n = f->npwatches;
+	return f->pwatches;
 }
 
 void target_fake_fail_at(struct target *t, unsigned k, int err)

@@ -116,21 +116,46 @@ int machine_open(struct machine *m, struct errtext *why)
 	return chips_create(m->vm_fd, why);
 }
 
-int machine_mem_set(struct machine *m, const struct mem *mem, struct errtext *why)
+static int slot_tell(struct machine *m, unsigned number, const struct kvm_slot *s, uint64_t size)
 {
-	for (unsigned i = 0; i < mem->nslots; i++) {
-		const struct kvm_slot *s = &mem->slot[i];
-		struct kvm_userspace_memory_region r = {
-			.slot = i,
-			.flags = s->rom ? KVM_MEM_READONLY : 0,
-			.guest_phys_addr = s->start.raw,
-			.memory_size = s->size,
-			.userspace_addr = (uintptr_t)s->hva,
-		};
+	struct kvm_userspace_memory_region r = {
+		.slot = number,
+		.flags = s->rom ? KVM_MEM_READONLY : 0,
+		.guest_phys_addr = s->start.raw,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)s->hva,
+	};
 
-		if (ioctl(m->vm_fd, KVM_SET_USER_MEMORY_REGION, &r) < 0)
-			return errtext_set(why, -errno, "KVM refuses %" PRIu64 " KiB of memory at %#" PRIx64 ": %s",
-					   s->size >> 10, s->start.raw, strerror(errno));
+	return ioctl(m->vm_fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? -errno : 0;
+}
+
+static bool is_same_slot(const struct kvm_slot *a, const struct kvm_slot *b)
+{
+	return a->start.raw == b->start.raw && a->size == b->size && a->hva == b->hva && a->rom == b->rom;
+}
+
+int machine_slots_set(struct machine *m, const struct kvm_slot *slots, unsigned n, struct errtext *why)
+{
+	static const struct kvm_slot none;
+
+	// KVM changes neither address nor size of a slot: what differs goes first, and makes room for the new
+	for (unsigned i = 0; i < ARRAY_LEN(m->slot); i++) {
+		if (!m->slot[i].size || is_same_slot(&m->slot[i], i < n ? &slots[i] : &none))
+			continue;
+		int rc = slot_tell(m, i, &m->slot[i], 0);
+		if (rc < 0)
+			return errtext_set(why, rc, "KVM does not give back the memory at %#" PRIx64 ": %s",
+					   m->slot[i].start.raw, strerror(-rc));
+		m->slot[i].size = 0;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (is_same_slot(&m->slot[i], &slots[i]))
+			continue;
+		int rc = slot_tell(m, i, &slots[i], slots[i].size);
+		if (rc < 0)
+			return errtext_set(why, rc, "KVM refuses %" PRIu64 " KiB of memory at %#" PRIx64 ": %s",
+					   slots[i].size >> 10, slots[i].start.raw, strerror(-rc));
+		m->slot[i] = slots[i];
 	}
 	return 0;
 }

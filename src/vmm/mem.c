@@ -60,7 +60,7 @@ static bool slots_overlap(const struct kvm_slot *a, const struct kvm_slot *b)
 	return a->start.raw < b->start.raw + b->size && b->start.raw < a->start.raw + a->size;
 }
 
-static struct kvm_slot slot_part(const struct kvm_slot *s, uint64_t start, uint64_t end)
+struct kvm_slot mem_slot_part(const struct kvm_slot *s, uint64_t start, uint64_t end)
 {
 	struct kvm_slot part = *s;
 
@@ -84,9 +84,9 @@ static int slots_overlay(const struct mem *m, const struct kvm_slot *rom, struct
 			all[n++] = *s;
 			continue;
 		}
-		all[n] = slot_part(s, s->start.raw, rom->start.raw);
+		all[n] = mem_slot_part(s, s->start.raw, rom->start.raw);
 		n += all[n].size > 0;
-		all[n] = slot_part(s, MIN(end, rom->start.raw + rom->size), end);
+		all[n] = mem_slot_part(s, MIN(end, rom->start.raw + rom->size), end);
 		n += all[n].size > 0;
 	}
 	all[n++] = *rom;
@@ -104,8 +104,8 @@ static void hidden_unmap(const struct mem *m, const struct kvm_slot *rom)
 
 		if (slots_overlap(s, rom)) {
 			const struct kvm_slot hidden =
-				slot_part(s, MAX(s->start.raw, rom->start.raw),
-					  MIN(s->start.raw + s->size, rom->start.raw + rom->size));
+				mem_slot_part(s, MAX(s->start.raw, rom->start.raw),
+					      MIN(s->start.raw + s->size, rom->start.raw + rom->size));
 			munmap(hidden.hva, hidden.size);
 		}
 	}

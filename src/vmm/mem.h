@@ -34,6 +34,9 @@ void mem_deinit(struct mem *m);
 /** mem_ptr() - host address of [@at, @at + @len) if one RAM slot has all of it; else NULL. */
 void *mem_ptr(struct mem *m, gpa at, size_t len);
 
+/** mem_slot_part() - the part of @s from @start to @end, of size 0 if @end is not above @start. */
+struct kvm_slot mem_slot_part(const struct kvm_slot *s, uint64_t start, uint64_t end);
+
 /** mem_slot_ptr() - likewise for RAM or ROM; *len in: wanted, out: what is contiguous from @at. NULL: nothing there. */
 void *mem_slot_ptr(struct mem *m, gpa at, size_t *len);
 

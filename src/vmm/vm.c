@@ -12,12 +12,16 @@
 #include "vmm/irq.h"
 #include "vmm/machine.h"
 
+#define LOG_ROOM LOG_VMM
+#include "util/log.h"
+
 enum { MAX_REGIONS = MEM_MAX_SLOTS + BOARD_MAX_MMIO, VCPU_DEBUGGER = 0 };
 #define MIB (UINT64_C(1) << 20)
 
 struct vm {
 	struct machine hv;
 	struct mem mem;
+	struct protect protect;
 	struct bus bus;
 	struct kvm_irq_lines irq;
 	struct guest_clock clock;
@@ -51,7 +55,14 @@ static enum kvm_fate exit_mmio(void *arg, unsigned vcpu, gpa at, bool write, uns
 	return bus_access(&m->bus, vcpu, BUS_MMIO, at.raw, write, data, size);
 }
 
-static const struct kvm_exit_ops exit_ops = { .io = exit_io, .mmio = exit_mmio };
+static void exit_lift(void *arg, bool on)
+{
+	struct vm *m = arg;
+
+	protect_lift(&m->protect, on);
+}
+
+static const struct kvm_exit_ops exit_ops = { .io = exit_io, .mmio = exit_mmio, .lift = exit_lift };
 
 /* kvmclock, which src/kvm sets back after every stop. */
 static uint64_t clock_now_ns(struct guest_clock *c)
@@ -137,7 +148,7 @@ static int kvm_open(struct vm *m, struct errtext *why)
 
 static int kvm_fill(struct vm *m, const struct vm_cfg *cfg, const struct arch_regs *first, struct errtext *why)
 {
-	int rc = machine_mem_set(&m->hv, &m->mem, why);
+	int rc = machine_slots_set(&m->hv, m->mem.slot, m->mem.nslots, why);
 
 	if (rc == 0)
 		rc = machine_cpus_add(&m->hv, cfg->cpus, cfg->kernel != NULL, why);
@@ -186,6 +197,7 @@ void vm_close(struct vm *m)
 	kvm_port_destroy(m->port);
 	board_x86_destroy(m->board);
 	machine_close(&m->hv);
+	protect_deinit(&m->protect);
 	mem_deinit(&m->mem);
 	bus_deinit(&m->bus);
 	free(m);
@@ -254,6 +266,21 @@ int vm_mem_write(struct vm *m, gpa at, const void *buf, size_t len, size_t *done
 			break;
 	}
 	return *done > 0 || len == 0 ? 0 : -EFAULT;
+}
+
+int vm_pwatch_set(struct vm *m, const struct target_pwatch *set, unsigned n)
+{
+	struct kvm_slot slots[PROTECT_MAX_SLOTS];
+	int rc = protect_set(&m->protect, &m->mem, set, n);
+	struct errtext why;
+
+	if (rc == -EFAULT || rc == -ENOSPC)
+		return rc;
+	// Also when nothing is protected any more: KVM must not keep views that are gone
+	int told = machine_slots_set(&m->hv, slots, protect_slots(&m->protect, &m->mem, slots), &why);
+	if (told < 0)
+		log_err("%s", why.text);
+	return kvm_cpus_pwatch_set(m->cpus, set, rc == 0 ? n : 0) ?: rc ?: told;
 }
 
 size_t vm_console_in(struct vm *m, const void *p, size_t n)

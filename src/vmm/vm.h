@@ -53,6 +53,9 @@ const struct target_region *vm_mem_map(struct vm *m, unsigned *n);
 int vm_mem_read(struct vm *m, gpa at, void *buf, size_t len, size_t *done);
 int vm_mem_write(struct vm *m, gpa at, const void *buf, size_t len, size_t *done);
 
+/** vm_pwatch_set() - as target_pwatch_set(). Server thread, guest stopped. */
+int vm_pwatch_set(struct vm *m, const struct target_pwatch *set, unsigned n);
+
 /** vm_console_in() - bytes typed at the console, for the guest's serial port. Any thread. Returns bytes taken;
  *  fewer than @n: console_room is called once when the guest has read those. */
 size_t vm_console_in(struct vm *m, const void *p, size_t n);

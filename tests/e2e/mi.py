@@ -73,6 +73,7 @@ class Mi:
                                         start_new_session=True, text=True, errors="replace", bufsize=1)
         self.records = queue.Queue()  # (token, kind, class, results); kinds ~ @ & carry text
         self.stops = []
+        self.told = ""  # text of the server, also that which came while the guest ran
         self.token = 0
         self.running = False
         threading.Thread(target=self._read, daemon=True).start()
@@ -97,7 +98,9 @@ class Mi:
             self.records.put(None)
             raise GdbDied(f"GDB ended (status {self.process.wait(5)})")
         if line[:1] in "~&@" and line[1:2] == '"':
-            return ("", line[0], "", parse_string(line, 1)[0])
+            text = parse_string(line, 1)[0]
+            self.told += text if line[0] == "@" else ""
+            return ("", line[0], "", text)
         match = RECORD.fullmatch(line)
         if not match:
             return ("", "", "", line)

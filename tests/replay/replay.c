@@ -16,7 +16,8 @@
  *	@ vcpus N | ramsize HEX | rom AT SIZE | without hw|step|range|vcpu-on | native-sw | acks | restartable   (these
  *first)
  *	@ ram AT HEXBYTES | reg VCPU NAME VALUE | run | fail K ERRNO
- *	@ stop WHY [vcpu=N] [pc=HEX] [at=HEX] [kind=write|read|access] [code=N] [text=...]   (ends the next resume)
+ *	@ stop WHY [vcpu=N] [pc=HEX] [at=HEX] [size=N] [kind=write|read|access] [code=N] [text=...]   (ends the next
+ *resume)
  *	@ events off|on      hold back what the guest reports, let it through
  *	@ hangup | connect   the client's connection breaks; a new one comes
  *	@ state NAME | running | stopped | breakpoints N | plan ACTION...                    (checks)
@@ -64,7 +65,7 @@ static const struct name_value errno_names[] = {
 };
 static const struct name_value why_names[] = {
 	{ "interrupt", STOP_INTERRUPT }, { "step", STOP_STEP }, { "swbreak", STOP_SWBREAK }, { "hwbreak", STOP_HWBREAK },
-	{ "watch", STOP_WATCH }, { "panic", STOP_PANIC }, { "vcpu-on", STOP_VCPU_ON }, { "reset", STOP_RESET }, { "triple-fault", STOP_TRIPLE_FAULT },
+	{ "watch", STOP_WATCH }, { "pwatch", STOP_PWATCH }, { "panic", STOP_PANIC }, { "vcpu-on", STOP_VCPU_ON }, { "reset", STOP_RESET }, { "triple-fault", STOP_TRIPLE_FAULT },
 	{ "internal-error", STOP_INTERNAL_ERROR }, { "power-off", STOP_POWER_OFF }, { "exit", STOP_EXIT }, { NULL, 0 },
 };
 static const struct name_value kind_names[] = {
@@ -375,7 +376,9 @@ static void stop_field(struct world *w, char *field, struct stop_event *ev)
 	else if (strcmp(field, "pc") == 0)
 		ev->pc.raw = hex_of(w, value);
 	else if (strcmp(field, "at") == 0)
-		ev->watch_at.raw = hex_of(w, value);
+		ev->watch_at.raw = ev->pwatch.at.raw = hex_of(w, value);
+	else if (strcmp(field, "size") == 0)
+		ev->pwatch.size = (unsigned)hex_of(w, value);
 	else if (strcmp(field, "kind") == 0)
 		ev->watch_kind = (enum hw_kind)value_of(w, kind_names, value);
 	else if (strcmp(field, "code") == 0)

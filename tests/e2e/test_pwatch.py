@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Watches on guest-physical memory: whoever writes there, by whatever virtual address, is named."""
+import re
+
+from guests import UP, flat, linux
+from session import check, check_eq, started
+from suite import Scene, test
+
+COUNT = Scene(**flat("count"), needs="kvm")
+HIT = r"pwatch: vCPU (\d+) wrote (\d+) bytes? at (0x[0-9a-f]+): (0x[0-9a-f]+) -> (0x[0-9a-f]+), from (0x[0-9a-f]+)"
+
+
+def watch(s, at, length):
+    """The only watch from now on."""
+    s.cmd("monitor pwatch off")
+    return s.cmd(f"monitor pwatch {at:#x} {length:#x}")
+
+
+def next_hit(s, go="continue"):
+    """Run to the next stop; vCPU, size, address, old, new value and pc that the line of text names."""
+    mark = len(s.mi.told)
+    s.run_to_stop(go, sig="SIGTRAP")
+    text = s.mi.told[mark:]
+    match = re.search(HIT, text)
+    check(match, f"the stop names the writer: {text!r}")
+    return [int(v, 0) for v in match.groups()]
+
+
+@COUNT.test()
+def a_watched_counter_stops_the_guest_and_names_the_instruction(s):
+    at = s.address("counter")
+    check("watching" in watch(s, at, 8), "the list shows it")
+    old = s.int("counter")
+    for i in range(5):
+        vcpu, size, where, before, after, pc = next_hit(s)
+        check_eq((vcpu, size, where, before, after), (0, 8, at, old + i, old + i + 1), "vCPU, size, address, values")
+        check(s.address("bump") <= pc < s.address("bump") + 32, f"{pc:#x} is in bump")
+        check(s.pc() > pc, "the instruction is done")
+        check_eq(s.int("counter"), old + i + 1, "the counter")
+    check("no physical" in s.cmd("monitor pwatch off"), "nothing is watched any more")
+    s.cont()
+    s.expect_no_stop(0.3)
+    s.interrupt()
+    check(s.int("counter") > old + 1000, "and the guest counts at its own pace")
+
+
+@COUNT.test()
+def a_write_elsewhere_in_the_page_goes_on_silently(s):
+    at = s.address("counter") & ~0xFFF
+    used = [s.address(name) for name in ("counter", "small", "area", "shape")]
+    free = next(at + 64 * i for i in range(64) if not any(at + 64 * i - 64 < u < at + 64 * i + 64 for u in used))
+    watch(s, free, 8)
+    before = s.int("counter")
+    s.cont()
+    s.expect_no_stop(0.3)
+    s.interrupt()
+    check(s.int("counter") > before, "the guest counts in the page")
+
+
+@COUNT.test()
+def the_debugger_writes_and_breaks_in_a_watched_page(s):
+    at = s.address("counter")
+    watch(s, at, 8)
+    s.cmd("set var counter = 0x1000")
+    check_eq(s.int("counter"), 0x1000, "what the debugger wrote")
+    check_eq(next_hit(s)[3:5], [0x1000, 0x1001], "values: the debugger's own write is no hit")
+
+
+@COUNT.test(needs="int3")
+def breakpoints_in_a_watched_page_are_hit(s):
+    watch(s, s.address('multiply'), 16)
+    bp = s.brk("multiply")
+    for _ in range(3):
+        s.cont()
+        s.expect_stop(bp=bp, func="multiply")
+
+
+@COUNT.test()
+def steps_and_watches_go_together(s):
+    watch(s, s.address('counter'), 1)
+    next_hit(s)
+    before = s.pc()
+    for _ in range(10):
+        s.stepi()
+    check(s.pc() != before, "it steps on")
+
+
+@COUNT.test()
+def wrong_words_are_answered_with_what_is_expected(s):
+    check("not all of this is RAM" in s.cmd("monitor pwatch 0xfee00000 4"), "a device is no RAM")
+    check("length above 0" in s.cmd("monitor pwatch 0x1000 0"), "no length")
+    check("is not a length" in s.cmd("monitor pwatch 0x1000 four"), "a word")
+    check("missing a length" in s.cmd("monitor pwatch 0x1000"), "no length at all")
+    check("0x5000 is not watched" in s.cmd("monitor pwatch off 0x5000"), "nobody watches that")
+
+
+@COUNT.test()
+def a_watch_on_page_tables_in_use_does_no_harm(s):
+    """The processor writes its accessed bits there itself."""
+    watch(s, 0x1000, 0x6000)
+    before = s.int("counter")
+    for _ in range(3):
+        s.go("continue")
+        try:
+            s.expect_stop(timeout=s.context.scale(1))
+        except Exception:
+            s.interrupt()
+    check(s.int("counter") > before, "the guest goes on")
+
+
+@test(needs="kvm")
+def a_client_that_is_lost_takes_its_watches_along(context):
+    with started(context, flat("count")) as s:
+        watch(s, s.address('counter'), 8)
+        next_hit(s)
+        s.cont()
+        s.expect_stop(sig="SIGTRAP")
+        s.gdb.kill_hard()
+        mark = s.console.mark()
+        s.wait_console(r"\.", since=mark)
+        s.reconnect()
+        check("no physical" in s.cmd("monitor pwatch"), "nothing is watched")
+
+
+SMP = Scene(**flat("smp", "-c", "4"), needs="kvm")
+
+
+@SMP.test()
+def four_vcpus_that_write_one_page_are_each_named(s):
+    s.cont()
+    s.wait_console(r"\+.*\+.*\+.*\+", 20)
+    s.interrupt()
+    counts = s.address("counts")
+    for vcpu in (2, 0, 3, 1):
+        watch(s, counts + 8 * vcpu, 8)
+        for _ in range(3):
+            hit = next_hit(s)
+            check_eq((hit[0], hit[2]), (vcpu, counts + 8 * vcpu), "vCPU and address")
+            check_eq(hit[4], hit[3] + 1, "new value")
+        s.cmd("monitor pwatch off")
+
+
+@SMP.test()
+def locked_instructions_on_a_watched_page_lose_nothing(s):
+    """Each count is of one vCPU alone, so it never goes back, and all go on."""
+    counts = s.address("counts")
+    watch(s, counts + 8 * 15, 8)
+    before = [s.word(counts + 8 * i, "g") for i in range(4)]
+    s.cont()
+    s.expect_no_stop(0.3)
+    s.interrupt()
+    after = [s.word(counts + 8 * i, "g") for i in range(4)]
+    check(all(b > a for a, b in zip(before, after)), f"all vCPUs count: {before} {after}")
+
+
+def into_user_space(s):
+    s.cont()
+    s.wait_console(UP, 120)
+    s.interrupt()
+
+
+LINUX = Scene(**linux(cpus=4), prepare=into_user_space, needs="kvm int3 long")
+
+
+def physical(s, symbol):
+    text = s.cmd(f"monitor pt {s.address(symbol):#x}")
+    return int(re.search(r"physical (0x[0-9a-f]+)", text).group(1), 16)
+
+
+@LINUX.test()
+def the_writer_of_jiffies_is_the_kernels_timer(s):
+    at = physical(s, "jiffies_64")
+    watch(s, at, 8)
+    last = s.int("jiffies_64")
+    for _ in range(5):
+        hit = next_hit(s)
+        check_eq((hit[1], hit[2], hit[3]), (8, at, last), "size, address and old value")
+        check(hit[4] > last, f"jiffies go from {last:#x} to {hit[4]:#x}")
+        last = hit[4]
+        writer = s.cmd(f"info symbol {hit[5]:#x}")
+        check("do_timer" in writer or "tick" in writer, f"jiffies are written by {writer}")
+    s.cmd("monitor pwatch off")
+    s.cont()
+    s.expect_no_stop(1)
+    s.interrupt()
+    check(s.int("jiffies_64") > last, "the kernel goes on")

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine_world.h"
+
+static struct stop_event hit_at(uint64_t at)
+{
+	return (struct stop_event){
+		.why = STOP_PWATCH,
+		.vcpu = 1,
+		.pc = GVA(CODE + 4),
+		.pwatch = { .at = GPA(at), .size = 8, .new = 0x2a, .from = GVA(CODE) },
+	};
+}
+
+TEST(the_target_gets_the_whole_list)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+	const struct target_pwatch *set;
+	unsigned n;
+
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x3000), 8), 0);
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x3000), 8), 0);
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x4001), 5000), 0);
+	set = target_fake_pwatches(w.t, &n);
+	CHECK_EQ(n, 2);
+	CHECK_EQ(set[1].at.raw, 0x4001);
+	CHECK_EQ(set[1].len, 5000);
+	CHECK_EQ(engine_pwatch_remove(w.e, &GPA(0x3000)), 0);
+	set = target_fake_pwatches(w.t, &n);
+	CHECK_EQ(n, 1);
+	CHECK_EQ(set[0].at.raw, 0x4001);
+	CHECK_EQ(engine_pwatch_remove(w.e, &GPA(0x3000)), -ENOENT);
+	CHECK_EQ(engine_pwatch_remove(w.e, NULL), 0);
+	target_fake_pwatches(w.t, &n);
+	CHECK_EQ(n, 0);
+	world_close(&w);
+}
+
+TEST(a_refused_range_changes_nothing)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+	unsigned n;
+
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x3000), 8), 0);
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(RAM_SIZE), 8), -EFAULT);
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x4000), 0), -EINVAL);
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(UINT64_MAX), 2), -EINVAL);
+	engine_pwatch_list(w.e, &n);
+	CHECK_EQ(n, 1);
+	for (uint64_t i = 1; i < 8; i++)
+		CHECK_EQ(engine_pwatch_add(w.e, GPA(0x3000 + 8 * i), 8), 0);
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x5000), 8), -ENOSPC);
+	world_close(&w);
+}
+
+TEST(a_hit_names_who_wrote_what)
+{
+	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
+	struct stop_event ev = hit_at(0x3000);
+
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x3004), 4), 0);
+	target_fake_push_stop(w.t, &ev);
+	CHECK_EQ(resume(&w, TARGET_RUN, 0, TARGET_RUN), 0);
+	CHECK(wait_stop(&w, &ev));
+	CHECK_EQ(ev.why, STOP_PWATCH);
+	CHECK_STR(ev.text, "pwatch: vCPU 1 wrote 8 bytes at 0x3000: 0x0 -> 0x2a, from 0x1000");
+	world_close(&w);
+}
+
+TEST(a_hit_on_a_range_that_is_not_watched_any_more_is_no_stop)
+{
+	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
+	struct stop_event ev = hit_at(0x3000);
+
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x3008), 4), 0);
+	target_fake_push_stop(w.t, &ev);
+	CHECK_EQ(resume(&w, TARGET_RUN, 0, TARGET_RUN), 0);
+	CHECK(!wait_stop(&w, &ev));
+	world_close(&w);
+}
+
+TEST(another_reason_of_the_same_instruction_carries_the_hit)
+{
+	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
+	struct stop_event ev = hit_at(0x3000);
+
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x3000), 8), 0);
+	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(0x3000), 8), 0);
+	ev.why = STOP_WATCH;
+	ev.watch_at = GVA(0x3000);
+	target_fake_push_stop(w.t, &ev);
+	CHECK_EQ(resume(&w, TARGET_RUN, 0, TARGET_RUN), 0);
+	CHECK(wait_stop(&w, &ev));
+	CHECK_EQ(ev.why, STOP_WATCH);
+	CHECK(strstr(ev.text, "vCPU 1 wrote 8 bytes") != NULL);
+	world_close(&w);
+}
+
+TEST(detach_ends_all_watches)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+	unsigned n;
+
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x3000), 8), 0);
+	CHECK_EQ(resume(&w, TARGET_RUN, 0, TARGET_RUN), 0);
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x4000), 8), -EBUSY);
+	CHECK_EQ(engine_detach(w.e), 0);
+	target_fake_pwatches(w.t, &n);
+	CHECK_EQ(n, 0);
+	engine_pwatch_list(w.e, &n);
+	CHECK_EQ(n, 0);
+	world_close(&w);
+}
+
+TESTS(T(the_target_gets_the_whole_list), T(a_refused_range_changes_nothing), T(a_hit_names_who_wrote_what),
+      T(a_hit_on_a_range_that_is_not_watched_any_more_is_no_stop),
+      T(another_reason_of_the_same_instruction_carries_the_hit), T(detach_ends_all_watches))
