@@ -145,6 +145,15 @@ struct arch {
 	 * page-table isolation hides the kernel, its addresses are looked up in the kernel's tables of the process.
 	 */
 	int (*walk)(const struct arch_regs *r, mmu_read_fn *rd, void *arg, gva at, struct mmu_xlat *out);
+
+	/*
+	 * The address space that a vCPU is in, by the root of its page tables (x86: CR3 without the bits that are no
+	 * address); needs ARCH_SYS. With Linux's page-table isolation a process has two roots: in_space() is true for
+	 * either of them in either of them.
+	 */
+	uint64_t (*space)(const struct arch_regs *r);
+	bool (*in_space)(const struct arch_regs *r, uint64_t root, mmu_read_fn *rd, void *arg);
+
 	const char *(*mode_text)(const struct arch_regs *r); /* "real mode", "64-bit", ... */
 
 	/**

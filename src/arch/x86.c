@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "mmu/x86.h"
+#include "util/bytes.h"
 #include "util/macros.h"
 
 #define CR4_LA57 BIT64(12)
+#define CR4_PAE BIT64(5)
 
 const uint32_t x86_msr_number[X86_NMSR] = {
 	[X86_MSR_TSC] = 0x10,
@@ -139,6 +141,47 @@ static int walk(const struct arch_regs *regs, mmu_read_fn *rd, void *arg, gva at
 	return 0;
 }
 
+/* Bits 11:0 of CR3 are a tag or cache attributes, bit 63 of what is written there says what to flush. */
+static uint64_t root_of(const struct x86_regs *r, uint64_t cr3)
+{
+	if (r->efer & X86_EFER_LMA)
+		return cr3 & 0x000ffffffffff000;
+	return cr3 & (r->cr4 & CR4_PAE ? 0xffffffe0 : 0xfffff000);
+}
+
+static uint64_t space(const struct arch_regs *regs)
+{
+	return root_of(&regs->x86, regs->x86.cr3);
+}
+
+#define ENTRY_NX BIT64(63)
+
+/* The user half of both tables of a pair is the same, but for the no-execute bit that the kernel's has there. */
+static bool has_same_user_half(uint64_t a, uint64_t b, mmu_read_fn *rd, void *arg)
+{
+	for (uint64_t off = 0; off < 2048; off += 8) {
+		uint8_t ea[8], eb[8];
+
+		if (rd(arg, GPA(a + off), ea, 8) < 0 || rd(arg, GPA(b + off), eb, 8) < 0 ||
+		    (ld_le64(ea) ^ ld_le64(eb)) & ~ENTRY_NX)
+			return false;
+	}
+	return true;
+}
+
+static bool in_space(const struct arch_regs *regs, uint64_t root, mmu_read_fn *rd, void *arg)
+{
+	const struct x86_regs *r = &regs->x86;
+	uint64_t a = root_of(r, r->cr3), b = root_of(r, root);
+	struct mmu_x86_ctx user = { .cr0 = r->cr0, .cr3 = a | PTI_USER_TABLE, .cr4 = r->cr4, .efer = r->efer };
+	struct mmu_x86_ctx kernel = user;
+
+	if (a == b || (a ^ b) != PTI_USER_TABLE || !(r->efer & X86_EFER_LMA))
+		return a == b;
+	kernel.cr3 = a & ~PTI_USER_TABLE;
+	return has_same_user_half(user.cr3, kernel.cr3, rd, arg) && is_pti_pair(&user, &kernel, rd, arg);
+}
+
 /* int3 may have prefixes, which change nothing: Intel SDM, "Instruction Prefixes". */
 static bool is_bp(const uint8_t *code, size_t n)
 {
@@ -173,6 +216,8 @@ const struct arch arch_x86 = {
 	.pc_get = x86_pc_get,
 	.pc_set = x86_pc_set,
 	.walk = walk,
+	.space = space,
+	.in_space = in_space,
 	.mode_text = mode_text,
 	.hw_encode = x86_hw_encode,
 	.hw_decode = x86_hw_decode,

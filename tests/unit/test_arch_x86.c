@@ -195,6 +195,38 @@ TEST(kernel_addresses_under_page_table_isolation_come_from_the_kernels_half)
 	CHECK(!x.mapped);
 }
 
+TEST(either_table_of_a_process_is_its_address_space)
+{
+	const uint64_t idt = 0xfffffe0000000000, user = 0x400000, own = PTI_PAIR, other = PTI_PAIR + 0x1000;
+	static struct pti_world w;
+	struct arch_regs r = regs_in(&long_mode);
+
+	w.used = 2;
+	map_pti(&w, own, idt, 0x7000);
+	map_pti(&w, other, idt, 0x7000);
+	map_pti(&w, own, user, 0x9000);
+	map_pti(&w, other, user, 0x9000);
+	r.x86.cr0 = 0x80000001;
+	r.x86.cr4 = 0x20020;
+	r.x86.cr3 = own | 0x805 | BIT64(63);
+	CHECK_EQ(arch_x86.space(&r), own);
+	CHECK(arch_x86.in_space(&r, own | 3, read_pti, &w));
+	CHECK(!arch_x86.in_space(&r, own + 0x2000, read_pti, &w));
+	CHECK(!arch_x86.in_space(&r, other, read_pti, &w)); // two processes whose tables happen to be side by side
+	memcpy(w.mem + 0x1000, w.mem, 2048);
+	w.mem[7] |= 0x80; // no-execute
+	CHECK(arch_x86.in_space(&r, other, read_pti, &w));
+	r.x86.cr3 = other;
+	CHECK(arch_x86.in_space(&r, own, read_pti, &w));
+	CHECK(arch_x86.in_space(&r, other, read_pti, &w));
+	r = regs_in(&long_mode);
+	r.x86.efer = 0;
+	r.x86.cr3 = 0x5020;
+	CHECK_EQ(arch_x86.space(&r), 0x5000);
+	r.x86.cr4 = 0x20;
+	CHECK_EQ(arch_x86.space(&r), 0x5020);
+}
+
 TEST(breakpoint_instruction_is_known_behind_prefixes)
 {
 	static const struct {
@@ -374,9 +406,9 @@ TESTS(T(mode_and_layout_follow_the_control_registers_and_cs), T(pc_adds_the_segm
       T(pc_set_refuses_what_the_segment_cannot_reach), T(pc_in_64bit_code_ignores_the_base),
       T(pc_in_64bit_code_must_be_canonical), T(walk_uses_the_control_registers_of_the_vcpu),
       T(kernel_addresses_under_page_table_isolation_come_from_the_kernels_half),
-      T(breakpoint_instruction_is_known_behind_prefixes), T(msr_numbers_are_all_filled_in_and_distinct),
-      T(no_request_leaves_only_the_fixed_bit), T(one_slot_holds_each_kind_and_length),
-      T(four_requests_fill_four_slots_and_a_fifth_finds_none), T(an_odd_range_is_split_into_aligned_slots),
-      T(slots_cover_a_range_exactly_or_it_is_refused), T(thirty_two_aligned_bytes_take_all_slots),
-      T(what_the_hardware_lacks_is_refused), T(the_last_bytes_of_the_address_space_can_be_watched),
-      T(a_trap_is_traced_to_the_request_that_owns_the_slot))
+      T(either_table_of_a_process_is_its_address_space), T(breakpoint_instruction_is_known_behind_prefixes),
+      T(msr_numbers_are_all_filled_in_and_distinct), T(no_request_leaves_only_the_fixed_bit),
+      T(one_slot_holds_each_kind_and_length), T(four_requests_fill_four_slots_and_a_fifth_finds_none),
+      T(an_odd_range_is_split_into_aligned_slots), T(slots_cover_a_range_exactly_or_it_is_refused),
+      T(thirty_two_aligned_bytes_take_all_slots), T(what_the_hardware_lacks_is_refused),
+      T(the_last_bytes_of_the_address_space_can_be_watched), T(a_trap_is_traced_to_the_request_that_owns_the_slot))
