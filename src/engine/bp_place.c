@@ -9,8 +9,9 @@
 
 /*
  * Where each breakpoint is. A software breakpoint belongs into memory. It takes a debug register while its page is not
- * mapped, and for good when it is in ROM, whose bytes firmware likes to copy and to sum up. What the client asks a
- * debug register for goes first: software breakpoints that can be in memory make room for it.
+ * mapped. It likes one when it is in ROM, whose bytes firmware copies and sums up, and when it has a condition or
+ * commands: to pass a debug register needs no step with everyone else held. What the client asks a debug register for
+ * goes first: software breakpoints that can be in memory make room for it.
  */
 
 static int region_kind(struct engine *e, gpa at, enum target_mem_kind *ret)
@@ -45,6 +46,11 @@ static int memory_of(struct engine *e, const struct bp *b, gpa *where, enum memo
 	if (kind != TARGET_MMIO)
 		*ret = kind == TARGET_ROM ? MEM_ROM : MEM_RAM;
 	return rc == -EFAULT ? 0 : rc;
+}
+
+static bool likes_register(const struct bp *b, enum memory mem)
+{
+	return mem == MEM_ROM || b->opts;
 }
 
 static int put_in_memory(struct engine *e, struct bp *b, gpa where)
@@ -107,8 +113,10 @@ static int put_software(struct engine *e, struct bp *b)
 
 	if (rc < 0 || mem == MEM_NEVER)
 		return rc < 0 ? rc : -EFAULT;
-	if (native_slot(e) && mem != MEM_RAM)
-		slot = mem == MEM_ROM ? put_in_list(e, b) : put_in_list_first(e, b);
+	if (native_slot(e) && mem == MEM_NOT_YET)
+		slot = put_in_list_first(e, b);
+	else if (native_slot(e) && likes_register(b, mem))
+		slot = put_in_list(e, b);
 	if (slot == 0 || !no_room(slot))
 		return slot;
 	return mem == MEM_NOT_YET ? -EFAULT : put_in_memory(e, b, where);
@@ -138,7 +146,7 @@ static int move_to_memory(struct engine *e, struct bp *b)
 	gpa where;
 	int rc = memory_of(e, b, &where, &mem);
 
-	if (rc == 0 && mem != MEM_RAM)
+	if (rc == 0 && (mem < MEM_RAM || likes_register(b, mem)))
 		return 0;
 	if (rc == 0)
 		rc = put_in_memory(e, b, where);
@@ -147,6 +155,36 @@ static int move_to_memory(struct engine *e, struct bp *b)
 		log_dbg("breakpoint moved into memory at=%#" PRIx64 " gpa=%#" PRIx64, b->at.raw, where.raw);
 	}
 	return rc;
+}
+
+/* It waits on, and the person is told so once. */
+static void tell_waits(struct engine *e, struct bp *b)
+{
+	if (!b->told_waits)
+		text_addf(e,
+			  "gdbvm: the breakpoint at %#" PRIx64 " waits: its page is not mapped, or there is no debug "
+			  "register left for it\n",
+			  b->at.raw);
+	b->told_waits = true;
+}
+
+static int put_those_that_wait(struct engine *e, bool software)
+{
+	int first = 0;
+
+	for (unsigned i = 0; i < e->bps.nbps; i++) {
+		struct bp *b = &e->bps.bp[i];
+		int rc;
+
+		if (b->place != BP_WAITS || is_patched(e, b->kind) != software)
+			continue;
+		rc = bp_put(e, b);
+		if (rc == -EFAULT || no_room(rc))
+			tell_waits(e, b);
+		else
+			first = first ? first : rc;
+	}
+	return first;
 }
 
 int bps_settle(struct engine *e)
@@ -162,13 +200,10 @@ int bps_settle(struct engine *e)
 	}
 	rc = bps_arm(e);
 	first = first ? first : rc;
-	for (unsigned i = 0; rc == 0 && i < t->nbps; i++) {
-		if (t->bp[i].place == BP_WAITS) {
-			rc = bp_put(e, &t->bp[i]);
-			if (rc == -EFAULT || no_room(rc))
-				rc = 0; // it waits on
-			first = first ? first : rc;
-		}
-	}
-	return first;
+	if (rc < 0)
+		return first;
+	rc = put_those_that_wait(e, false);
+	first = first ? first : rc;
+	rc = put_those_that_wait(e, true);
+	return first ? first : rc;
 }

@@ -229,8 +229,8 @@ int site_lift(struct engine *e, struct bp_site *s)
 
 	pthread_mutex_lock(&e->bps.lock);
 	rc = site_take_out(e, s);
-	pthread_mutex_unlock(&e->bps.lock);
 	e->bps.sites_stale = true;
+	pthread_mutex_unlock(&e->bps.lock);
 	return rc;
 }
 
@@ -251,6 +251,7 @@ int sites_sync(struct engine *e)
 		else
 			i++;
 	}
+	t->sites_stale = first < 0;
 	pthread_mutex_unlock(&t->lock);
 	return first;
 }

@@ -24,6 +24,30 @@ static inline bool is_patched(const struct engine *e, enum engine_bp_kind kind)
 /** array_room() - make room for one more element of @size bytes; the array may move. 0, -ENOMEM. */
 int array_room(void **array, unsigned n, unsigned *cap, size_t size);
 
+/** bp_past_of() - what there is to see of a breakpoint. */
+struct bp_past bp_past_of(const struct bp *b);
+
+/* ---- bp_judge.c ---- */
+
+/* One hit, being judged. Set engine, vcpu and on_vcpu; the rest is 0. */
+struct bp_judge {
+	struct engine *engine;
+	unsigned vcpu;
+	bool on_vcpu;          /* on that vCPU's thread, in the filter; else on the server's, with the guest stopped */
+	struct arch_regs regs; /* on_vcpu: what was fetched */
+	uint32_t asked;
+	const struct arch_layout *layout; /* of the breakpoint whose expressions are evaluated */
+};
+
+/** bp_judge_listed() - the vCPU is about to execute what is at @pc: what the target's list has there is hit. */
+enum bp_hit bp_judge_listed(struct bp_judge *j, gva pc);
+
+/** bp_judge_site() - likewise what has the site at @at. */
+enum bp_hit bp_judge_site(struct bp_judge *j, gva pc, gpa at);
+
+/** bp_judge_walk() - where @at is for this vCPU, and how many bytes follow there in one piece. -EFAULT: nowhere. */
+int bp_judge_walk(struct bp_judge *j, gva at, gpa *where, size_t *left);
+
 /* ---- bp_place.c ---- */
 
 /**

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define LOG_ROOM LOG_ENGINE
+#include "agent/agent.h"
 #include "util/log.h"
 #include "util/macros.h"
 
@@ -29,6 +30,33 @@ int array_room(void **array, unsigned n, unsigned *cap, size_t size)
 	return 0;
 }
 
+void engine_bp_opts_destroy(struct engine_bp_opts *o)
+{
+	if (!o)
+		return;
+	for (unsigned i = 0; i < o->nconds; i++)
+		agent_expr_destroy(o->cond[i]);
+	for (unsigned i = 0; i < o->ncmds; i++)
+		agent_expr_destroy(o->cmd[i]);
+	free(o->cond);
+	free(o->cmd);
+	free(o);
+}
+
+static void bp_opts_destroyp(struct engine_bp_opts **o)
+{
+	engine_bp_opts_destroy(*o);
+}
+
+/* The client wants none of them any more. What is in the guest stays until bps_arm(). */
+static void bps_empty(struct engine *e)
+{
+	for (unsigned i = 0; i < e->bps.nbps; i++)
+		engine_bp_opts_destroy(e->bps.bp[i].opts);
+	e->bps.nbps = e->bps.npast = 0;
+	e->bps.space.on = false;
+}
+
 int bps_init(struct engine *e)
 {
 	int rc = pthread_mutex_init(&e->bps.lock, NULL);
@@ -42,6 +70,7 @@ void bps_deinit(struct engine *e)
 {
 	target_filter_set(e->target, NULL);
 	pthread_mutex_destroy(&e->bps.lock);
+	bps_empty(e);
 	free(e->bps.bp);
 	free(e->bps.site);
 }
@@ -54,30 +83,86 @@ static struct bp *bp_find(struct bp_table *t, enum engine_bp_kind kind, gva at, 
 	return NULL;
 }
 
-int engine_bp_insert(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, gva at, uint64_t len)
-{
-	struct bp b = { .kind = kind, .at = at, .len = len, .vcpu = vcpu };
-	struct bp_table *t = &e->bps;
-	int rc;
+/* ---- counts outlive a breakpoint that GDB takes out only for a stop ---- */
 
+struct bp_past bp_past_of(const struct bp *b)
+{
+	return (struct bp_past){
+		.kind = b->kind,
+		.at = b->at,
+		.len = b->len,
+		.place = b->place,
+		.where = b->where,
+		.hits = __atomic_load_n(&b->hits, __ATOMIC_RELAXED),
+		.stops = __atomic_load_n(&b->stops, __ATOMIC_RELAXED),
+		.conds = b->opts && b->opts->nconds,
+		.cmds = b->opts && b->opts->ncmds,
+	};
+}
+
+static void past_add(struct bp_table *t, const struct bp *b)
+{
+	if (t->npast == BP_PAST_MAX)
+		memmove(&t->past[0], &t->past[1], --t->npast * sizeof(t->past[0]));
+	t->past[t->npast++] = bp_past_of(b);
+}
+
+static void past_take(struct bp_table *t, struct bp *b)
+{
+	for (unsigned i = 0; i < t->npast; i++) {
+		const struct bp_past *p = &t->past[i];
+
+		if (p->kind != b->kind || p->at.raw != b->at.raw || p->len != b->len)
+			continue;
+		b->hits = p->hits;
+		b->stops = p->stops;
+		memmove(&t->past[i], &t->past[i + 1], (--t->npast - i) * sizeof(*p));
+		return;
+	}
+}
+
+/* ---- insert and remove ---- */
+
+static int insert_check(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, uint64_t len)
+{
 	if (e->run.running)
 		return -EBUSY;
 	if (e->target->gone)
 		return -ENODEV;
 	if (!engine_bp_supported(e, kind))
 		return -ENOTSUP;
-	if (vcpu >= e->target->nvcpus || (is_exec(kind) && len != e->target->arch->bp_len))
-		return -EINVAL;
-	if (bp_find(t, kind, at, len))
-		return 0;
-	rc = array_room((void **)&t->bp, t->nbps, &t->bp_cap, sizeof(b));
+	return vcpu >= e->target->nvcpus || (is_exec(kind) && len != e->target->arch->bp_len) ? -EINVAL : 0;
+}
+
+int engine_bp_insert(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, gva at, uint64_t len,
+		     struct engine_bp_opts *opts)
+{
+	_cleanup_(bp_opts_destroyp) struct engine_bp_opts *old = opts;
+	struct bp_table *t = &e->bps;
+	int rc = insert_check(e, vcpu, kind, len);
+	struct bp *b;
+
 	if (rc < 0)
 		return rc;
-	t->bp[t->nbps++] = b;
-	rc = bp_put(e, &t->bp[t->nbps - 1]);
+	b = bp_find(t, kind, at, len);
+	if (b) {
+		old = b->opts;
+		b->opts = opts;
+		return 0;
+	}
+	rc = array_room((void **)&t->bp, t->nbps, &t->bp_cap, sizeof(*b));
 	if (rc < 0)
+		return rc;
+	b = &t->bp[t->nbps++];
+	*b = (struct bp){ .kind = kind, .at = at, .len = len, .vcpu = vcpu, .opts = opts };
+	rc = bp_put(e, b);
+	if (rc < 0) {
 		t->nbps--;
-	return rc;
+		return rc;
+	}
+	past_take(t, b);
+	take_ptr(old);
+	return 0;
 }
 
 int engine_bp_remove(struct engine *e, enum engine_bp_kind kind, gva at, uint64_t len)
@@ -94,9 +179,13 @@ int engine_bp_remove(struct engine *e, enum engine_bp_kind kind, gva at, uint64_
 	gone = *b;
 	*b = t->bp[--t->nbps];
 	rc = bp_take(e, &gone);
-	if (rc < 0) // still in the guest, so still in the table
+	if (rc < 0) { // still in the guest, so still in the table
 		t->bp[t->nbps++] = gone;
-	return rc;
+		return rc;
+	}
+	past_add(t, &gone);
+	engine_bp_opts_destroy(gone.opts);
+	return 0;
 }
 
 bool engine_bp_supported(struct engine *e, enum engine_bp_kind kind)
@@ -138,17 +227,6 @@ bool bps_exec_at(struct engine *e, unsigned vcpu, gva pc, enum stop_why *why)
 	return sw || hw;
 }
 
-bool bps_watch_at(const struct engine *e, gva at)
-{
-	for (unsigned i = 0; i < e->bps.nbps; i++) {
-		const struct bp *b = &e->bps.bp[i];
-
-		if (!is_exec(b->kind) && at.raw - b->at.raw < b->len)
-			return true;
-	}
-	return false;
-}
-
 /* Is something in the target's own list that stops execution at @pc? */
 static bool is_native_at(const struct engine *e, gva pc)
 {
@@ -180,10 +258,8 @@ int bps_arm(struct engine *e)
 	struct bp_table *t = &e->bps;
 	int rc, first = 0;
 
-	if (t->sites_stale) {
+	if (t->sites_stale)
 		first = sites_sync(e);
-		t->sites_stale = first < 0;
-	}
 	if (t->native_stale) {
 		rc = native_set(e, NULL);
 		t->native_stale = rc < 0;
@@ -202,15 +278,47 @@ int bps_refresh(struct engine *e)
 
 int bps_clear(struct engine *e)
 {
-	e->bps.nbps = 0;
+	bps_empty(e);
 	e->bps.sites_stale = e->bps.native_stale = true;
 	return bps_arm(e);
 }
 
 void bps_forget(struct engine *e)
 {
+	bps_empty(e);
 	pthread_mutex_lock(&e->bps.lock);
-	e->bps.nbps = e->bps.nsites = 0;
+	e->bps.nsites = 0;
 	e->bps.sites_stale = e->bps.native_stale = false;
 	pthread_mutex_unlock(&e->bps.lock);
+}
+
+int engine_adopt(struct engine *to, struct engine *from)
+{
+	struct bp_table *t = &to->bps, *f = &from->bps;
+
+	if (to->run.running || from->run.running || t->nbps)
+		return -EBUSY;
+	while (t->bp_cap < f->nbps) {
+		int rc = array_room((void **)&t->bp, t->bp_cap, &t->bp_cap, sizeof(*t->bp));
+
+		if (rc < 0)
+			return rc;
+	}
+	for (unsigned i = 0; i < f->nbps; i++) {
+		t->bp[i] = f->bp[i];
+		t->bp[i].place = BP_WAITS;
+		t->bp[i].vcpu = MIN(f->bp[i].vcpu, to->target->nvcpus - 1);
+		t->bp[i].told_waits = false;
+	}
+	t->nbps = f->nbps;
+	memcpy(t->past, f->past, f->npast * sizeof(f->past[0]));
+	t->npast = f->npast;
+	t->space.on = f->space.on;
+	t->space.root = f->space.root;
+	f->nbps = 0; // and nobody destroys what has moved
+	if (from->target->gone)
+		bps_forget(from);
+	else
+		bps_clear(from);
+	return 0;
 }

@@ -21,8 +21,14 @@ int engine_create(struct target *t, struct engine **ret)
 	e->run.running = t->running;
 	for (unsigned v = 0; v < t->nvcpus; v++)
 		e->run.plan.vcpu[v].action = TARGET_RUN;
+	rc = text_init(e);
+	if (rc < 0) {
+		free(e);
+		return rc;
+	}
 	rc = bps_init(e);
 	if (rc < 0) {
+		text_deinit(e);
 		free(e);
 		return rc;
 	}
@@ -44,6 +50,7 @@ void engine_destroy(struct engine *e)
 		bps_clear(e);
 	}
 	bps_deinit(e);
+	text_deinit(e);
 	free(e);
 }
 

@@ -71,14 +71,32 @@ int engine_mem_crc(struct engine *e, unsigned vcpu, enum engine_space sp, uint64
 /* ---- breakpoints ---- */
 enum engine_bp_kind { ENGINE_SWBP, ENGINE_HWBP, ENGINE_WATCH_W, ENGINE_WATCH_R, ENGINE_WATCH_A };
 
-/**
- * engine_bp_insert() - idempotent: the same kind, address and length again changes nothing.
- * @vcpu: whose page tables resolve the address (software breakpoints are kept by guest-physical place).
- * Needs:   stopped.
- * Returns: 0; -EFAULT: address not mapped; -ENOTSUP: kind not available; -EINVAL: length or alignment;
- *          -ENOSPC: no debug register left. On failure nothing has changed.
+struct agent_expr;
+
+/*
+ * Conditions and commands, as GDB sends them with a breakpoint. At a hit the conditions are evaluated: the hit counts
+ * if any is not 0, or if there are none. One that cannot be evaluated counts, and the stop's text says why. If there
+ * are commands they are run then, and the guest goes on without a stop; what they print goes to engine_text_take().
+ * They end with the breakpoint, whatever GDB's persist flag says: a guest without a client has no breakpoints.
  */
-int engine_bp_insert(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, gva at, uint64_t len);
+struct engine_bp_opts {
+	const struct arch_layout *layout; /* numbers the registers in the expressions */
+	struct agent_expr **cond, **cmd;
+	unsigned nconds, ncmds;
+};
+void engine_bp_opts_destroy(struct engine_bp_opts *o); /* with the expressions in it; NULL ok */
+
+/**
+ * engine_bp_insert() - idempotent: the same kind, address and length again only replaces conditions and commands.
+ * @vcpu: whose page tables resolve the address (software breakpoints are kept by guest-physical place). Where no page
+ * is mapped a debug register is taken until there is one.
+ * @opts: NULL: none. From malloc(), as its arrays; the engine's from here on, also after an error.
+ * Needs:   stopped.
+ * Returns: 0; -EFAULT: address not mapped, and no debug register left; -ENOTSUP: kind not available; -EINVAL: length
+ *          or alignment; -ENOSPC: no debug register left. On failure nothing has changed.
+ */
+int engine_bp_insert(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, gva at, uint64_t len,
+		     struct engine_bp_opts *opts);
 
 /** engine_bp_remove() - 0 also when there is none (GDB removes twice). Taken out where it was put in. */
 int engine_bp_remove(struct engine *e, enum engine_bp_kind kind, gva at, uint64_t len);
@@ -104,6 +122,24 @@ int engine_pwatch_add(struct engine *e, gpa at, uint64_t len);
 int engine_pwatch_remove(struct engine *e, const gpa *at);
 
 const struct target_pwatch *engine_pwatch_list(const struct engine *e, unsigned *n);
+
+/**
+ * engine_text_fd() - readable while there is text for the person: what breakpoints' commands have printed. Of text
+ * that nobody takes the engine keeps so much, and then says how much was dropped.
+ */
+int engine_text_fd(struct engine *e);
+
+/** engine_text_take() - move the text to the end of @out. Any time. */
+void engine_text_take(struct engine *e, struct strbuf *out);
+
+/**
+ * engine_adopt() - move what the client has set (breakpoints with their counts, the filter of address spaces) from the
+ * engine of a guest that was reset to that of the guest that takes its place, where it all goes in at the next resume.
+ * What finds no place then waits for one, and a text says so.
+ * @to: stopped, without breakpoints. @from: stopped or gone; its guest has no breakpoints afterwards.
+ * Returns: 0; -EBUSY: one of them runs, or @to has breakpoints; -ENOMEM. On failure nothing has changed.
+ */
+int engine_adopt(struct engine *to, struct engine *from);
 
 /* ---- running ---- */
 

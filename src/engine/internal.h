@@ -21,7 +21,26 @@ struct bp {
 	unsigned vcpu; /* whose page tables say where it is */
 	enum bp_place place;
 	gpa where; /* BP_MEMORY: its site, for good */
+	struct engine_bp_opts *opts;
+	bool told_waits; /* the person was told that it waits */
+
+	/* counted and set by the threads of the vCPUs, atomically */
+	uint64_t hits;  /* conditions that are false, and filtered ones, too */
+	uint64_t stops; /* hits that were to stop the guest */
+	int fault;      /* why a condition could not be evaluated, until that was told; negative errno, 0: none */
 };
+
+/* What is left of a breakpoint that the client has taken out: GDB does that with all of them at each stop. */
+struct bp_past {
+	enum engine_bp_kind kind;
+	gva at;
+	uint64_t len;
+	enum bp_place place;
+	gpa where;
+	uint64_t hits, stops;
+	bool conds, cmds;
+};
+enum { BP_PAST_MAX = 64 };
 
 /* One patched place in guest memory. Several breakpoints (two mappings of one page) may share it. */
 struct bp_site {
@@ -30,12 +49,30 @@ struct bp_site {
 	bool in;          /* our instruction was written; false while a vCPU is stepped over it */
 };
 
+/*
+ * Threads: bp[], space and judges change only while the guest is stopped, so vCPU threads read them without the lock.
+ */
 struct bp_table {
-	pthread_mutex_t lock; /* site[]: changed by the server thread, read by vCPU threads */
+	pthread_mutex_t
+		lock; /* site[], sites_stale: changed by the server thread and by vCPUs that pass a breakpoint */
 	struct bp *bp;
 	struct bp_site *site;
 	unsigned nbps, nsites, bp_cap, site_cap;
 	bool sites_stale, native_stale; /* the sites, the target's own list: not what the table says */
+	struct {
+		bool on;
+		uint64_t root;
+	} space;         /* monitor bp-filter: only hits in this address space count */
+	uint32_t judges; /* bit per stop_why: hits that the target has us judge */
+	struct bp_past past[BP_PAST_MAX];
+	unsigned npast; /* oldest first */
+};
+
+struct text {
+	pthread_mutex_t lock;
+	struct strbuf buf;
+	uint64_t dropped; /* bytes that did not fit since it was taken */
+	int fd;
 };
 
 struct engine_vcpu {
@@ -43,7 +80,10 @@ struct engine_vcpu {
 	uint32_t asked;        /* groups fetched since; the target may lack some of them */
 	bool told;             /* this vCPU made a stop at told_pc that the client saw, and has not run since */
 	gva told_pc;
-	gva from; /* pc when the plan began; only for vCPUs that step */
+	gva from; /* pc when the plan began, or of a breakpoint to pass; only for vCPUs that step */
+
+	/* its own thread's while it runs */
+	gpa passes_at; /* the site that it passes */
 };
 
 struct engine_run {
@@ -65,6 +105,7 @@ struct engine {
 	struct guard guard;
 	struct bp_table bps;
 	struct pwatch_table pwatch;
+	struct text text;
 	struct engine_run run;
 	uint32_t catches;          /* bit per stop_why: the client is to see it */
 	struct engine_vcpu vcpu[]; /* target->nvcpus */
@@ -105,7 +146,24 @@ int bps_write(struct engine *e, gpa at, const void *buf, size_t len, size_t *don
  */
 bool bps_exec_at(struct engine *e, unsigned vcpu, gva pc, enum stop_why *why);
 
-bool bps_watch_at(const struct engine *e, gva at);
+/* What a hit comes to. */
+enum bp_hit {
+	BP_NO_HIT, /* of a breakpoint in the table */
+	BP_PASS,   /* not a stop: conditions are false, or commands were run */
+	BP_STOP,
+};
+
+/** bps_judged() - has the filter seen and counted hits of this kind, on the thread of the vCPU? */
+bool bps_judged(const struct engine *e, enum stop_why why);
+
+/** bps_hit() - count and judge a hit that no filter has seen: @vcpu is about to execute what is at @pc. Stopped. */
+enum bp_hit bps_hit(struct engine *e, unsigned vcpu, gva pc);
+
+/** bps_watch_hit() - the same for the watchpoint with @at in it. */
+enum bp_hit bps_watch_hit(struct engine *e, unsigned vcpu, gva at);
+
+/** bps_fault_text() - if a condition at the place of this stop could not be evaluated, say so in ev->text. */
+void bps_fault_text(struct engine *e, struct stop_event *ev);
 
 /** bps_lift() - take out whatever would stop @vcpu at @pc, until bps_arm(). On failure nothing has changed. */
 int bps_lift(struct engine *e, unsigned vcpu, gva pc);
@@ -144,6 +202,14 @@ void catches_init(struct engine *e);
 /** catches_reset() - back to the defaults, for the next client. Stopped. */
 void catches_reset(struct engine *e);
 
+/* ---- text.c ---- */
+int text_init(struct engine *e);
+void text_deinit(struct engine *e);
+
+/** text_add() - @s, all of it or nothing, for the person. Any thread. */
+void text_add(struct engine *e, const char *s, size_t n);
+void text_addf(struct engine *e, const char *fmt, ...) _printf_(2, 3);
+
 /* ---- describe.c ---- */
 
 /** reg_value() - register @num, of at most 64 bits, as a number. -ENODATA: cannot be read, -EINVAL: wider. */
@@ -155,6 +221,7 @@ monitor_fn monitor_registers, monitor_vcpus, monitor_mtree; /* monitor_info.c */
 monitor_fn monitor_catch;                                   /* catch.c */
 monitor_fn monitor_pages, monitor_pt, monitor_xp;           /* monitor_mem.c */
 monitor_fn monitor_pwatch;                                  /* pwatch.c */
+monitor_fn monitor_breakpoints, monitor_bp_filter;          /* monitor_bps.c */
 
 /**
  * monitor_number() - take the next word of *@args as a number, 0x hex or decimal; *@args moves behind it.

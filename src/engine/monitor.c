@@ -82,6 +82,8 @@ static const struct monitor_cmd cmds[] = {
 	{ "info mtree",     "",            "the guest-physical memory map",                         monitor_mtree },
 	{ "info mem",       "[ADDR]",      "mapped virtual ranges and their permissions, from ADDR", monitor_pages },
 	{ "catch",          "[NAME on|off]", "events that stop the guest",                          monitor_catch },
+	{ "info breakpoints", "",          "where each breakpoint is, its hits and stops",          monitor_breakpoints },
+	{ "bp-filter",      "[cr3 N|off]", "count only hits in one address space; N may be current", monitor_bp_filter },
 	{ "pt",             "ADDR",        "the page-table entries that translate ADDR",            monitor_pt },
 	{ "xp",             "[/FMT] ADDR", "dump physical memory; FMT is COUNT and b, h, w or g",    monitor_xp },
 	{ "pwatch",         "[ADDR LEN | off [ADDR]]", "stop when physical memory changes; list; stop watching", monitor_pwatch },

@@ -186,6 +186,33 @@ static bool in_range(const struct engine *e, const struct stop_event *ev)
 	return ev->pc.raw >= e->run.plan.vcpu[ev->vcpu].lo.raw && ev->pc.raw < e->run.plan.vcpu[ev->vcpu].hi.raw;
 }
 
+/* The breakpoint at its pc is no stop: @vcpu goes past it before the plan runs on, now or after an interrupt. */
+static void pass(struct engine *e, unsigned vcpu, gva pc)
+{
+	struct engine_vcpu *v = &e->vcpu[vcpu];
+
+	e->run.over_todo |= BIT64(vcpu);
+	v->from = v->told_pc = pc;
+	v->told = true;
+}
+
+/* A vCPU has come to a pc by itself, and no filter was asked: is there a breakpoint, and is it a stop? */
+static enum bp_hit arrive(struct engine *e, struct stop_event *ev)
+{
+	enum stop_why why = ev->why;
+	enum bp_hit hit;
+
+	if (!bps_exec_at(e, ev->vcpu, ev->pc, &why))
+		return BP_NO_HIT;
+	hit = bps_hit(e, ev->vcpu, ev->pc);
+	if (hit == BP_PASS) {
+		pass(e, ev->vcpu, ev->pc);
+		return BP_PASS;
+	}
+	ev->why = why;
+	return BP_STOP;
+}
+
 /* Must the client see this step? @over: the vCPU that was stepped over a breakpoint, or -1. */
 static bool digest_step(struct engine *e, int over, struct stop_event *ev)
 {
@@ -196,17 +223,13 @@ static bool digest_step(struct engine *e, int over, struct stop_event *ev)
 		e->run.over_todo &= ~BIT64(ev->vcpu);
 		e->vcpu[ev->vcpu].told = false;
 	}
-	if (action == TARGET_RUN) {
-		if (was_over)
-			return false;
-		bps_exec_at(e, ev->vcpu, ev->pc, &ev->why); // a target that tells no reasons
-		return true;
-	}
+	if (action == TARGET_RUN)
+		return !was_over && arrive(e, ev) != BP_PASS; // arrive: a target that tells no reasons
 	if (action != TARGET_STEP_RANGE || !in_range(e, ev))
 		return true;
 	if (!was_over && target_can(e->target, TARGET_STEP_RANGE))
 		return true; // the target itself has cut the range short
-	return bps_exec_at(e, ev->vcpu, ev->pc, &ev->why);
+	return arrive(e, ev) == BP_STOP;
 }
 
 /* Is the guest's own breakpoint instruction at @pc? */
@@ -234,11 +257,14 @@ static bool was_moved(struct engine *e, const struct stop_event *ev)
 static bool digest_break(struct engine *e, int over, struct stop_event *ev)
 {
 	bool stepped = over == (int)ev->vcpu || is_stepping(e->run.plan.vcpu[ev->vcpu].action);
+	enum bp_hit hit = BP_STOP;
 
 	if (was_moved(e, ev))
 		return false;
-	if (bps_exec_at(e, ev->vcpu, ev->pc, &ev->why))
-		return true;
+	if (bps_judged(e, ev->why) ? bps_exec_at(e, ev->vcpu, ev->pc, &ev->why) : (hit = arrive(e, ev)) != BP_NO_HIT) {
+		bps_fault_text(e, ev);
+		return hit != BP_PASS;
+	}
 	if (stepped && ev->pc.raw != e->vcpu[ev->vcpu].from.raw) { // a target that calls every trap a breakpoint
 		ev->why = STOP_STEP;
 		return digest_step(e, over, ev);
@@ -275,7 +301,7 @@ static bool digest(struct engine *e, int over, struct stop_event *ev)
 	case STOP_HWBREAK:
 		return digest_break(e, over, ev);
 	case STOP_WATCH:
-		return bps_watch_at(e, ev->watch_at);
+		return bps_watch_hit(e, ev->vcpu, ev->watch_at) == BP_STOP;
 	case STOP_PWATCH:
 		return pwatch_digest(e, ev);
 	case STOP_PANIC:

@@ -26,7 +26,7 @@ int h_break_insert(struct session *s, const struct rsp_req *r, struct rsp_out *o
 	int rc = bp_kind(s, r, &kind);
 
 	if (rc == 0)
-		rc = engine_bp_insert(s->e, session_vcpu_g(s), kind, GVA(r->bp.at), r->bp.kind);
+		rc = engine_bp_insert(s->e, session_vcpu_g(s), kind, GVA(r->bp.at), r->bp.kind, NULL);
 	if (rc == 0)
 		rsp_out_ok(out);
 	return rc;

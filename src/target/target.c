@@ -162,10 +162,12 @@ bool target_can(const struct target *t, enum target_action a)
 	return a <= TARGET_STEP_RANGE && t->step_actions & BIT(a);
 }
 
-void target_filter_set(struct target *t, const struct target_filter *f)
+bool target_filter_set(struct target *t, const struct target_filter *f)
 {
-	if (t->ops->filter_set)
-		t->ops->filter_set(t, f ? f : &(struct target_filter){ 0 });
+	if (!t->ops->filter_set)
+		return false;
+	t->ops->filter_set(t, f ? f : &(struct target_filter){ 0 });
+	return true;
 }
 
 int target_code_written(struct target *t, gpa at, size_t len)

@@ -224,8 +224,11 @@ bool target_has_break(const struct target *t, enum target_break_kind kind);
 /** target_can() - can resume do this action on this guest? */
 bool target_can(const struct target *t, enum target_action a);
 
-/** target_filter_set() - who judges breakpoint hits from the next resume on. @f is copied; NULL: nobody. */
-void target_filter_set(struct target *t, const struct target_filter *f);
+/**
+ * target_filter_set() - who judges breakpoint hits from the next resume on. @f is copied; NULL: nobody.
+ * Returns: false if the target asks nobody, and reports every hit.
+ */
+bool target_filter_set(struct target *t, const struct target_filter *f);
 
 /** target_code_written() - instructions were changed by the debugger: make them visible to fetch. 0 if not needed. */
 int target_code_written(struct target *t, gpa at, size_t len);

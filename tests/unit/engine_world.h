@@ -118,7 +118,7 @@ static inline int resume(struct world *w, enum target_action rest, unsigned vcpu
 
 static inline int insert(struct world *w, enum engine_bp_kind kind, uint64_t at)
 {
-	return engine_bp_insert(w->e, 0, kind, GVA(at), 1);
+	return engine_bp_insert(w->e, 0, kind, GVA(at), 1, NULL);
 }
 
 static inline int take_out(struct world *w, enum engine_bp_kind kind, uint64_t at)

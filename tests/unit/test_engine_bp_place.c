@@ -147,7 +147,7 @@ TEST(what_the_client_asks_a_debug_register_for_goes_first)
 	for (unsigned i = 0; i < 4; i++)
 		CHECK_EQ(insert(&w, ENGINE_SWBP, 0xf0000000 + i), 0);
 	CHECK_EQ(insert(&w, ENGINE_HWBP, CODE), 0);
-	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(CODE), 4), 0);
+	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(CODE), 4, NULL), 0);
 	CHECK_EQ(engine_bp_count(w.e), 6);
 	CHECK_EQ(native_count(&w), 4);
 	CHECK(is_in_register(&w, CODE));

@@ -36,10 +36,10 @@ TEST(breakpoint_of_another_length_is_refused)
 {
 	struct world w = world_open((struct target_fake_cfg){ 0 });
 
-	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_SWBP, GVA(CODE), 0), -EINVAL);
-	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_SWBP, GVA(CODE), 4), -EINVAL);
-	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_HWBP, GVA(CODE), 2), -EINVAL);
-	CHECK_EQ(engine_bp_insert(w.e, 1, ENGINE_SWBP, GVA(CODE), 1), -EINVAL);
+	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_SWBP, GVA(CODE), 0, NULL), -EINVAL);
+	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_SWBP, GVA(CODE), 4, NULL), -EINVAL);
+	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_HWBP, GVA(CODE), 2, NULL), -EINVAL);
+	CHECK_EQ(engine_bp_insert(w.e, 1, ENGINE_SWBP, GVA(CODE), 1, NULL), -EINVAL);
 	CHECK_EQ(w.ram[CODE], NOP);
 	world_close(&w);
 }
@@ -176,10 +176,10 @@ TEST(watchpoints_are_checked_by_kind_length_and_alignment)
 {
 	struct world w = world_open((struct target_fake_cfg){ 0 });
 
-	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(0x2000), 8), 0);
-	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_A, GVA(0x2010), 4), 0);
-	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_R, GVA(0x2020), 4), -ENOTSUP);
-	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(0x2000), 0), -EINVAL);
+	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(0x2000), 8, NULL), 0);
+	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_A, GVA(0x2010), 4, NULL), 0);
+	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_R, GVA(0x2020), 4, NULL), -ENOTSUP);
+	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(0x2000), 0, NULL), -EINVAL);
 	CHECK_EQ(engine_bp_count(w.e), 2);
 	CHECK(!engine_bp_supported(w.e, ENGINE_WATCH_R));
 	CHECK(engine_bp_supported(w.e, ENGINE_WATCH_W));

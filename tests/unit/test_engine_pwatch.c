@@ -84,7 +84,7 @@ TEST(another_reason_of_the_same_instruction_carries_the_hit)
 	struct stop_event ev = hit_at(0x3000);
 
 	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x3000), 8), 0);
-	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(0x3000), 8), 0);
+	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(0x3000), 8, NULL), 0);
 	ev.why = STOP_WATCH;
 	ev.watch_at = GVA(0x3000);
 	target_fake_push_stop(w.t, &ev);

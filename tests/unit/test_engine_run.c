@@ -239,7 +239,7 @@ TEST(watchpoints_stay_armed_during_step_over)
 
 	run_into(&w, CODE + 5);
 	CHECK_EQ(insert(&w, ENGINE_HWBP, CODE + 5), 0);
-	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(0x2000), 4), 0);
+	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(0x2000), 4, NULL), 0);
 	target_fake_push_stop(w.t,
 			      &(struct stop_event){ .why = STOP_WATCH, .pc = GVA(CODE + 6), .watch_at = GVA(0x2000) });
 	CHECK_EQ(resume(&w, RUN_ALL), 0);
@@ -596,7 +596,7 @@ TEST(detach_takes_out_every_breakpoint)
 		run_into(&w, CODE + 5);
 		CHECK_EQ(insert(&w, ENGINE_SWBP, CODE + 5000), 0);
 		CHECK_EQ(insert(&w, ENGINE_HWBP, CODE + 5001), 0);
-		CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(0x2000), 4), 0);
+		CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(0x2000), 4, NULL), 0);
 		if (running)
 			CHECK_EQ(resume(&w, TARGET_HOLD, 0, TARGET_RUN), 0);
 		CHECK_EQ(engine_detach(w.e), 0);
