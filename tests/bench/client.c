@@ -218,7 +218,7 @@ void client_connect(struct client *c)
 
 void client_detach(struct client *c)
 {
-	client_ask_ok(c, "D");
+	client_ask_ok(c, "D;1"); // with the process: QEMU stays as GDB, an earlier client, had it
 	close(c->sock);
 	c->sock = -1;
 }
