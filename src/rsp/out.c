@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "util/bytes.h"
+#include "util/macros.h"
+
 void rsp_out_deinit(struct rsp_out *o)
 {
 	strbuf_deinit(&o->body);
@@ -112,15 +115,66 @@ static bool must_escape(uint8_t ch)
 	return ch == '}' || ch == '#' || ch == '$' || ch == '*';
 }
 
+#define BYTES(ch) (0x0101010101010101ull * (ch))
+
+/* Not 0 if one of the eight bytes of @v is @ch. */
+static uint64_t has_byte(uint64_t v, uint8_t ch)
+{
+	v ^= BYTES(ch);
+	return (v - BYTES(1)) & ~v & BYTES(0x80);
+}
+
+/* Bytes from @p on that need no escape: nearly all of a memory reply, so eight at a time. */
+static size_t plain_run(const uint8_t *p, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		uint64_t v = ld_le64(p + i);
+
+		if (has_byte(v, '}') | has_byte(v, '#') | has_byte(v, '$') | has_byte(v, '*'))
+			break;
+	}
+	while (i < n && !must_escape(p[i]))
+		i++;
+	return i;
+}
+
+/* The sum of eight bytes: of pairs in lanes of 16 bits, and by the multiplication of the lanes, which ends up on top.
+ */
+static unsigned sum_of_8(uint64_t v)
+{
+	const uint64_t low = 0x00ff00ff00ff00ffull;
+
+	return ((v & low) + (v >> 8 & low)) * 0x0001000100010001ull >> 48;
+}
+
+static uint8_t sum_of(const uint8_t *p, size_t n)
+{
+	unsigned sum = 0;
+	size_t i = 0;
+
+	for (; i + 8 <= n; i += 8)
+		sum += sum_of_8(ld_le64(p + i));
+	for (; i < n; i++)
+		sum += p[i];
+	return (uint8_t)sum;
+}
+
 size_t rsp_escape_fit(const void *p, size_t n, size_t cap)
 {
 	const uint8_t *at = p;
-	size_t used = 0, i;
+	size_t used = 0, i = 0;
 
-	for (i = 0; i < n; i++) {
-		used += 1u + must_escape(at[i]);
-		if (used > cap)
+	while (i < n && used < cap) {
+		size_t run = plain_run(at + i, MIN(n - i, cap - used));
+
+		i += run;
+		used += run;
+		if (i == n || used + 2 > cap)
 			break;
+		i++; // one that is escaped
+		used += 2;
 	}
 	return i;
 }
@@ -129,21 +183,21 @@ int rsp_frame(const void *body, size_t n, struct strbuf *wire)
 {
 	const uint8_t *at = body;
 	uint8_t sum = 0;
-	size_t plain = 0; // start of the run of bytes that need no escape
 
 	strbuf_addc(wire, '$');
-	for (size_t i = 0; i < n; i++) {
-		if (!must_escape(at[i])) {
-			sum += at[i];
-			continue;
+	for (size_t i = 0; i < n;) {
+		size_t run = plain_run(at + i, n - i);
+
+		strbuf_add(wire, at + i, run);
+		sum += sum_of(at + i, run);
+		i += run;
+		if (i < n) {
+			const char escape[2] = { '}', (char)(at[i++] ^ 0x20) };
+
+			strbuf_add(wire, escape, sizeof(escape));
+			sum += (uint8_t)(escape[0] + escape[1]);
 		}
-		strbuf_add(wire, at + plain, i - plain);
-		strbuf_addc(wire, '}');
-		strbuf_addc(wire, (char)(at[i] ^ 0x20));
-		sum += (uint8_t)('}' + (at[i] ^ 0x20));
-		plain = i + 1;
 	}
-	strbuf_add(wire, at + plain, n - plain);
 	strbuf_addf(wire, "#%02x", sum);
 	return wire->oom ? -ENOMEM : 0;
 }

@@ -84,19 +84,25 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* The two digits of every byte. */
+#define HEX_ROW(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9" d "a" d "b" d "c" d "d" d "e" d "f"
+static const char hex_pairs[] =
+	HEX_ROW("0") HEX_ROW("1") HEX_ROW("2") HEX_ROW("3") HEX_ROW("4") HEX_ROW("5") HEX_ROW("6") HEX_ROW("7")
+		HEX_ROW("8") HEX_ROW("9") HEX_ROW("a") HEX_ROW("b") HEX_ROW("c") HEX_ROW("d") HEX_ROW("e") HEX_ROW("f");
+
 void strbuf_addhex(struct strbuf *b, const void *p, size_t n)
 {
-	static const char digits[] = "0123456789abcdef";
 	const uint8_t *at = p;
+	char *to;
 
 	if (n > SIZE_MAX / 4 || !reserve(b, 2 * n)) {
 		b->oom = true;
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
-		b->s[b->len++] = digits[at[i] >> 4];
-		b->s[b->len++] = digits[at[i] & 15];
-	}
+	to = b->s + b->len; // a local, because for all the compiler knows a char that is written may be part of *b
+	for (size_t i = 0; i < n; i++)
+		memcpy(to + 2 * i, hex_pairs + 2 * at[i], 2);
+	b->len += 2 * n;
 	b->s[b->len] = '\0';
 }
 

@@ -56,6 +56,63 @@ TEST(escape_fit_counts_what_escaping_adds)
 	CHECK_EQ(rsp_escape_fit("##", 2, 1), 0);
 }
 
+static bool is_special(uint8_t ch)
+{
+	return ch == '}' || ch == '#' || ch == '$' || ch == '*';
+}
+
+/* Bytes of every kind, with specials near and far from each other, for code that looks at several at once. */
+static size_t any_bytes(unsigned seed, uint8_t *out, size_t max)
+{
+	static const uint8_t special[] = "}#$*";
+	size_t n;
+
+	srand(seed);
+	n = (size_t)rand() % max;
+	for (size_t i = 0; i < n; i++)
+		out[i] = rand() % 100 < (int)(seed % 40) ? special[rand() % 4] : (uint8_t)rand();
+	return n;
+}
+
+TEST(frames_of_any_bytes_are_those_made_one_byte_at_a_time)
+{
+	_cleanup_(strbuf_deinit) struct strbuf w = { 0 }, expected = { 0 };
+	uint8_t body[3000];
+
+	for (unsigned seed = 0; seed < 500; seed++) {
+		size_t n = any_bytes(seed, body, seed % 3 ? 40 : sizeof(body));
+		unsigned sum = 0;
+
+		strbuf_reset(&w);
+		strbuf_reset(&expected);
+		strbuf_addc(&expected, '$');
+		for (size_t i = 0; i < n; i++) {
+			if (is_special(body[i]))
+				strbuf_addc(&expected, '}');
+			strbuf_addc(&expected, (char)(is_special(body[i]) ? body[i] ^ 0x20 : body[i]));
+		}
+		for (size_t i = 1; i < expected.len; i++)
+			sum += (uint8_t)expected.s[i];
+		strbuf_addf(&expected, "#%02x", sum & 0xff);
+		CHECK_EQ(rsp_frame(body, n, &w), 0);
+		CHECK_EQ(w.len, expected.len);
+		assert_memory_equal(w.s, expected.s, w.len);
+	}
+}
+
+TEST(escape_fit_of_any_bytes_takes_all_that_fits)
+{
+	uint8_t body[300];
+
+	for (unsigned seed = 0; seed < 2000; seed++) {
+		size_t n = any_bytes(seed, body, sizeof(body)), cap = (size_t)rand() % sizeof(body), used = 0, i;
+
+		for (i = 0; i < n && used + 1 + is_special(body[i]) <= cap; i++)
+			used += 1 + is_special(body[i]);
+		CHECK_EQ(rsp_escape_fit(body, n, cap), i);
+	}
+}
+
 TEST(unavailable_bytes_are_x)
 {
 	_cleanup_(rsp_out_deinit) struct rsp_out o = { 0 };
@@ -67,4 +124,5 @@ TEST(unavailable_bytes_are_x)
 
 TESTS(T(frames_carry_a_checksum_over_escaped_bytes), T(unsupported_is_empty_and_other_errors_are_two_digits),
       T(an_error_takes_the_form_that_the_client_asked_for), T(escape_fit_counts_what_escaping_adds),
+      T(frames_of_any_bytes_are_those_made_one_byte_at_a_time), T(escape_fit_of_any_bytes_takes_all_that_fits),
       T(unavailable_bytes_are_x))

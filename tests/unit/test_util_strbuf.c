@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "util/strbuf.h"
 
+#include <stdio.h>
+
 #include "test.h"
 
 TEST(empty_buffer_is_an_empty_string)
@@ -30,6 +32,14 @@ TEST(hex_is_lower_case_pairs)
 
 	strbuf_addhex(&b, "\x00\xab\xff", 3);
 	CHECK_STR(b.s, "00abff");
+	for (unsigned i = 0; i < 256; i++) {
+		char expected[3];
+
+		strbuf_reset(&b);
+		strbuf_addhex(&b, (uint8_t[]){ (uint8_t)i }, 1);
+		snprintf(expected, sizeof(expected), "%02x", i);
+		CHECK_STR(b.s, expected);
+	}
 }
 
 TEST(oom_is_sticky_and_harmless)
