@@ -24,16 +24,8 @@ static struct kvm_cpus *cpus_of(struct target *t)
 
 struct regs_args {
 	uint32_t groups;
-	struct arch_regs *in;
 	const struct arch_regs *out;
 };
-
-static int regs_read_call(struct kvm_port *p, unsigned vcpu, void *arg)
-{
-	struct regs_args *a = arg;
-
-	return kvm_regs_read(p, vcpu, a->groups, a->in);
-}
 
 static int regs_write_call(struct kvm_port *p, unsigned vcpu, void *arg)
 {
@@ -44,9 +36,7 @@ static int regs_write_call(struct kvm_port *p, unsigned vcpu, void *arg)
 
 static int kvm_target_regs_read(struct target *t, unsigned vcpu, uint32_t groups, struct arch_regs *r)
 {
-	struct regs_args a = { .groups = groups, .in = r };
-
-	return kvm_cpus_call(cpus_of(t), vcpu, regs_read_call, &a);
+	return kvm_cpus_regs_read(cpus_of(t), vcpu, groups, r);
 }
 
 static int kvm_target_regs_write(struct target *t, unsigned vcpu, uint32_t groups, const struct arch_regs *r)

@@ -138,6 +138,7 @@ static void *cpu_main(void *arg)
 			pthread_mutex_unlock(&c->lock);
 			kvm_online_arm(cpu);
 			has = kvm_cpu_run(cpu, &ev) || kvm_online_disarm(cpu, &ev);
+			kvm_clock_park(cpu);
 			pthread_mutex_lock(&c->lock);
 			park_locked(cpu, has ? &ev : NULL);
 		} else {
@@ -208,7 +209,7 @@ int kvm_cpus_create(struct kvm_port *p, const struct arch *arch, const struct kv
 	c->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->event_fd < 0)
 		return errtext_set(why, -errno, "eventfd: %s", strerror(errno));
-	kvm_clock_freeze_locked(c); // nobody else has it yet
+	kvm_clock_init(c); // nobody else has it yet
 	rc = start_threads(c);
 	if (rc < 0)
 		return errtext_set(why, rc, "cannot start a vCPU thread: %s", strerror(-rc));
@@ -256,6 +257,29 @@ static bool take_plan_locked(struct kvm_cpus *c, const struct resume_plan *plan)
 	return pending;
 }
 
+/* The vCPU's thread is not the caller's, and the vCPU is parked. */
+static int call_locked(struct kvm_cpu *cpu, struct kvm_call *call)
+{
+	cpu->call = call;
+	pthread_cond_broadcast(&cpu->wake);
+	while (!call->done)
+		pthread_cond_wait(&cpu->all->parked, &cpu->all->lock);
+	return call->rc;
+}
+
+/* Timers that are set back by writing the whole APIC, before there is anyone who could send it an interrupt. Returns:
+ * false: everybody is to stop already. */
+static bool lapics_put_back_locked(struct kvm_cpus *c)
+{
+	for (unsigned i = 0; i < c->ncpus && !c->stopping; i++) {
+		struct kvm_call call = { .fn = kvm_clock_lapic_put_back, .arg = &c->cpu[i] };
+
+		if (c->cpu[i].action != TARGET_HOLD && kvm_clock_lapic_due(&c->cpu[i]))
+			call_locked(&c->cpu[i], &call);
+	}
+	return !c->stopping;
+}
+
 int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 {
 	int rc = 0;
@@ -273,6 +297,8 @@ int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 	}
 	kvm_pwatch_look_locked(c);
 	kvm_clock_thaw_locked(c);
+	if (!lapics_put_back_locked(c))
+		goto out;
 	for (unsigned i = 0; i < c->ncpus; i++) {
 		struct kvm_cpu *cpu = &c->cpu[i];
 
@@ -453,6 +479,7 @@ int kvm_cpus_call(struct kvm_cpus *c, unsigned vcpu, int (*fn)(struct kvm_port *
 {
 	struct kvm_call call = { .fn = fn, .arg = arg };
 	struct kvm_cpu *cpu;
+	int rc;
 
 	if (vcpu >= c->ncpus)
 		return -EINVAL;
@@ -460,17 +487,31 @@ int kvm_cpus_call(struct kvm_cpus *c, unsigned vcpu, int (*fn)(struct kvm_port *
 	if (pthread_equal(pthread_self(), cpu->thread))
 		return fn(c->port, vcpu, arg);
 	pthread_mutex_lock(&c->lock);
-	if (c->running || c->quit) {
-		call.rc = -EBUSY;
-		call.done = true;
-	} else {
-		cpu->call = &call;
-		pthread_cond_broadcast(&cpu->wake);
-	}
-	while (!call.done)
-		pthread_cond_wait(&c->parked, &c->lock);
+	rc = c->running || c->quit ? -EBUSY : call_locked(cpu, &call);
 	pthread_mutex_unlock(&c->lock);
-	return call.rc;
+	return rc;
+}
+
+struct regs_call {
+	struct kvm_cpu *cpu;
+	uint32_t groups;
+	struct arch_regs *r;
+};
+
+static int regs_call(struct kvm_port *p, unsigned vcpu, void *arg)
+{
+	struct regs_call *a = arg;
+	int rc = kvm_regs_read(p, vcpu, a->groups, a->r);
+
+	kvm_clock_show(a->cpu, a->r);
+	return rc;
+}
+
+int kvm_cpus_regs_read(struct kvm_cpus *c, unsigned vcpu, uint32_t groups, struct arch_regs *r)
+{
+	struct regs_call a = { .cpu = &c->cpu[MIN(vcpu, c->ncpus - 1)], .groups = groups, .r = r };
+
+	return kvm_cpus_call(c, vcpu, regs_call, &a);
 }
 
 static int online_call(struct kvm_port *p, unsigned vcpu, void *arg)

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "kvm/kvm.h"
+#include "kvm/timers.h"
 #include "util/macros.h"
 
 /*
@@ -23,11 +24,38 @@ struct kvm_debug {
 	bool armed; /* KVM knows, and nothing has to be said again */
 };
 
+/* kvmclock, and the host's TSC at the same moment. */
+struct kvm_clock_at {
+	uint64_t ns, host_tsc;
+};
+
+/* The VM's time: clock.c. */
 struct kvm_clock {
-	bool frozen;
-	bool have_clock, have_pit; /* what was read when it froze */
-	struct kvm_clock_data clock;
+	bool has_offset;   /* KVM_VCPU_TSC_OFFSET is there */
+	unsigned tsc_khz;  /* the guest's; 0: not told */
+	uint64_t ratio;    /* guest ticks per host tick, 16.48 fixed point; 0: KVM does not scale */
+	bool frozen;       /* from the stop to the resume; the next five are what was read or done then */
+	bool have_stop;    /* `stop` was read */
+	bool pit_held;     /* `pit` is to be set back */
+	uint32_t pit_lost; /* clocks of channel 0's period that begins again */
+	struct kvm_clock_at stop;
 	struct kvm_pit_state2 pit;
+	uint64_t since_ns; /* CLOCK_MONOTONIC at the stop */
+	uint64_t held_ns;  /* all stops before this one */
+	uint64_t behind;   /* guest ticks that every vCPU's TSC is to be set back by, since the beginning */
+	uint32_t pit_owed; /* clocks of channel 0 that were lost and not made up for by a tick */
+	bool run_on;       /* the user wants time to go on while the guest is stopped */
+};
+
+/* One vCPU's part: the vCPU's own thread only, or while it is parked under kvm_cpus.lock. */
+struct kvm_cpu_time {
+	uint64_t behind;   /* how much of kvm_clock.behind was taken off its TSC */
+	uint64_t left_tsc; /* the host's TSC when it last left the guest */
+	uint64_t deadline; /* IA32_TSC_DEADLINE to be set again; 0: none */
+	bool no_lapic;     /* the local APIC is not in KVM */
+	bool counts;       /* the APIC's timer counts down, as in `lapic`, */
+	bool owed;         /* and a tick of it is on its way */
+	struct kvm_lapic_state lapic;
 };
 
 struct kvm_call {
@@ -58,6 +86,7 @@ struct kvm_cpu {
 
 	/* the vCPU's own thread only */
 	struct kvm_debug debug;
+	struct kvm_cpu_time time;
 	bool lifted;            /* watched pages are writable, for this one alone */
 	bool emulated_write;    /* the access being answered is a write to RAM by KVM's emulator */
 	bool halted;            /* did HLT with no in-kernel irqchip: nothing but the debugger wakes it */
@@ -232,7 +261,27 @@ uint64_t kvm_run_pc_regs(long caps_sync_regs); /* kvm_valid_regs that kvm_run_pc
 void kvm_clock_freeze_locked(struct kvm_cpus *c);
 void kvm_clock_thaw_locked(struct kvm_cpus *c);
 
-/** kvm_clock_resumed() - tell the guest's watchdogs that the vCPU was paused; on the vCPU's own thread. */
-void kvm_clock_resumed(struct kvm_cpu *cpu);
+/** kvm_clock_init() - find out what this KVM can do, and begin with time stopped. Before there are vCPU threads. */
+void kvm_clock_init(struct kvm_cpus *c);
+
+/** kvm_clock_lapic_due() - does the vCPU need kvm_clock_lapic_put_back() before anyone goes? It is parked. */
+bool kvm_clock_lapic_due(const struct kvm_cpu *cpu);
+
+/* clock.c: on the vCPU's own thread */
+
+/** kvm_clock_left() - note that the vCPU has just left the guest. */
+void kvm_clock_left(struct kvm_cpu *cpu);
+
+/** kvm_clock_park() - stop the vCPU's timer; it parks. */
+void kvm_clock_park(struct kvm_cpu *cpu);
+
+/** kvm_clock_go() - the vCPU's clock and timer go on where they were; it enters the guest. */
+void kvm_clock_go(struct kvm_cpu *cpu);
+
+/** kvm_clock_lapic_put_back() - a call with the struct kvm_cpu, after the thaw: the counting timer goes on. */
+int kvm_clock_lapic_put_back(struct kvm_port *p, unsigned vcpu, void *arg);
+
+/** kvm_clock_show() - of registers just read, those that tell the time shall tell that of the stop. */
+void kvm_clock_show(struct kvm_cpu *cpu, struct arch_regs *r);
 
 #endif

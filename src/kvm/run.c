@@ -89,6 +89,7 @@ static enum kvm_next enter(struct kvm_cpu *cpu, struct stop_event *ev)
 	if (rc < 0)
 		return kvm_exit_error(cpu, rc, ev);
 	rc = kvm_cpu_ioctl(cpu, KVM_RUN, NULL);
+	kvm_clock_left(cpu);
 	if (rc == -EINTR || rc == -EAGAIN) // EAGAIN: the vCPU got its start-up interrupt
 		return kvm_cpu_kicked(cpu) ? KVM_NEXT_PARK : KVM_NEXT_ENTER;
 	if (rc == -EFAULT && cpu->all->npwatches && !cpu->lifted)
@@ -166,7 +167,7 @@ bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev)
 	enum kvm_next next;
 	gva pc;
 
-	kvm_clock_resumed(cpu);
+	kvm_clock_go(cpu);
 	memset(&cpu->passed, 0, sizeof(cpu->passed));
 	cpu->debug.lift = cpu->debug.armed = false; // the filter and the slots may have changed
 	cpu->run->kvm_valid_regs =

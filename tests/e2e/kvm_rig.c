@@ -61,6 +61,10 @@ static void give_cpuid(struct rig *r, int fd)
 
 	id->nent = 256;
 	CHECK_EQ(ioctl(r->kvm_fd, KVM_GET_SUPPORTED_CPUID, id), 0);
+	for (unsigned i = 0; i < id->nent; i++) {
+		if (id->entries[i].function == 1)
+			id->entries[i].ecx |= 1 << 24; // deadline timer: the APIC has it, if there is one
+	}
 	CHECK_EQ(ioctl(fd, KVM_SET_CPUID2, id), 0);
 }
 

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Time stands still while the guest is stopped: clocks and timers on a real KVM, with hand-made guests. */
+#include "kvm_rig.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "../unit/test.h"
+#include "kvm/timers.h"
+#include "util/bytes.h"
+#include "util/macros.h"
+
+#define JMP_SELF 0xeb, 0xfe
+#define IRET 0xcf
+
+enum { HANDLER = RIG_CODE + 0x100, OTHER = RIG_CODE + 0x180 }; // of VECTOR and OTHER_VECTOR
+enum { TICKS = RIG_DATA, TICK_TSC = RIG_DATA + 8, OTHERS = RIG_DATA + 0x10, NOW_TSC = RIG_DATA + 0x18 };
+enum { VECTOR = 0x40, OTHER_VECTOR = 0x41, PIC_VECTOR = 0x20 };
+enum { MSR_TSC = 0x10, MSR_APIC_BASE = 0x1b, MSR_TSC_DEADLINE = 0x6e0, X2APIC_ON = 0xc00 };
+enum { HOLD_MS = 900, DIVIDE_BY_1 = 0xb };
+
+static uint64_t tsc_khz(struct rig *r)
+{
+	int khz = ioctl(r->vcpu_fd[0], KVM_GET_TSC_KHZ, 0);
+
+	CHECK(khz > 0);
+	return (uint64_t)khz;
+}
+
+static uint64_t msr(struct rig *r, unsigned vcpu, unsigned which)
+{
+	struct arch_regs regs = { 0 };
+
+	CHECK_EQ(kvm_cpus_regs_read(r->cpus, vcpu, ARCH_MSR, &regs), 0);
+	CHECK(regs.x86.msr_have & BIT(which));
+	return regs.x86.msr[which];
+}
+
+static uint64_t tsc(struct rig *r, unsigned vcpu)
+{
+	return msr(r, vcpu, X86_MSR_TSC);
+}
+
+static void msr_set(struct rig *r, uint32_t number, uint64_t v)
+{
+	union {
+		struct kvm_msrs m;
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} u = { .m.nmsrs = 1 };
+
+	u.m.entries[0] = (struct kvm_msr_entry){ .index = number, .data = v };
+	CHECK_EQ(ioctl(r->vcpu_fd[0], KVM_SET_MSRS, &u), 1);
+}
+
+static bool tsc_offset(struct rig *r, unsigned vcpu, uint64_t *offset)
+{
+	struct kvm_device_attr a = { .group = KVM_VCPU_TSC_CTRL,
+				     .attr = KVM_VCPU_TSC_OFFSET,
+				     .addr = (uintptr_t)offset };
+
+	return ioctl(r->vcpu_fd[vcpu], KVM_GET_DEVICE_ATTR, &a) == 0;
+}
+
+static void need_offset(struct rig *r)
+{
+	uint64_t offset;
+
+	if (tsc_offset(r, 0, &offset))
+		return;
+	rig_close(r);
+	SKIP("this KVM has no TSC offset attribute (Linux 5.16)");
+}
+
+static uint64_t clock_ns(struct rig *r)
+{
+	struct kvm_clock_data d = { 0 };
+
+	CHECK_EQ(ioctl(r->vm_fd, KVM_GET_CLOCK, &d), 0);
+	return d.clock;
+}
+
+static uint64_t word(struct rig *r, unsigned at)
+{
+	return __atomic_load_n((uint64_t *)(void *)(r->ram + at), __ATOMIC_SEQ_CST);
+}
+
+static void hold(struct rig *r, int ms)
+{
+	CHECK(rig_quiet(r, ms));
+}
+
+static void stop(struct rig *r)
+{
+	CHECK_EQ(kvm_cpus_interrupt(r->cpus), 0);
+	CHECK_EQ(rig_wait(r).why, STOP_INTERRUPT);
+}
+
+static void go(struct rig *r)
+{
+	rig_resume(r, 0, TARGET_RUN, TARGET_RUN);
+}
+
+/* Time that the guest has seen may be this much of what it was stopped for: the ways in and out are slow in a lab. */
+static void check_ms(struct rig *r, uint64_t ticks, uint64_t least, uint64_t most)
+{
+	uint64_t ms = ticks / tsc_khz(r);
+
+	if (ticks >> 63 || ms < least || ms > most)
+		fail_msg("%lld ticks, %llu ms: expected %llu to %llu ms", (long long)ticks, (unsigned long long)ms,
+			 (unsigned long long)least, (unsigned long long)most);
+}
+
+/* ---- clocks ---- */
+
+TEST(the_tsc_shown_is_that_of_the_stop)
+{
+	struct rig r;
+	uint64_t first;
+
+	rig_open(&r, 1, false);
+	need_offset(&r);
+	RIG_CODE_AT(&r, RIG_CODE, 0x0f, 0x31, 0xeb, 0xfc); /* rdtsc; jmp */
+	go(&r);
+	hold(&r, 50);
+	stop(&r);
+	first = tsc(&r, 0);
+	hold(&r, 50);
+	CHECK_EQ(tsc(&r, 0), first);
+	rig_close(&r);
+}
+
+TEST(tsc_and_kvmclock_stand_still_on_every_vcpu)
+{
+	struct rig r;
+	uint64_t first, clock, offset[2];
+
+	rig_open(&r, 2, false);
+	need_offset(&r);
+	RIG_CODE_AT(&r, RIG_CODE, JMP_SELF);
+	for (unsigned i = 0; i < 2; i++) {
+		go(&r);
+		hold(&r, 20);
+		stop(&r);
+		first = tsc(&r, 0);
+		clock = clock_ns(&r);
+		hold(&r, HOLD_MS);
+		go(&r);
+		stop(&r);
+		check_ms(&r, tsc(&r, 0) - first, 0, HOLD_MS / 2);
+		check_ms(&r, tsc(&r, 1) - first, 0, HOLD_MS / 2);
+		CHECK(clock_ns(&r) - clock < HOLD_MS / 2 * 1000000ull);
+		CHECK(tsc_offset(&r, 0, &offset[0]) && tsc_offset(&r, 1, &offset[1]));
+		CHECK_EQ(offset[0], offset[1]);
+	}
+	rig_close(&r);
+}
+
+TEST(steps_by_hand_take_no_time)
+{
+	struct rig r;
+	uint64_t first, clock, offset[2];
+
+	rig_open(&r, 2, false);
+	need_offset(&r);
+	RIG_CODE_AT(&r, RIG_CODE, 0x90, JMP_SELF);
+	rig_step(&r, 0);
+	first = tsc(&r, 0);
+	clock = clock_ns(&r);
+	for (unsigned i = 0; i < 40; i++) {
+		hold(&r, 50);
+		rig_step(&r, 0);
+	}
+	check_ms(&r, tsc(&r, 0) - first, 0, 500);
+	check_ms(&r, tsc(&r, 1) - first, 0, 500); // held all the time, and no other clock
+	CHECK(clock_ns(&r) - clock < 500 * 1000000ull);
+	go(&r);
+	stop(&r);
+	CHECK(tsc_offset(&r, 0, &offset[0]) && tsc_offset(&r, 1, &offset[1]));
+	CHECK_EQ(offset[0], offset[1]);
+	rig_close(&r);
+}
+
+/* Microseconds on kvmclock for the same time on the TSC, whatever number of stops there was. */
+TEST(tsc_and_kvmclock_keep_their_distance_over_many_stops)
+{
+	struct rig r;
+	uint64_t t, ns, offset;
+
+	rig_open(&r, 1, false);
+	need_offset(&r);
+	RIG_CODE_AT(&r, RIG_CODE, 0x90, JMP_SELF);
+	go(&r);
+	hold(&r, 20);
+	struct kvm_clock_data before = { 0 }, after = { 0 };
+	ioctl(r.vm_fd, KVM_GET_CLOCK, &before);
+	if (!(before.flags & KVM_CLOCK_HOST_TSC)) {
+		stop(&r);
+		rig_close(&r);
+		SKIP("this KVM does not compute its clock from the TSC");
+	}
+	stop(&r);
+	CHECK(tsc_offset(&r, 0, &offset));
+	t = before.host_tsc + offset;
+	for (unsigned i = 0; i < 500; i++)
+		rig_step(&r, 0);
+	go(&r);
+	hold(&r, 20);
+	stop(&r);
+	go(&r);
+	hold(&r, 20);
+	CHECK_EQ(ioctl(r.vm_fd, KVM_GET_CLOCK, &after), 0);
+	stop(&r);
+	CHECK(tsc_offset(&r, 0, &offset));
+	t = after.host_tsc + offset - t;
+	ns = after.clock - before.clock;
+	t = t * 1000000 / tsc_khz(&r);
+	if (t > ns + 100000 || ns > t + 100000)
+		fail_msg("the TSC says %llu ns, kvmclock %llu ns", (unsigned long long)t, (unsigned long long)ns);
+	rig_close(&r);
+}
+
+/* ---- the local APIC's timer ---- */
+
+/* Counts its vector and notes when. inc word [TICKS]; rdtsc; mov [TICK_TSC], eax; mov [TICK_TSC + 4], edx; end of
+ * interrupt through the x2APIC's MSR; iret */
+static void put_handler(struct rig *r, unsigned vector, unsigned at, unsigned count)
+{
+	RIG_CODE_AT(r, at, 0xff, 0x06, count & 0xff, count >> 8, 0x0f, 0x31, 0x66, 0xa3, TICK_TSC & 0xff, TICK_TSC >> 8,
+		    0x66, 0x89, 0x16, (TICK_TSC + 4) & 0xff, TICK_TSC >> 8, 0x66, 0xb9, 0x0b, 0x08, 0, 0, 0x66, 0x31,
+		    0xc0, 0x66, 0x31, 0xd2, 0x0f, 0x30, IRET);
+	st_le32(r->ram + 4 * vector, at);
+}
+
+/* A guest that takes interrupts and does nothing else, and whose timer is set as in @lvt. */
+static void open_timer(struct rig *r, enum lapic_timer_mode mode, uint32_t ns)
+{
+	struct kvm_lapic_state s;
+	struct arch_regs regs;
+
+	rig_open(r, 1, true);
+	need_offset(r);
+	RIG_CODE_AT(r, RIG_CODE, JMP_SELF);
+	put_handler(r, VECTOR, HANDLER, TICKS);
+	put_handler(r, OTHER_VECTOR, OTHER, OTHERS);
+	rig_regs(r, 0, ARCH_CORE, &regs);
+	regs.x86.rflags |= X86_RFLAGS_IF;
+	CHECK_EQ(rig_regs_write(r, 0, ARCH_CORE, &regs), 0);
+	msr_set(r, MSR_APIC_BASE, 0xfee00000 | 1 << 8 | X2APIC_ON);
+	CHECK_EQ(ioctl(r->vcpu_fd[0], KVM_GET_LAPIC, &s), 0);
+	lapic_reg_set(&s, LAPIC_SVR, 0x1ff);
+	lapic_reg_set(&s, LAPIC_LVT_TIMER, VECTOR | (unsigned)mode << 17);
+	lapic_reg_set(&s, LAPIC_TIMER_DIVIDE, DIVIDE_BY_1);
+	lapic_reg_set(&s, LAPIC_TIMER_INITIAL, ns);
+	lapic_reg_set(&s, LAPIC_TIMER_CURRENT, ns);
+	CHECK_EQ(ioctl(r->vcpu_fd[0], KVM_SET_LAPIC, &s), 0);
+	if (mode == LAPIC_TSC_DEADLINE)
+		msr_set(r, MSR_TSC_DEADLINE, tsc(r, 0) + ns / 1000000 * tsc_khz(r));
+}
+
+static void wait_tick(struct rig *r, unsigned at)
+{
+	for (unsigned i = 0; i < 20000 && !word(r, at); i++)
+		poll(NULL, 0, 1);
+	CHECK(word(r, at));
+}
+
+/* Held for longer than the timer had to go: it comes when it would have come, once. */
+static void check_single(enum lapic_timer_mode mode)
+{
+	struct rig r;
+	uint64_t first;
+
+	open_timer(&r, mode, 800 * 1000000);
+	first = tsc(&r, 0);
+	go(&r);
+	hold(&r, 20);
+	stop(&r);
+	hold(&r, HOLD_MS);
+	for (unsigned i = 0; i < 5; i++) {
+		rig_step(&r, 0);
+		hold(&r, 20);
+	}
+	go(&r);
+	hold(&r, 100);
+	stop(&r);
+	CHECK_EQ(word(&r, TICKS), 0);
+	hold(&r, HOLD_MS);
+	go(&r);
+	wait_tick(&r, TICKS);
+	hold(&r, 50);
+	stop(&r);
+	CHECK_EQ(word(&r, TICKS), 1);
+	/* It was started some time before the first entry, when nobody could hold it yet. */
+	check_ms(&r, word(&r, TICK_TSC) - first, 700, 1100);
+	rig_close(&r);
+}
+
+TEST(a_one_shot_timer_is_neither_early_nor_lost)
+{
+	check_single(LAPIC_ONE_SHOT);
+}
+
+TEST(a_deadline_timer_is_neither_early_nor_lost)
+{
+	check_single(LAPIC_TSC_DEADLINE);
+}
+
+TEST(a_deadline_is_shown_while_the_timer_is_held)
+{
+	struct rig r;
+	uint64_t deadline;
+
+	open_timer(&r, LAPIC_TSC_DEADLINE, 2000 * 1000000u);
+	deadline = msr(&r, 0, X86_MSR_TSC_DEADLINE);
+	CHECK(deadline > tsc(&r, 0));
+	go(&r);
+	stop(&r);
+	CHECK_EQ(msr(&r, 0, X86_MSR_TSC_DEADLINE), deadline);
+	rig_close(&r);
+}
+
+TEST(a_periodic_timer_has_no_ticks_to_catch_up)
+{
+	struct rig r;
+	uint64_t first, ticks;
+
+	open_timer(&r, LAPIC_PERIODIC, 100 * 1000000);
+	first = tsc(&r, 0);
+	for (unsigned i = 0; i < 6; i++) {
+		go(&r);
+		hold(&r, 130);
+		stop(&r);
+		hold(&r, 450);
+	}
+	ticks = word(&r, TICKS);
+	/* 6 times 130 ms: 7 ticks, and as many more as the ways in and out took */
+	CHECK(ticks >= 7);
+	check_ms(&r, tsc(&r, 0) - first, ticks * 100 - 1, (ticks + 2) * 100);
+	check_ms(&r, tsc(&r, 0) - first, 780, 1800);
+	rig_close(&r);
+}
+
+static void check_interrupt_is_kept(enum lapic_timer_mode mode)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = OTHER_VECTOR };
+	struct rig r;
+
+	open_timer(&r, mode, 2000 * 1000000u);
+	go(&r);
+	hold(&r, 20);
+	stop(&r);
+	CHECK_EQ(ioctl(r.vm_fd, KVM_SIGNAL_MSI, &msi), 1);
+	hold(&r, 50);
+	go(&r);
+	wait_tick(&r, OTHERS);
+	CHECK_EQ(word(&r, TICKS), 0);
+	stop(&r);
+	rig_close(&r);
+}
+
+TEST(an_interrupt_that_comes_while_the_timer_is_held_is_kept)
+{
+	check_interrupt_is_kept(LAPIC_ONE_SHOT);
+	check_interrupt_is_kept(LAPIC_PERIODIC);
+	check_interrupt_is_kept(LAPIC_TSC_DEADLINE);
+}
+
+/* ---- the PIT ---- */
+
+/* inc word [TICKS]; rdtsc and note it; end of interrupt to the 8259A; iret */
+static void open_pit(struct rig *r, uint8_t mode, unsigned count)
+{
+	struct kvm_irqchip pic = { .chip_id = KVM_IRQCHIP_PIC_MASTER };
+	struct kvm_pit_config config = { 0 };
+	struct kvm_pit_state2 pit = { 0 };
+	struct arch_regs regs;
+
+	rig_open(r, 1, true);
+	need_offset(r);
+	CHECK_EQ(ioctl(r->vm_fd, KVM_CREATE_PIT2, &config), 0);
+	RIG_CODE_AT(r, RIG_CODE, JMP_SELF);
+	RIG_CODE_AT(r, HANDLER, 0xff, 0x06, TICKS & 0xff, TICKS >> 8, 0x0f, 0x31, 0x66, 0xa3, TICK_TSC & 0xff,
+		    TICK_TSC >> 8, 0x66, 0x89, 0x16, (TICK_TSC + 4) & 0xff, TICK_TSC >> 8, 0xb0, 0x20, 0xe6, 0x20,
+		    IRET);
+	st_le32(r->ram + 4 * PIC_VECTOR, HANDLER);
+	CHECK_EQ(ioctl(r->vm_fd, KVM_GET_IRQCHIP, &pic), 0);
+	pic.chip.pic.irq_base = PIC_VECTOR;
+	pic.chip.pic.imr = 0xfe;
+	pic.chip.pic.init4 = 1;
+	CHECK_EQ(ioctl(r->vm_fd, KVM_SET_IRQCHIP, &pic), 0);
+	rig_regs(r, 0, ARCH_CORE, &regs);
+	regs.x86.rflags |= X86_RFLAGS_IF;
+	CHECK_EQ(rig_regs_write(r, 0, ARCH_CORE, &regs), 0);
+	CHECK_EQ(ioctl(r->vm_fd, KVM_GET_PIT2, &pit), 0);
+	pit.channels[0].mode = mode;
+	pit.channels[0].count = count;
+	CHECK_EQ(ioctl(r->vm_fd, KVM_SET_PIT2, &pit), 0);
+}
+
+enum { PIT_50MS = 59659 };
+
+TEST(a_pit_one_shot_waits_for_the_guest)
+{
+	struct rig r;
+	uint64_t first;
+
+	open_pit(&r, 0, PIT_50MS);
+	go(&r);
+	stop(&r);
+	first = tsc(&r, 0);
+	if (word(&r, TICKS)) {
+		rig_close(&r);
+		SKIP("this machine is too slow: the timer was over before the guest was stopped");
+	}
+	hold(&r, 300);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_step(&r, 0);
+		hold(&r, 30);
+	}
+	go(&r);
+	wait_tick(&r, TICKS);
+	hold(&r, 100);
+	stop(&r);
+	CHECK_EQ(word(&r, TICKS), 1);
+	check_ms(&r, word(&r, TICK_TSC) - first, 0, 150);
+	rig_close(&r);
+}
+
+TEST(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs)
+{
+	struct rig r;
+	uint64_t first, ticks;
+
+	open_pit(&r, 2, PIT_50MS);
+	first = tsc(&r, 0);
+	for (unsigned i = 0; i < 20; i++) { // each run is shorter than a period
+		go(&r);
+		hold(&r, 30);
+		stop(&r);
+		hold(&r, 60);
+	}
+	ticks = word(&r, TICKS);
+	CHECK(ticks >= 8);
+	check_ms(&r, tsc(&r, 0) - first, ticks * 50 - 50, ticks * 50 + 400);
+	rig_close(&r);
+}
+
+TESTS(T(the_tsc_shown_is_that_of_the_stop), T(tsc_and_kvmclock_stand_still_on_every_vcpu),
+      T(steps_by_hand_take_no_time), T(tsc_and_kvmclock_keep_their_distance_over_many_stops),
+      T(a_one_shot_timer_is_neither_early_nor_lost), T(a_deadline_timer_is_neither_early_nor_lost),
+      T(a_deadline_is_shown_while_the_timer_is_held), T(a_periodic_timer_has_no_ticks_to_catch_up),
+      T(an_interrupt_that_comes_while_the_timer_is_held_is_kept), T(a_pit_one_shot_waits_for_the_guest),
+      T(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs))
