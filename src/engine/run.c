@@ -313,6 +313,25 @@ static bool digest(struct engine *e, int over, struct stop_event *ev)
 	}
 }
 
+/*
+ * The target tells an interrupt on vCPU 0, which may have been held. A client believes that only vCPUs it let go can
+ * stop: GDB, told of another, trips over an assertion of its own.
+ */
+static void interrupt_where_it_ran(struct engine *e, struct stop_event *ev)
+{
+	unsigned v = ev->vcpu;
+	gva pc;
+
+	if (ev->why != STOP_INTERRUPT || e->run.plan.vcpu[v].action != TARGET_HOLD)
+		return;
+	for (v = 0; v < e->target->nvcpus && e->run.plan.vcpu[v].action == TARGET_HOLD; v++)
+		;
+	if (v == e->target->nvcpus || vcpu_pc(e, v, &pc) < 0)
+		return;
+	ev->vcpu = v;
+	ev->pc = pc;
+}
+
 static void deliver(struct engine *e, const struct stop_event *ev, struct stop_event *out)
 {
 	struct engine_run *r = &e->run;
@@ -363,6 +382,7 @@ int engine_next_stop(struct engine *e, struct stop_event *out)
 	if (!digest(e, over, &ev) && go_on(e, armed, &ev))
 		return -EAGAIN;
 	pwatch_digest(e, &ev); // an instruction may have done two things at once
+	interrupt_where_it_ran(e, &ev);
 	deliver(e, &ev, out);
 	return 0;
 }

@@ -571,6 +571,22 @@ TEST(interrupt_stops_a_running_guest)
 	world_close(&w);
 }
 
+TEST(interrupt_is_told_on_a_vcpu_that_was_let_go)
+{
+	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 3 });
+	struct stop_event ev;
+
+	w.ram[CODE + 0x10] = HLT;
+	target_fake_regs(w.t, 2)->x86.rip = CODE + 0x10;
+	CHECK_EQ(resume(&w, TARGET_HOLD, 2, TARGET_RUN), 0);
+	CHECK_EQ(engine_interrupt(w.e), 0);
+	CHECK(wait_stop(&w, &ev));
+	CHECK_EQ(ev.why, STOP_INTERRUPT);
+	CHECK_EQ(ev.vcpu, 2);
+	CHECK_EQ(ev.pc.raw, target_fake_regs(w.t, 2)->x86.rip);
+	world_close(&w);
+}
+
 TEST(stop_now_says_why_it_stopped)
 {
 	struct world w = world_open((struct target_fake_cfg){ 0 });
@@ -814,7 +830,8 @@ TESTS(T(breakpoint_is_hit_at_its_own_address), T(hardware_breakpoint_is_hit_and_
       T(terminal_stops_are_told_and_leave_the_guest_readable), T(breakpoint_that_an_interrupt_came_right_before_is_hit),
       T(interrupt_wins_over_a_stale_stop), T(trap_without_a_reason_at_a_breakpoint_is_the_breakpoint),
       T(step_that_the_target_calls_a_breakpoint_is_a_step), T(guests_own_int3_that_nobody_filtered_is_shown_as_a_trap),
-      T(interrupt_stops_a_running_guest), T(stop_now_says_why_it_stopped), T(detach_takes_out_every_breakpoint),
+      T(interrupt_stops_a_running_guest), T(interrupt_is_told_on_a_vcpu_that_was_let_go),
+      T(stop_now_says_why_it_stopped), T(detach_takes_out_every_breakpoint),
       T(detach_during_step_over_takes_everything_out), T(detach_writes_changed_registers), T(exit_empties_the_table),
       T(engine_destroyed_while_stopped_takes_its_breakpoints_along),
       T(engine_destroyed_while_running_stops_the_guest_and_takes_its_breakpoints_along),
