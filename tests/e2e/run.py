@@ -89,9 +89,9 @@ class Context:
         if self.where != "lab":
             have |= {"hwbreak-base"}
         if self.where != "lab" or self.lab == "patched":
-            have |= {"int3", "hwbreak"}
+            have |= {"int3", "hwbreak", "code-hwbreak"}
         elif qemu_major() >= STOCK_HWBREAK_SINCE:
-            have |= {"hwbreak"}
+            have |= {"hwbreak", "code-hwbreak"}
         for program, word in (("tmux", "tmux"), ("mkinitramfs", "own-initrd"), ("mke2fs", "root-disk"),
                               ("lldb-14", "lldb")):
             if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
@@ -107,6 +107,7 @@ class Context:
     REASONS = {
         "int3": "software breakpoints do not work in stock QEMU's nested SVM (make check-lab)",
         "hwbreak": "debug registers do not work in this QEMU's nested SVM (make check-lab)",
+        "code-hwbreak": "debug registers do not work in this QEMU's nested SVM (make check-lab)",
         "hwbreak-base": "QEMU's nested SVM compares debug registers with ip, not cs.base + ip, and hangs",
         "kvm": "only with --accel kvm", "tcg": "only with --accel tcg", "lab": "only in the lab",
         "host": "only on hardware KVM", "tmux": "tmux is not installed",

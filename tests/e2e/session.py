@@ -325,20 +325,23 @@ class Packets:
 
     def _byte(self):
         if not self.buffer:
-            self.buffer = self.sock.recv(65536)
-            if not self.buffer:
-                raise EOFError("the server closed the connection")
+            self._more()
         byte, self.buffer = self.buffer[:1], self.buffer[1:]
         return byte
 
+    def _more(self):
+        data = self.sock.recv(1 << 18)
+        if not data:
+            raise EOFError("the server closed the connection")
+        self.buffer += data
+
     def reply(self, ack=True):
         """The body of the next packet; acks before it are dropped."""
-        while self._byte() != b"$":
-            pass
-        body = b""
-        while (byte := self._byte()) != b"#":
-            body += byte
-        self._byte(), self._byte()
+        while (start := self.buffer.find(b"$")) < 0:
+            self._more()
+        while (end := self.buffer.find(b"#", start)) < 0 or len(self.buffer) < end + 3:
+            self._more()
+        body, self.buffer = self.buffer[start + 1:end], self.buffer[end + 3:]
         if ack:
             self.send(b"+")
         return body

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A 64-bit guest with several vCPUs: the first starts the others with INIT and SIPI; each counts in counts[its APIC id]
- * until `stop` is set (2: a reset), and carries 0x1000 + its id in rbx. Start: --flat-mode=long.
+ * until `stop` is set (2: a reset), and carries 0x1000 + its id in rbx. Meanwhile each adds up the bytes of the code, one
+ * with every count, and leaves the sum in sums[] after each pass; #DB and #BP are counted in traps[]. Start:
+ * --flat-mode=long.
  */
 #include "guest.h"
 
@@ -17,10 +19,22 @@
 #define CR4_PAE 0x20
 #define MSR_EFER 0xc0000080
 #define EFER_LME 0x100
+#define CODE64 0x10 /* the selector that --flat-mode=long starts us with */
+#define STACK_SIZE 512
 
 	.text
 	.code64
-	.globl _start, count_here, pause_loop, counts, online, stop, finished
+	.globl _start, count_here, pause_loop, counts, sums, passes, traps, online, stop, finished, text_end
+
+	.macro	gate vector handler
+	movl	$\handler, %eax
+	movw	%ax, idt + 16 * \vector
+	movw	$CODE64, idt + 16 * \vector + 2
+	movw	$0x8e00, idt + 16 * \vector + 4
+	shrl	$16, %eax
+	movw	%ax, idt + 16 * \vector + 6
+	.endm
+
 _start:
 	leaq	boot_stack_end(%rip), %rsp
 	/* the others start below 1 MiB, in real mode, with our page tables */
@@ -30,6 +44,8 @@ _start:
 	rep movsb
 	movq	%cr3, %rax
 	movl	%eax, TRAMPOLINE + (trampoline_cr3 - trampoline)
+	gate	1, on_db
+	gate	3, on_bp
 
 	movl	$APIC, %edi
 	orl	$0x1ff, APIC_SPURIOUS(%rdi)
@@ -44,15 +60,30 @@ count:
 	movl	APIC_ID(%rdi), %eax
 	shrl	$24, %eax
 	leaq	0x1000(%rax), %rbx
+	imull	$STACK_SIZE, %eax, %ecx
+	leaq	stacks + STACK_SIZE(%rcx), %rsp
+	lidt	idt_pointer
 	incq	counts(, %rax, 8)
 	lock incl online(%rip)
 	movl	$PORT_COM1, %edx	/* a sign on the console that this one counts */
 	movb	$'+', %al
 	outb	%al, %dx
 	leal	-0x1000(%rbx), %eax
+	xorl	%edi, %edi
+	movl	$_start, %esi
 count_here:
 	incq	counts(, %rax, 8)
 	pause
+	movzbl	(%rsi), %ecx
+	addl	%ecx, %edi
+	incl	%esi
+	cmpl	$text_end, %esi
+	jb	same_pass
+	movl	%edi, sums(, %rax, 4)
+	incl	passes(, %rax, 4)
+	xorl	%edi, %edi
+	movl	$_start, %esi
+same_pass:
 	cmpl	$0, stop(%rip)
 	je	count_here
 	cmpl	$2, stop(%rip)
@@ -68,6 +99,13 @@ reset:
 	movb	$RESET_NOW, %al
 	outb	%al, %dx
 	jmp	finished
+
+on_db:
+	lock incl traps
+	iretq
+on_bp:
+	lock incl traps + 4
+	iretq
 
 pause_a_while:
 	movl	$100000, %ecx
@@ -96,24 +134,34 @@ trampoline:
 	andl	$0x9fffffff, %eax	/* caches on */
 	orl	$(CR0_PE | CR0_PG), %eax
 	movl	%eax, %cr0
-	ljmpl	$0x08, $count
+	ljmpl	$CODE64, $count
 	.balign 8
 trampoline_gdt:
-	.quad	0
+	.quad	0, 0
 	.quad	0x00af9b000000ffff
 trampoline_gdt_pointer:
-	.word	15
+	.word	23
 	.long	TRAMPOLINE + (trampoline_gdt - trampoline)
 trampoline_cr3:
 	.long	0
 trampoline_end:
+text_end:
 
 	.data
 	.balign 8
 counts:	.fill	16, 8, 0
+sums:	.fill	16, 4, 0
+passes:	.fill	16, 4, 0
+traps:	.long	0, 0
+idt:	.fill	4 * 16
+idt_pointer:
+	.word	4 * 16 - 1
+	.quad	idt
 online:	.long	0
 stop:	.long	0
 	.balign 16
 boot_stack:
 	.fill	4096
 boot_stack_end:
+stacks:
+	.fill	16 * STACK_SIZE
