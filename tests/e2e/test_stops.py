@@ -2,8 +2,8 @@
 """Stops that no breakpoint makes - a panic, a reset, a crash, a vCPU that comes online - and what comes after them."""
 import signal
 
-from guests import flat
-from session import Packets, check, check_eq, started
+from guests import UP, flat, linux
+from session import check, check_eq, started
 from suite import Scene, test
 
 
@@ -288,3 +288,26 @@ def resets_in_a_row_with_four_vcpus(s):
         s.cont()
         s.wait_console(r"\+" * CPUS, 30, mark)
         s.interrupt()
+
+
+@test(cap=240)
+def a_stock_kernel_panics_reboots_and_comes_up_again(context):
+    with started(context, linux(do="panic", cpus=2)) as s:
+        boot = s.context.scale(60)
+        s.run_to_stop("continue", timeout=boot, sig="SIGTRAP")
+        check("sysrq" in s.console.text(), "the guest has panicked")
+        trace = s.cmd("backtrace")
+        check("notifier_call_chain" in trace and "in panic (" in trace, f"the backtrace says how: {trace}")
+        check("Linux version" in s.cmd("x/s linux_banner"), "memory is readable")
+        since = s.console.mark()
+        s.run_to_stop("continue", timeout=boot, sig="SIGTRAP")
+        check("emergency_restart" in s.cmd("backtrace"), "the kernel is resetting the machine")
+        s.cmd("monitor catch panic off")
+        s.cmd("monitor catch reset off")
+        s.cont()
+        for _ in range(2):  # and once more, with nobody told
+            s.wait_console(UP, 60, since)
+            since = s.console.mark()
+        s.interrupt()
+        s.cmd("kill")
+        check_eq(s.guest.wait_exit(), 0, "exit status")
