@@ -136,8 +136,7 @@ static void *cpu_main(void *arg)
 			serve_call_locked(cpu);
 		} else if (cpu->going) {
 			pthread_mutex_unlock(&c->lock);
-			kvm_online_arm(cpu);
-			has = kvm_cpu_run(cpu, &ev) || kvm_online_disarm(cpu, &ev);
+			has = kvm_online_arm(cpu, &ev) || kvm_cpu_run(cpu, &ev) || kvm_online_disarm(cpu, &ev);
 			kvm_clock_park(cpu);
 			pthread_mutex_lock(&c->lock);
 			park_locked(cpu, has ? &ev : NULL);
@@ -534,6 +533,8 @@ int kvm_cpus_online_catch(struct kvm_cpus *c, bool on)
 	if (on &&
 	    (!c->port->mp_state || !c->port->vcpu_events || c->port->ops->vm_ioctl(c->port, KVM_ENABLE_CAP, &cap) < 0))
 		return -ENOTSUP;
+	for (unsigned i = 0; i < c->ncpus; i++)
+		c->cpu[i].was_offline = on && !kvm_cpus_online(c, i);
 	c->catch_online = on;
 	return 0;
 }

@@ -81,7 +81,8 @@ struct kvm_cpu {
 	/* the server thread's while the guest is stopped, the vCPU's own while it is going */
 	enum target_action action; /* of the last plan; lo, hi for TARGET_STEP_RANGE */
 	gva lo, hi;
-	bool seen; /* the debugger was shown a stop of this vCPU at seen_pc, and it has not moved since */
+	bool was_offline; /* while kvm_cpus.catch_online: nobody was told yet that it came online */
+	bool seen;        /* the debugger was shown a stop of this vCPU at seen_pc, and it has not moved since */
 	gva seen_pc;
 
 	/* the vCPU's own thread only */
@@ -239,8 +240,9 @@ bool kvm_pwatch_write(struct kvm_cpu *cpu, gpa at, const void *data, size_t n);
 
 /* x86_online.c: the stop of a vCPU that comes online; on the vCPU's own thread */
 
-/** kvm_online_arm() - before the vCPU goes: have KVM return when it gets its start-up interrupt, if that is wanted. */
-void kvm_online_arm(struct kvm_cpu *cpu);
+/** kvm_online_arm() - before the vCPU goes: have KVM return when it gets its start-up interrupt, if that is wanted.
+ *  True: it got it while it was held, and *@ev says so. */
+bool kvm_online_arm(struct kvm_cpu *cpu, struct stop_event *ev);
 
 /** kvm_online_reached() - is this KVM_EXIT_SHUTDOWN the one that kvm_online_arm() asked for? Then fills the event. */
 bool kvm_online_reached(struct kvm_cpu *cpu, struct stop_event *ev);

@@ -39,19 +39,6 @@ static int plant(struct kvm_cpu *cpu, bool pending)
 	return kvm_cpu_ioctl(cpu, KVM_SET_VCPU_EVENTS, &e);
 }
 
-void kvm_online_arm(struct kvm_cpu *cpu)
-{
-	int rc;
-
-	cpu->waits_for_start = false;
-	if (!cpu->all->catch_online || is_online(cpu))
-		return;
-	rc = plant(cpu, true);
-	if (rc < 0)
-		log_warn("vCPU %u will come online unnoticed: %s", cpu->id, strerror(-rc));
-	cpu->waits_for_start = rc == 0;
-}
-
 static void event_fill(struct kvm_cpu *cpu, struct stop_event *ev)
 {
 	struct arch_regs r = { 0 };
@@ -64,12 +51,39 @@ static void event_fill(struct kvm_cpu *cpu, struct stop_event *ev)
 		 (unsigned)r.x86.rip & 0xffff);
 }
 
+/* It is there: told once. */
+static void came_online(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	cpu->waits_for_start = cpu->was_offline = false;
+	event_fill(cpu, ev);
+}
+
+bool kvm_online_arm(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	int rc;
+
+	cpu->waits_for_start = false;
+	if (!cpu->all->catch_online)
+		return false;
+	if (is_online(cpu)) {
+		if (!cpu->was_offline)
+			return false;
+		came_online(cpu, ev); // while it was held
+		return true;
+	}
+	cpu->was_offline = true;
+	rc = plant(cpu, true);
+	if (rc < 0)
+		log_warn("vCPU %u will come online unnoticed: %s", cpu->id, strerror(-rc));
+	cpu->waits_for_start = rc == 0;
+	return false;
+}
+
 bool kvm_online_reached(struct kvm_cpu *cpu, struct stop_event *ev)
 {
 	if (!cpu->waits_for_start)
 		return false;
-	cpu->waits_for_start = false;
-	event_fill(cpu, ev);
+	came_online(cpu, ev);
 	return true;
 }
 
@@ -85,6 +99,6 @@ bool kvm_online_disarm(struct kvm_cpu *cpu, struct stop_event *ev)
 		log_err("vCPU %u is left with a triple fault that is not the guest's: %s", cpu->id, strerror(-rc));
 	if (!is_online(cpu)) // reading the state also takes in what has arrived
 		return false;
-	event_fill(cpu, ev);
+	came_online(cpu, ev);
 	return true;
 }
