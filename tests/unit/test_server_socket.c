@@ -576,6 +576,36 @@ TEST(client_gone_after_a_final_stop_ends_the_guest)
 	rig_down(&r);
 }
 
+TEST(client_is_told_of_our_end_only_when_it_waits_for_a_stop)
+{
+	struct rig r;
+	int fd;
+
+	rig_up(&r);
+	CHECK_EQ(serve(&r, r.addr, NULL), 0);
+	fd = dial_unix(&r);
+	say(&r, fd, "$c#63");
+	check_hears(fd, "+", false);
+	server_tell_end(r.server, 15);
+	check_hears(fd, "$X0f#ee", false);
+	close(fd);
+	rig_down(&r);
+
+	rig_up(&r);
+	CHECK_EQ(serve(&r, r.addr, NULL), 0);
+	server_tell_end(r.server, 15); // nobody there
+	fd = dial_unix(&r);
+	say(&r, fd, "$QStartNoAckMode#b0");
+	server_tell_end(r.server, 15);
+	check_hears(fd, "+$OK#9a", false);
+	server_close(r.server);
+	r.server = NULL;
+	check_hears(fd, "", true);
+	CHECK(!engine_running(r.engine)); // not let go for its last moments
+	close(fd);
+	rig_down(&r);
+}
+
 /* Pipes, as "target remote | gdbvm ..." may give. Checked only once the test has its own stdin and stdout back. */
 TEST(stdio_session_ends_with_its_input)
 {
@@ -652,4 +682,5 @@ TESTS(T(tcp_session_on_a_port_of_the_kernels_choice), T(tcp_port_in_use_names_th
       T(guest_that_crashes_without_a_client_is_kept_for_the_next),
       T(kept_guest_that_cannot_go_on_ends_when_it_is_continued), T(panicked_guest_is_kept_until_a_client_lets_it_go),
       T(client_lost_at_a_crash_leaves_it_to_the_next), T(client_gone_after_a_final_stop_ends_the_guest),
-      T(stdio_session_ends_with_its_input), T(client_that_does_not_read_is_not_read_from))
+      T(client_is_told_of_our_end_only_when_it_waits_for_a_stop), T(stdio_session_ends_with_its_input),
+      T(client_that_does_not_read_is_not_read_from))
