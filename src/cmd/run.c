@@ -103,9 +103,15 @@ static void run_all(struct run *r)
 
 static int replace_guest(struct run *r, bool reset);
 
+struct console_line {
+	struct run *run;
+	bool was_running;
+};
+
 static void console_reset(void *arg, struct strbuf *answer)
 {
-	struct run *r = arg;
+	const struct console_line *line = arg;
+	struct run *r = line->run;
 
 	if (r->server && server_has_client(r->server)) {
 		strbuf_adds(answer, "a debugger is connected: reset the guest there (monitor reset)\n");
@@ -115,7 +121,8 @@ static void console_reset(void *arg, struct strbuf *answer)
 		strbuf_adds(answer, "the guest could not be reset\n");
 		return;
 	}
-	strbuf_adds(answer, "the guest is reset\n");
+	strbuf_adds(answer,
+		    line->was_running ? "the guest is reset\n" : "the guest is reset, and held for a debugger\n");
 	if (r->server)
 		server_engine_set(r->server, r->guest.engine);
 }
@@ -124,11 +131,12 @@ static void console_reset(void *arg, struct strbuf *answer)
 static void console_command(void *arg, const char *line, struct strbuf *answer)
 {
 	struct run *r = arg;
-	struct monitor_ctx ctx = {
-		.engine = r->guest.engine, .phys_mode = &r->phys_mode, .reset = console_reset, .reset_arg = r
-	};
-	struct stop_event ev;
 	bool was_running = engine_running(r->guest.engine);
+	struct monitor_ctx ctx = { .engine = r->guest.engine,
+				   .phys_mode = &r->phys_mode,
+				   .reset = console_reset,
+				   .reset_arg = &(struct console_line){ r, was_running } };
+	struct stop_event ev;
 
 	if (strcmp(line, "quit") == 0) {
 		end(r, CMD_OK);
@@ -261,6 +269,7 @@ static int open_guest(struct run *r)
 		return fail(-accel, &why);
 	if (why.text[0])
 		fprintf(stderr, "gdbvm: %s\n", why.text);
+	r->opt.accel = (enum cmd_accel)accel; // said once, and the same after a reset
 	rc = accel == CMD_ACCEL_KVM ? open_kvm(r, &why) : open_tcg(r, &why);
 	if (rc == 0 && boot_x86_is_64bit(&r->opt.vm))
 		r->guest.target->layout = &arch_layout_x86_64;

@@ -42,7 +42,9 @@ int session_pass_reset(struct session *s, const struct stop_event *ev)
 {
 	int rc = is_reset(ev->why) && !engine_catches(s->e, ev->why) ? session_reset(s) : -ENOENT;
 
-	return rc < 0 ? rc : engine_resume(s->e, &s->plan);
+	if (rc == 0)
+		rc = engine_resume(s->e, &s->plan);
+	return rc == 0 && s->broke ? engine_interrupt(s->e) : rc; // what the former guest got of it does not count
 }
 
 static int resume(struct session *s, const struct resume_plan *plan)
@@ -54,6 +56,7 @@ static int resume(struct session *s, const struct resume_plan *plan)
 	if (rc < 0)
 		return rc;
 	s->plan = *plan;
+	s->broke = false;
 	s->wait = WAIT_STOP;
 	s->doc_kind = DOC_NONE;
 	return 0;

@@ -99,7 +99,7 @@ static void client_end(struct server *s)
 	if (state != SESSION_EXITED && !killed && over && !s->ended) {
 		if (s->kept)
 			return; // it was only looked at
-		if (state != SESSION_DETACHED && is_crash(why.why)) {
+		if (attached && state != SESSION_DETACHED && is_crash(why.why)) {
 			keep(s, &why);
 			return;
 		}

@@ -235,6 +235,7 @@ static void break_event(struct session *s)
 	log_wire('>', "\x03", 1);
 	if (s->wait != WAIT_STOP)
 		return; // it crossed our stop reply
+	s->broke = true;
 	rc = engine_interrupt(s->e);
 	if (rc < 0)
 		log_warn("cannot interrupt the guest rc=%d", rc);
