@@ -288,6 +288,14 @@ static void drain_serial(struct run *r, int fd)
 		console_write(r->console, buf, (size_t)n);
 }
 
+static void guest_unwatch(struct run *r, struct guest *g)
+{
+	if (g->engine)
+		loop_unwatch(r->loop, engine_event_fd(g->engine));
+	if (g->serial_fd >= 0)
+		loop_unwatch(r->loop, g->serial_fd);
+}
+
 /* The guest from its first instruction on: a new one, and only then the end of this one. */
 static int replace_guest(struct run *r, bool reset)
 {
@@ -295,20 +303,18 @@ static int replace_guest(struct run *r, bool reset)
 
 	r->guest = (struct guest){ .serial_fd = -1 };
 	if (open_guest(r) != 0 ||
-	    loop_watch(r->loop, engine_event_fd(r->guest.engine), POLLIN, on_guest_event, r) < 0) {
-		if (r->guest.serial_fd >= 0)
-			loop_unwatch(r->loop, r->guest.serial_fd);
+	    loop_watch(r->loop, engine_event_fd(r->guest.engine), POLLIN, on_guest_event, r) < 0 ||
+	    (reset && engine_adopt(r->guest.engine, former.engine) < 0)) {
+		guest_unwatch(r, &r->guest);
 		guest_deinit(&r->guest);
 		r->guest = former;
 		return -EIO;
 	}
 	if (reset)
 		engine_catches_adopt(r->guest.engine, former.engine);
-	loop_unwatch(r->loop, engine_event_fd(former.engine));
-	if (former.serial_fd >= 0) {
-		loop_unwatch(r->loop, former.serial_fd);
+	guest_unwatch(r, &former);
+	if (former.serial_fd >= 0)
 		drain_serial(r, former.serial_fd);
-	}
 	guest_deinit(&former);
 	return 0;
 }

@@ -125,6 +125,53 @@ def monitor_reset_goes_back_to_the_first_instruction(s):
     s.interrupt()
 
 
+@COUNT.test(needs="hwbreak")
+def hardware_breakpoints_and_watchpoints_survive_a_reset(s):
+    bp, wp = s.hbrk("guest_main"), s.watch("small")
+    for what, sig in (("reset", "SIGTRAP"), ("crash", "SIGSEGV"), ("reset", "SIGTRAP")):
+        s.cmd("disable")
+        make(s, what, sig=sig)
+        s.cmd("enable")
+        s.run_to_stop("continue", bp=bp, func="guest_main")
+        check_eq(s.int("counter"), 0, "counter of the new guest")
+        s.run_to_stop("continue", watch=wp)
+        check(s.int("counter") in (256, 512), "counter when `small` is no longer what GDB saw last")
+
+
+@COUNT.test(needs="hwbreak")
+def breakpoints_stay_through_a_reset_that_nobody_is_told_of(s):
+    s.cmd("monitor catch reset off")
+    bp = s.hbrk("guest_main")
+    for _ in range(2):
+        s.cmd("set var reset = 1")
+        s.run_to_stop("continue", bp=bp, func="guest_main")
+        check_eq(s.int("counter"), 0, "counter of the new guest")
+        s.delete()
+        s.cont()
+        mark_runs(s, "on")
+        s.interrupt()
+        bp = s.hbrk("guest_main")
+    s.cmd("monitor catch reset on")
+
+
+@COUNT.test(needs="int3")
+def software_breakpoints_survive_a_reset(s):
+    bp = s.brk("bump")
+    s.run_to_stop("continue", bp=bp)
+    later = s.brk("guest_main")
+    for what, sig in (("reset", "SIGTRAP"), ("crash", "SIGSEGV")):
+        make(s, what, sig=sig)
+        s.run_to_stop("continue", bp=later, func="guest_main")
+        s.run_to_stop("continue", bp=bp, func="bump")
+        check_eq(s.int("counter"), 0, "counter at the first call of bump")
+    s.delete()
+    make(s, "reset", sig="SIGTRAP")
+    s.cont()
+    mark_runs(s, "with no breakpoint left")
+    s.interrupt()
+    check("MIS-MATCHED" not in s.cmd("compare-sections .text"), "the code is whole")
+
+
 @COUNT.test()
 def a_power_off_that_is_caught_can_be_looked_at(s):
     s.cmd("monitor catch power-off on")
@@ -313,6 +360,21 @@ def resets_in_a_row_with_four_vcpus(s):
         s.interrupt()
 
 
+@SMP.test(needs="hwbreak")
+def a_reset_while_other_vcpus_are_at_a_breakpoint(s):
+    """vCPUs stop at count_here while one of them resets the machine: each stop is told, and so is the reset."""
+    bp = s.hbrk("count_here")
+    s.run_to_stop("continue", bp=bp)
+    s.cmd("set var *(int *)&stop = 2")
+    for _ in range(3 * CPUS):
+        stop = s.run_to_stop("continue")
+        if stop.get("reason") != "breakpoint-hit":
+            break
+    check_eq(stop.get("signal-name"), "SIGTRAP", "signal of the reset")
+    s.run_to_stop("continue", bp=bp)
+    check_eq(s.word(s.address("stop")), 0, "stop in the new guest")
+
+
 @test(cap=240)
 def a_stock_kernel_panics_reboots_and_comes_up_again(context):
     with started(context, linux(do="panic", cpus=2)) as s:
@@ -331,3 +393,32 @@ def a_stock_kernel_panics_reboots_and_comes_up_again(context):
         s.interrupt()
         s.cmd("kill")
         check_eq(s.guest.wait_exit(), 0, "exit status")
+
+
+@test(needs="int3 hwbreak root-disk", cap=300)
+def a_stock_kernel_with_four_vcpus_and_a_disk_reboots_under_breakpoints(context):
+    what = linux(do="reboot", cpus=4, more=("-d", context.root_disk()))
+    with started(context, what) as s:
+        boot = s.context.scale(60)
+        bp = s.hbrk("start_kernel")
+        s.run_to_stop("continue", timeout=boot, bp=bp, func="start_kernel")
+        later = s.brk("kernel_init_freeable")
+        for _ in range(2):
+            s.run_to_stop("continue", timeout=boot, bp=later, func="kernel_init_freeable")
+            since = s.console.mark()
+            s.run_to_stop("continue", timeout=boot, sig="SIGTRAP")
+            check("__do_sys_reboot" in s.cmd("backtrace"), "the kernel is resetting the machine")
+            check(s.console.text()[since:].count("user space is up") == 1, "it had booted")
+            s.run_to_stop("continue", timeout=boot, bp=bp, func="start_kernel")
+        if context.accel == "kvm":
+            s.cmd("monitor catch vcpu-on on")
+            for _ in range(3):
+                stop = s.run_to_stop("continue", timeout=boot, sig="SIGTRAP")
+                check(s.pc() == 16 * s.reg("cs") < 1 << 20, f"it starts in low memory: {stop}")
+            s.cmd("monitor catch vcpu-on off")
+        s.cmd("monitor catch reset off")
+        s.delete()
+        s.cont()
+        s.wait_console(r"cpus 4\b", 60, since)
+        s.interrupt()
+        s.cmd("kill")
