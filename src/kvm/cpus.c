@@ -187,7 +187,7 @@ int kvm_cpus_create(struct kvm_port *p, const struct arch *arch, const struct kv
 		    struct kvm_cpus **ret, struct errtext *why)
 {
 	_cleanup_(cpus_destroyp) struct kvm_cpus *c = calloc(1, sizeof(*c) + p->nvcpus * sizeof(c->cpu[0]));
-	int rc;
+	int rc = 0;
 
 	if (!c)
 		return errtext_set(why, -ENOMEM, "out of memory");
@@ -199,12 +199,16 @@ int kvm_cpus_create(struct kvm_port *p, const struct arch *arch, const struct kv
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->parked, NULL);
 	pthread_cond_init(&c->gate, NULL);
+	pthread_mutex_init(&c->landings, NULL);
 	for (unsigned i = 0; i < c->ncpus; i++) {
 		c->cpu[i].all = c;
 		c->cpu[i].id = i;
 		c->cpu[i].run = p->ops->run_page(p, i);
 		pthread_cond_init(&c->cpu[i].wake, NULL);
+		rc = rc < 0 ? rc : kvm_step_init(&c->cpu[i]);
 	}
+	if (rc < 0)
+		return errtext_set(why, rc, "out of memory");
 	c->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->event_fd < 0)
 		return errtext_set(why, -errno, "eventfd: %s", strerror(errno));
@@ -230,8 +234,11 @@ void kvm_cpus_destroy(struct kvm_cpus *c)
 		pthread_join(c->cpu[i].thread, NULL);
 	closep(&c->event_fd);
 	kvm_pwatch_deinit(c);
-	for (unsigned i = 0; i < c->ncpus; i++)
+	for (unsigned i = 0; i < c->ncpus; i++) {
 		pthread_cond_destroy(&c->cpu[i].wake);
+		kvm_step_deinit(&c->cpu[i]);
+	}
+	pthread_mutex_destroy(&c->landings);
 	pthread_cond_destroy(&c->gate);
 	pthread_cond_destroy(&c->parked);
 	pthread_mutex_destroy(&c->lock);
@@ -245,6 +252,8 @@ static bool take_plan_locked(struct kvm_cpus *c, const struct resume_plan *plan)
 {
 	bool pending = false;
 
+	/* One that leaves an exec breakpoint, or writes to a watched page, takes a step, too. */
+	c->steps = c->hw.nslots || c->npwatches || c->filter.whys & BIT(STOP_SWBREAK);
 	for (unsigned i = 0; i < c->ncpus; i++) {
 		struct kvm_cpu *cpu = &c->cpu[i];
 
@@ -252,6 +261,7 @@ static bool take_plan_locked(struct kvm_cpus *c, const struct resume_plan *plan)
 		cpu->lo = plan->vcpu[i].lo;
 		cpu->hi = plan->vcpu[i].hi;
 		pending |= cpu->has_event && cpu->action != TARGET_HOLD;
+		c->steps |= cpu->action == TARGET_STEP || cpu->action == TARGET_STEP_RANGE;
 	}
 	return pending;
 }

@@ -8,6 +8,8 @@
 #include "kvm/internal.h"
 #include "util/strbuf.h"
 
+enum { VECTOR_DB = 1, VECTOR_BP = 3 };
+
 static enum kvm_next event(struct kvm_cpu *cpu, enum stop_why why, struct stop_event *ev)
 {
 	*ev = (struct stop_event){ .why = why, .pc = kvm_cpu_pc(cpu) };
@@ -141,18 +143,27 @@ static enum kvm_next on_mmio(struct kvm_cpu *cpu, struct stop_event *ev)
 
 /* ---- the debugger's own ---- */
 
+/* Give the guest the exception that @t took from it. */
 static enum kvm_next reinject(struct kvm_cpu *cpu, const struct kvm_trap *t, struct stop_event *ev)
 {
-	int rc = kvm_debug_reinject(cpu, t);
+	int rc = kvm_step_deliver(cpu, t->kind == KVM_TRAP_BPINSN ? VECTOR_BP : VECTOR_DB, t->status);
 
 	return rc < 0 ? kvm_exit_error(cpu, rc, ev) : KVM_NEXT_ENTER;
+}
+
+/* Without a filter that cares int3 is the guest's own, unless it was planted and is gone. */
+static enum target_verdict judge_int3_alone(struct kvm_cpu *cpu, gva pc)
+{
+	return kvm_step_is_int3(cpu, pc) ? TARGET_REINJECT : TARGET_AGAIN;
 }
 
 static enum target_verdict judge(struct kvm_cpu *cpu, enum stop_why why, gva pc)
 {
 	struct target_filter f = kvm_cpu_filter(cpu);
 
-	return f.whys & BIT(why) ? f.judge(f.arg, cpu->id, why, pc) : TARGET_REPORT;
+	if (f.whys & BIT(why))
+		return f.judge(f.arg, cpu->id, why, pc);
+	return why == STOP_SWBREAK ? judge_int3_alone(cpu, pc) : TARGET_REPORT;
 }
 
 static enum kvm_next on_hw(struct kvm_cpu *cpu, const struct kvm_trap *t, struct stop_event *ev)
@@ -178,6 +189,10 @@ static enum kvm_next on_hw(struct kvm_cpu *cpu, const struct kvm_trap *t, struct
 
 static enum kvm_next on_int3(struct kvm_cpu *cpu, const struct kvm_trap *t, struct stop_event *ev)
 {
+	if (kvm_step_landed(cpu, t->pc))
+		return KVM_NEXT_STEPPED;
+	if (kvm_step_is_others(cpu, t->pc))
+		return KVM_NEXT_ALONE;
 	switch (judge(cpu, STOP_SWBREAK, t->pc)) {
 	case TARGET_AGAIN:
 		return KVM_NEXT_ENTER;
@@ -199,6 +214,7 @@ static enum kvm_next on_debug(struct kvm_cpu *cpu, struct stop_event *ev)
 	kvm_debug_trap(cpu, &t);
 	switch (t.kind) {
 	case KVM_TRAP_STEP:
+		kvm_step_own(cpu, t.own);
 		return KVM_NEXT_STEPPED;
 	case KVM_TRAP_HW:
 		return on_hw(cpu, &t, ev);

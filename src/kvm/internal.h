@@ -21,7 +21,8 @@ struct kvm_debug {
 	bool step; /* trap after the next instruction */
 	bool lift; /* leave out the exec breakpoints at lift_at: the vCPU is being stepped off them */
 	gva lift_at;
-	bool armed; /* KVM knows, and nothing has to be said again */
+	bool armed;      /* KVM knows, and nothing has to be said again */
+	uint32_t inject; /* KVM_GUESTDBG_INJECT_*, to be said once */
 };
 
 /* kvmclock, and the host's TSC at the same moment. */
@@ -88,8 +89,11 @@ struct kvm_cpu {
 	/* the vCPU's own thread only */
 	struct kvm_debug debug;
 	struct kvm_cpu_time time;
-	bool lifted;            /* watched pages are writable, for this one alone */
-	bool emulated_write;    /* the access being answered is a write to RAM by KVM's emulator */
+	bool lifted;         /* watched pages are writable, for this one alone */
+	bool emulated_write; /* the access being answered is a write to RAM by KVM's emulator */
+	struct kvm_step *step;
+	bool asleep;            /* may be: to be woken before a step */
+	bool synced;            /* the run page has the registers */
 	bool halted;            /* did HLT with no in-kernel irqchip: nothing but the debugger wakes it */
 	gva skip_at;            /* KVM_NEXT_SKIP: of the breakpoint instruction */
 	struct kvm_regs passed; /* entered with the resume flag, to pass an exec breakpoint at this rip */
@@ -122,6 +126,8 @@ struct kvm_cpus {
 	bool quit, killed;
 	bool over; /* a terminal event was handed out: only STOP_EXIT can follow, and tell why */
 	enum stop_why over_why;
+	bool steps;               /* a vCPU may plant landings: int3 is intercepted on all. Written like hw. */
+	pthread_mutex_t landings; /* held while some are planted */
 	unsigned ngoing;
 	struct target_filter filter;
 	struct kvm_cpu *alone; /* the only one that may execute */
@@ -141,6 +147,7 @@ enum kvm_next {
 	KVM_NEXT_PARK,    /* asked to park */
 	KVM_NEXT_SKIP,    /* to go on past the breakpoint instruction at skip_at */
 	KVM_NEXT_LIFT,    /* the instruction at pc writes to a page of a physical watch: nothing was done */
+	KVM_NEXT_ALONE,   /* to take one step while the others wait: what another vCPU planted is in the way */
 };
 
 /* cpus.c */
@@ -201,17 +208,15 @@ enum kvm_trap_kind {
 struct kvm_trap {
 	enum kvm_trap_kind kind;
 	gva pc;
-	unsigned owner; /* index into kvm_cpus.hw_req */
-	uint64_t status;
+	unsigned owner;  /* index into kvm_cpus.hw_req */
+	uint64_t status; /* DR6 */
+	uint64_t own;    /* those bits of B0-B3 that are the guest's own breakpoints */
 };
 
 void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out);
 
 /** kvm_debug_arm() - tell KVM what cpu->debug asks for. Registers must be final: a step is tied to the pc of now. */
 int kvm_debug_arm(struct kvm_cpu *cpu);
-
-/** kvm_debug_reinject() - give the guest the exception that @t took from it. */
-int kvm_debug_reinject(struct kvm_cpu *cpu, const struct kvm_trap *t);
 
 /** kvm_debug_pass() - have the vCPU, which hit an exec slot at @pc, go on past it. */
 int kvm_debug_pass(struct kvm_cpu *cpu, gva pc);
@@ -252,6 +257,49 @@ bool kvm_online_disarm(struct kvm_cpu *cpu, struct stop_event *ev);
 
 /** kvm_mp_is_online() - false for a vCPU that waits for its start-up interrupt. */
 bool kvm_mp_is_online(uint32_t mp_state);
+
+/* x86_step.c: one exact step. All on the vCPU's own thread. */
+int kvm_step_init(struct kvm_cpu *cpu);
+void kvm_step_deinit(struct kvm_cpu *cpu);
+
+/**
+ * kvm_step_begin() - look at the instruction and prepare for its step; before kvm_debug_arm().
+ * @can_land: false for a vCPU that waits to be started: it may do so for long, and takes no exception.
+ */
+int kvm_step_begin(struct kvm_cpu *cpu, bool can_land);
+gva kvm_step_pc(const struct kvm_cpu *cpu);     /* after kvm_step_begin() */
+bool kvm_step_halts(const struct kvm_cpu *cpu); /* is it hlt? */
+
+/** kvm_step_plant(), _unplant() - around KVM_RUN: have an int3 wherever an exception may lead. */
+void kvm_step_plant(struct kvm_cpu *cpu);
+void kvm_step_unplant(struct kvm_cpu *cpu);
+
+/** kvm_step_landed() - has the step ended at @pc, in an int3 that was planted? */
+bool kvm_step_landed(struct kvm_cpu *cpu, gva pc);
+
+/** kvm_step_is_others() - is the int3 at @pc one that the step of another vCPU plants? */
+bool kvm_step_is_others(struct kvm_cpu *cpu, gva pc);
+
+/** kvm_step_is_int3() - is there a breakpoint instruction at @pc in memory now? */
+bool kvm_step_is_int3(struct kvm_cpu *cpu, gva pc);
+
+/** kvm_step_end() - the step is done: put right what the trap flag left. 1: not done, the guest is to have a trap. */
+int kvm_step_end(struct kvm_cpu *cpu);
+
+/** kvm_step_own() - debug registers of the guest's own have hit in the step, as in DR6. */
+void kvm_step_own(struct kvm_cpu *cpu, uint64_t dr6);
+
+/** kvm_step_undo() - the instruction was not executed. Nothing if no step is under way. */
+int kvm_step_undo(struct kvm_cpu *cpu);
+
+/** kvm_step_leave() - no steps follow: tell KVM, which then shows the guest's own trap flag again. */
+int kvm_step_leave(struct kvm_cpu *cpu);
+
+/**
+ * kvm_step_deliver() - have KVM give the guest an exception of its own, #DB with @dr6 or #BP.
+ * Returns: 0; 1: a step is under way and ends in its handler; an error.
+ */
+int kvm_step_deliver(struct kvm_cpu *cpu, unsigned vector, uint64_t dr6);
 
 /* x86.c */
 

@@ -30,6 +30,7 @@ struct kvm_port {
 	unsigned nvcpus;
 	long caps_guest_debug; /* KVM_CAP_SET_GUEST_DEBUG2 bits, 0 if absent */
 	long caps_sync_regs;   /* KVM_CAP_SYNC_REGS bits */
+	bool svm;              /* the processor has SVM, not VMX */
 	bool xsave, debugregs, vcpu_events, mp_state;
 };
 

@@ -33,14 +33,16 @@ static uint32_t mp_state(struct kvm_cpu *cpu)
 	return s.mp_state;
 }
 
-/* A halted vCPU would sleep through its step; one that waits for its start-up interrupt stays as it is. */
-static void wake_for_step(struct kvm_cpu *cpu)
+/* A halted vCPU would sleep through its step; one that waits for its start-up interrupt stays as it is: false. */
+static bool wake_for_step(struct kvm_cpu *cpu)
 {
 	struct kvm_mp_state s = { .mp_state = KVM_MP_STATE_RUNNABLE };
+	uint32_t now = mp_state(cpu);
 
 	cpu->halted = false;
-	if (mp_state(cpu) == KVM_MP_STATE_HALTED)
+	if (now == KVM_MP_STATE_HALTED)
 		kvm_cpu_ioctl(cpu, KVM_SET_MP_STATE, &s);
+	return now == KVM_MP_STATE_HALTED || now == KVM_MP_STATE_RUNNABLE;
 }
 
 /*
@@ -57,13 +59,19 @@ static void step_off_if_seen(struct kvm_cpu *cpu)
 	cpu->debug.lift_at = cpu->seen_pc;
 }
 
-static void prepare_step(struct kvm_cpu *cpu)
+static int prepare_step(struct kvm_cpu *cpu)
 {
-	wake_for_step(cpu);
+	bool awake = !cpu->asleep || wake_for_step(cpu);
+	int rc = kvm_step_begin(cpu, awake);
+
+	cpu->asleep = !awake || kvm_step_halts(cpu);
+	cpu->debug.step = true;
+	cpu->debug.armed = false;
 	if (cpu->all->hw.nslots) {
 		cpu->debug.lift = true;
-		cpu->debug.lift_at = kvm_cpu_pc(cpu);
+		cpu->debug.lift_at = kvm_step_pc(cpu);
 	}
+	return rc;
 }
 
 /* The step is done: is that what the plan asked for? */
@@ -82,19 +90,50 @@ static gva pc_after_step(struct kvm_cpu *cpu)
 	return kvm_run_pc(cpu->run, &pc) ? pc : kvm_cpu_pc(cpu);
 }
 
-static enum kvm_next enter(struct kvm_cpu *cpu, struct stop_event *ev)
+static enum kvm_next enter_once(struct kvm_cpu *cpu, struct stop_event *ev)
 {
 	int rc = kvm_debug_arm(cpu);
 
 	if (rc < 0)
 		return kvm_exit_error(cpu, rc, ev);
+	kvm_step_plant(cpu);
 	rc = kvm_cpu_ioctl(cpu, KVM_RUN, NULL);
 	kvm_clock_left(cpu);
-	if (rc == -EINTR || rc == -EAGAIN) // EAGAIN: the vCPU got its start-up interrupt
+	kvm_step_unplant(cpu);
+	cpu->synced = cpu->run->kvm_valid_regs;
+	if (rc == -EINTR || rc == -EAGAIN) { // EAGAIN: the vCPU got its start-up interrupt
+		cpu->asleep = true;
 		return kvm_cpu_kicked(cpu) ? KVM_NEXT_PARK : KVM_NEXT_ENTER;
+	}
 	if (rc == -EFAULT && cpu->all->npwatches && !cpu->lifted)
 		return KVM_NEXT_LIFT;
 	return rc < 0 ? kvm_exit_error(cpu, rc, ev) : kvm_exit_handle(cpu, ev);
+}
+
+/* Was the instruction executed before this event came? */
+static bool is_after_insn(const struct stop_event *ev)
+{
+	return ev->why == STOP_WATCH || ev->why == STOP_PWATCH || ev->why == STOP_POWER_OFF || ev->why == STOP_RESET ||
+	       ev->why == STOP_PANIC;
+}
+
+static enum kvm_next enter(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	int rc = cpu->debug.step ? prepare_step(cpu) : 0;
+	enum kvm_next next;
+
+	if (rc < 0)
+		return kvm_exit_error(cpu, rc, ev);
+	next = enter_once(cpu, ev);
+	if (!cpu->debug.step)
+		return next;
+	if (next == KVM_NEXT_STEPPED || (next == KVM_NEXT_EVENT && is_after_insn(ev)))
+		rc = kvm_step_end(cpu);
+	else
+		rc = kvm_step_undo(cpu);
+	if (rc < 0)
+		return kvm_exit_error(cpu, rc, ev);
+	return next == KVM_NEXT_STEPPED && rc > 0 ? KVM_NEXT_ENTER : next;
 }
 
 /* One instruction, whatever else is going on; the vCPU is alone. */
@@ -102,10 +141,9 @@ static enum kvm_next step_alone(struct kvm_cpu *cpu, struct stop_event *ev)
 {
 	enum kvm_next next;
 
+	cpu->asleep = true;
 	do {
-		prepare_step(cpu);
 		cpu->debug.step = true;
-		cpu->debug.armed = false;
 		next = enter(cpu, ev);
 	} while (next == KVM_NEXT_ENTER);
 	return next;
@@ -161,33 +199,69 @@ static enum kvm_next skip_breakpoint(struct kvm_cpu *cpu, struct stop_event *ev)
 	return next;
 }
 
-bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev)
+/* Past an int3 that another vCPU has planted for its step. */
+static enum kvm_next step_while_others_wait(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	enum kvm_next next;
+
+	kvm_cpu_alone_begin(cpu);
+	next = step_alone(cpu, ev);
+	kvm_cpu_alone_end(cpu);
+	return next;
+}
+
+static enum kvm_next enter_to_the_end(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	enum kvm_next next = enter(cpu, ev);
+
+	for (;;) {
+		switch (next) {
+		case KVM_NEXT_SKIP:
+			next = skip_breakpoint(cpu, ev);
+			break;
+		case KVM_NEXT_LIFT:
+			next = write_watched(cpu, ev);
+			break;
+		case KVM_NEXT_ALONE:
+			next = step_while_others_wait(cpu, ev);
+			break;
+		default:
+			return next;
+		}
+	}
+}
+
+static bool follow_plan(struct kvm_cpu *cpu, struct stop_event *ev)
 {
 	bool stepping = cpu->action != TARGET_RUN;
 	enum kvm_next next;
 	gva pc;
+	int rc;
 
-	kvm_clock_go(cpu);
 	memset(&cpu->passed, 0, sizeof(cpu->passed));
 	cpu->debug.lift = cpu->debug.armed = false; // the filter and the slots may have changed
 	cpu->run->kvm_valid_regs =
 		cpu->action == TARGET_STEP_RANGE ? kvm_run_pc_regs(cpu->all->port->caps_sync_regs) : 0;
+	cpu->synced = false;
+	cpu->asleep = true;
 	if (!stepping)
 		step_off_if_seen(cpu);
 	for (;;) {
-		if (stepping)
-			prepare_step(cpu);
 		cpu->debug.step = stepping || cpu->debug.lift;
+		rc = cpu->debug.step ? 0 : kvm_step_leave(cpu);
+		if (rc < 0) {
+			kvm_exit_error(cpu, rc, ev);
+			return true;
+		}
 		if (cpu->halted && !cpu->debug.step) {
 			kvm_cpu_wait_stop(cpu);
 			return false;
 		}
-		next = enter(cpu, ev);
-		while (next == KVM_NEXT_SKIP || next == KVM_NEXT_LIFT)
-			next = next == KVM_NEXT_SKIP ? skip_breakpoint(cpu, ev) : write_watched(cpu, ev);
+		next = enter_to_the_end(cpu, ev);
 		switch (next) {
 		case KVM_NEXT_ENTER:
 		case KVM_NEXT_SKIP:
+		case KVM_NEXT_ALONE:
 		case KVM_NEXT_LIFT:
 			break;
 		case KVM_NEXT_PARK:
@@ -207,4 +281,17 @@ bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev)
 			return true;
 		}
 	}
+}
+
+bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	bool has;
+	int rc;
+
+	kvm_clock_go(cpu);
+	has = follow_plan(cpu, ev);
+	rc = kvm_step_leave(cpu);
+	if (rc < 0 && !has)
+		kvm_exit_error(cpu, rc, ev);
+	return has || rc < 0;
 }

@@ -6,8 +6,7 @@
 #include "kvm/internal.h"
 
 /* Intel SDM "Debug Registers"; vectors from "Sources of Exceptions and Interrupts". */
-enum { DR6_BP_MASK = 0xf, DR6_BS = 1 << 14, DR6_EVENTS = 0xe00f, VECTOR_BP = 3 };
-enum { X86_EFLAGS_RF = 1 << 16 };
+enum { DR6_BS = 1 << 14, VECTOR_BP = 3 };
 #define DR7_ENABLE(slot) (3ull << (2 * (slot)))
 
 /* Debug-register slots that are left out while the vCPU is stepped off a breakpoint; bit per slot. */
@@ -45,7 +44,7 @@ static struct kvm_guest_debug encode(struct kvm_cpu *cpu)
 	struct kvm_guest_debug d = { .control = cpu->debug.step ? step_control(cpu) : 0 };
 	unsigned lifted = lifted_slots(cpu);
 
-	if (kvm_cpu_filter(cpu).whys & BIT(STOP_SWBREAK))
+	if (c->steps || kvm_cpu_filter(cpu).whys & BIT(STOP_SWBREAK))
 		d.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
 	if (!c->hw.nslots)
 		return d;
@@ -67,10 +66,26 @@ int kvm_debug_arm(struct kvm_cpu *cpu)
 	if (cpu->debug.armed)
 		return 0;
 	d = encode(cpu);
+	if (cpu->debug.inject)
+		d.control |= KVM_GUESTDBG_ENABLE | cpu->debug.inject;
 	rc = kvm_cpu_ioctl(cpu, KVM_SET_GUEST_DEBUG, &d);
+	if (rc >= 0)
+		cpu->debug.inject = 0;
 	/* A step is said again each time: KVM ties the trap flag to the rip of the call. */
 	cpu->debug.armed = rc >= 0 && !cpu->debug.step;
 	return rc;
+}
+
+/* B0-B3 of breakpoints that the guest itself has enabled; while ours are in, its own are not. */
+static uint64_t own_hits(const struct kvm_debug_exit_arch *d)
+{
+	uint64_t hits = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		if (d->dr7 & DR7_ENABLE(i))
+			hits |= d->dr6 & BIT(i);
+	}
+	return hits;
 }
 
 void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
@@ -93,30 +108,8 @@ void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 	} else if ((d->dr6 & DR6_BS) && cpu->debug.step) {
 		t.kind = KVM_TRAP_STEP;
 	}
+	t.own = c->hw.nslots ? 0 : own_hits(d);
 	*out = t;
-}
-
-int kvm_debug_reinject(struct kvm_cpu *cpu, const struct kvm_trap *t)
-{
-	struct kvm_guest_debug d = encode(cpu);
-	bool bp = t->kind == KVM_TRAP_BPINSN;
-
-	if (!bp) {
-		struct kvm_debugregs regs;
-		int rc = kvm_cpu_ioctl(cpu, KVM_GET_DEBUGREGS, &regs);
-
-		if (rc < 0)
-			return rc;
-		/* The handler looks here for the cause. The processor replaces B0-B3 and only adds to the rest. */
-		regs.dr6 = (regs.dr6 & ~(uint64_t)DR6_BP_MASK) | (t->status & DR6_EVENTS);
-		rc = kvm_cpu_ioctl(cpu, KVM_SET_DEBUGREGS, &regs);
-		if (rc < 0)
-			return rc;
-	}
-	/* KVM itself moves rip past the int3: on SVM it decodes the instruction, on VMX it kept the length. */
-	d.control |= KVM_GUESTDBG_ENABLE | (bp ? KVM_GUESTDBG_INJECT_BP : KVM_GUESTDBG_INJECT_DB);
-	cpu->debug.armed = false;
-	return kvm_cpu_ioctl(cpu, KVM_SET_GUEST_DEBUG, &d);
 }
 
 /*
@@ -133,9 +126,10 @@ int kvm_debug_pass(struct kvm_cpu *cpu, gva pc)
 	if (rc < 0)
 		return rc;
 	if (!cpu->debug.step) {
-		now.rflags |= X86_EFLAGS_RF;
+		now.rflags |= X86_RFLAGS_RF;
 		if (memcmp(&now, &cpu->passed, sizeof(now)) != 0) {
 			cpu->passed = now;
+			cpu->synced = false;
 			return kvm_cpu_ioctl(cpu, KVM_SET_REGS, &now);
 		}
 	}

@@ -5,7 +5,8 @@ import os
 from session import check_eq
 from suite import test
 
-PROGRAMS = [("kvm_cpus", "kvm int3 hwbreak"), ("kvm_regs", "kvm hwbreak"), ("kvm_time", "kvm"), ("tcg_target", "tcg")]
+PROGRAMS = [("kvm_cpus", "kvm int3 hwbreak"), ("kvm_regs", "kvm hwbreak"), ("kvm_step", "kvm int3 hwbreak"), ("kvm_time", "kvm"),
+            ("tcg_target", "tcg")]
 
 
 def program(name, needs):

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a vCPU sees: its registers without an ioctl where KVM shares them, and memory at linear addresses. */
+#include <errno.h>
+#include <string.h>
+
+#include "kvm/x86_guest.h"
+#include "util/macros.h"
+
+enum { CR0_PE = 1, SEG_CODE_LONG_SIZE = 8 };
+
+int kvm_guest_load(struct kvm_cpu *cpu, struct kvm_guest *g)
+{
+	const struct kvm_sync_regs *s = &cpu->run->s.regs;
+	int rc;
+
+	if (cpu->synced) {
+		g->regs = s->regs;
+		g->sregs = s->sregs;
+		return 0;
+	}
+	rc = kvm_cpu_ioctl(cpu, KVM_GET_REGS, &g->regs);
+	if (rc >= 0)
+		rc = kvm_cpu_ioctl(cpu, KVM_GET_SREGS, &g->sregs);
+	return MIN(rc, 0);
+}
+
+int kvm_guest_store(struct kvm_cpu *cpu, const struct kvm_guest *g)
+{
+	struct kvm_regs regs = g->regs;
+	int rc = kvm_cpu_ioctl(cpu, KVM_SET_REGS, &regs);
+
+	cpu->synced = false;
+	return MIN(rc, 0);
+}
+
+bool kvm_guest_is_64bit(const struct kvm_guest *g)
+{
+	return g->sregs.efer & X86_EFER_LMA && g->sregs.cs.l;
+}
+
+unsigned kvm_guest_cpl(const struct kvm_guest *g)
+{
+	if (!(g->sregs.cr0 & CR0_PE))
+		return 0;
+	return g->regs.rflags & X86_RFLAGS_VM ? 3 : g->sregs.ss.dpl;
+}
+
+gva kvm_guest_pc(const struct kvm_guest *g)
+{
+	return kvm_guest_is_64bit(g) ? GVA(g->regs.rip) : GVA((uint32_t)(g->sregs.cs.base + g->regs.rip));
+}
+
+gva kvm_guest_stack(const struct kvm_guest *g, uint64_t offset)
+{
+	uint64_t sp = g->regs.rsp + offset;
+
+	if (kvm_guest_is_64bit(g))
+		return GVA(sp);
+	return GVA((uint32_t)(g->sregs.ss.base + (g->sregs.ss.db ? (uint32_t)sp : (uint16_t)sp)));
+}
+
+/* ---- memory ---- */
+
+static uint8_t *phys(struct kvm_port *p, gpa at, size_t *len)
+{
+	return p->ops->hva(p, at, len);
+}
+
+static int table_read(void *port, gpa at, void *buf, size_t len)
+{
+	size_t n = len;
+	const uint8_t *hva = phys(port, at, &n);
+
+	if (!hva || n < len)
+		return -EFAULT;
+	memcpy(buf, hva, len);
+	return 0;
+}
+
+uint8_t *kvm_guest_hva(struct kvm_cpu *cpu, const struct kvm_guest *g, gva at, size_t *len, uint8_t *perm)
+{
+	const struct mmu_x86_ctx c = {
+		.cr0 = g->sregs.cr0, .cr3 = g->sregs.cr3, .cr4 = g->sregs.cr4, .efer = g->sregs.efer
+	};
+	struct mmu_xlat x;
+	uint64_t off;
+
+	if (mmu_x86_walk(&c, table_read, cpu->all->port, at, &x) < 0 || !x.mapped)
+		return NULL;
+	off = at.raw - x.start.raw;
+	*len = MIN(*len, x.size - off);
+	if (perm)
+		*perm = x.perm;
+	return phys(cpu->all->port, GPA(x.phys.raw + off), len);
+}
+
+size_t kvm_guest_read(struct kvm_cpu *cpu, const struct kvm_guest *g, gva at, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		size_t n = len - done;
+		const uint8_t *hva = kvm_guest_hva(cpu, g, GVA(at.raw + done), &n, NULL);
+
+		if (!hva)
+			break;
+		memcpy((uint8_t *)buf + done, hva, n);
+		done += n;
+	}
+	return done;
+}
