@@ -90,7 +90,9 @@ struct reg_desc {
 
 /*
  * What one session shows to GDB. It is chosen when a client connects and stays for the session, whatever mode
- * the vCPU goes to, so that no g packet is ever of another size than GDB expects.
+ * the vCPU goes to, so that no g packet is ever of another size than GDB expects. GDB decodes a g packet by the
+ * description only if that suits the architecture it has selected, by its symbol file or by `set architecture`:
+ * `compatible` and `any` are two ways to make it suit.
  */
 struct arch_layout {
 	const char *gdb_name;        /* <architecture>: "i386:x86-64", "i386", "i8086" */
@@ -99,6 +101,8 @@ struct arch_layout {
 	unsigned nfeatures;
 	const struct reg_desc *regs;
 	unsigned nregs;
+	const char *const *compatible; /* architectures under which a client may have selected this one; NULL-terminated */
+	const struct arch_layout *any; /* the like for a GDB that may select any architecture; NULL: none */
 	const char *triple;         /* what LLDB calls it */
 	unsigned pc, sp, fp, flags; /* register numbers */
 	unsigned addr_bits;
@@ -169,6 +173,7 @@ struct arch {
 
 extern const struct arch arch_x86;
 extern const struct arch_layout arch_layout_x86_64, arch_layout_i386, arch_layout_i8086;
+extern const struct arch_layout arch_layout_any_x86_64, arch_layout_any_i386, arch_layout_any_i8086;
 
 /** arch_reg_size() - bytes of register @num on the wire. @num < l->nregs. */
 unsigned arch_reg_size(const struct arch_layout *l, unsigned num);

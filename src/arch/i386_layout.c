@@ -48,11 +48,13 @@ static const struct reg_desc regs[] = {
 };
 
 /* Without an osabi GDB takes GNU/Linux, and then warns that i8086 has no such thing. */
-#define LAYOUT(name, lldb, rows) { \
-	.gdb_name = name, .triple = lldb, .osabi = "none", .features = features, .nfeatures = ARRAY_LEN(features), \
+#define LAYOUT(name, lldb, rows, gdb) { \
+	.gdb_name = name, .any = gdb, .triple = lldb, .osabi = "none", .features = features, .nfeatures = ARRAY_LEN(features), \
 	.regs = regs, .nregs = rows, .pc = EIP, .sp = SP, .fp = FP, .flags = FLAGS, \
 	.addr_bits = 32 }
 // clang-format on
 
-const struct arch_layout arch_layout_i386 = LAYOUT("i386", "i386-unknown-unknown", ARRAY_LEN(regs) - 1);
-const struct arch_layout arch_layout_i8086 = LAYOUT("i8086", "i386-unknown-unknown-code16", ARRAY_LEN(regs));
+const struct arch_layout arch_layout_i386 =
+	LAYOUT("i386", "i386-unknown-unknown", ARRAY_LEN(regs) - 1, &arch_layout_any_i386);
+const struct arch_layout arch_layout_i8086 =
+	LAYOUT("i8086", "i386-unknown-unknown-code16", ARRAY_LEN(regs), &arch_layout_any_i8086);

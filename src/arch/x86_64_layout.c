@@ -38,8 +38,13 @@ static const struct reg_desc regs[] = {
 };
 // clang-format on
 
+/* A GDB that has selected one of these, which know no 64-bit registers, takes ours instead. */
+static const char *const compatible[] = { "i386", "i8086", NULL };
+
 const struct arch_layout arch_layout_x86_64 = {
 	.gdb_name = "i386:x86-64",
+	.compatible = compatible,
+	.any = &arch_layout_any_x86_64,
 	.features = features,
 	.nfeatures = ARRAY_LEN(features),
 	.regs = regs,

@@ -68,6 +68,8 @@ void arch_target_xml(const struct arch_layout *l, struct strbuf *out)
 	strbuf_addf(out, "<architecture>%s</architecture>\n", l->gdb_name);
 	if (l->osabi)
 		strbuf_addf(out, "<osabi>%s</osabi>\n", l->osabi);
+	for (const char *const *name = l->compatible; name && *name; name++)
+		strbuf_addf(out, "<compatible>%s</compatible>\n", *name);
 	for (unsigned i = 0; i < l->nfeatures; i++)
 		add_feature(out, l, i);
 	strbuf_adds(out, "</target>\n");

@@ -33,6 +33,7 @@ int h_supported(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 
 	s->wants_swbreak = text_has(r->text.s + skip, r->text.n - skip, "swbreak+");
 	s->wants_hwbreak = text_has(r->text.s + skip, r->text.n - skip, "hwbreak+");
+	s->selects_arch = text_has(r->text.s + skip, r->text.n - skip, "qRelocInsn+"); // every GDB says so, LLDB never
 	if (text_has(r->text.s + skip, r->text.n - skip, "error-message+"))
 		s->error_form = RSP_ERROR_TEXT;
 	rsp_out_fmt(out, "PacketSize=%x", PKT_SIZE);

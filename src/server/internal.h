@@ -39,6 +39,7 @@ struct session {
 	bool phys;     /* addresses in m M X x qCRC qSearch are physical */
 	bool wants_swbreak, wants_hwbreak;
 	bool bare_x;        /* asked for x data without the b before it */
+	bool selects_arch;  /* a GDB: by its symbols, or its user, it may select another architecture than it is told */
 	bool thread_suffix; /* QThreadSuffixSupported: packets may end in ;thread:ID; */
 	bool lists_threads; /* QListThreadsInStopReply: stop replies name all threads, their pcs and a reason */
 	enum rsp_error_form error_form;

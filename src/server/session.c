@@ -82,6 +82,8 @@ int session_layout(struct session *s, const struct arch_layout **ret)
 		if (rc < 0)
 			return rc;
 		s->layout = t->arch->layout(r);
+		if (s->selects_arch && s->layout->any)
+			s->layout = s->layout->any;
 	}
 	*ret = s->layout;
 	return 0;

@@ -151,27 +151,39 @@ static void crash_text(struct session *s)
 		session_send_text(s, b.s);
 }
 
+static void mode_left_text(struct session *s, const char *mode, const struct arch_layout *now, bool any)
+{
+	const char *word = strstr(mode, "mode") ? "" : " mode";
+	char text[160];
+
+	if (any) // its registers are there whatever the client has selected
+		snprintf(text, sizeof(text), "gdbvm: vCPU 0 is now in %s%s: set architecture %s\n", mode, word,
+			 now->gdb_name);
+	else
+		snprintf(text, sizeof(text),
+			 "gdbvm: vCPU 0 is now in %s%s; reconnect (target remote) for its %s registers\n", mode, word,
+			 now->gdb_name);
+	session_send_text(s, text);
+}
+
 /* The layout was chosen by vCPU 0 and stays for the session; when its mode has left that, the user hears it once. */
 static void mode_text(struct session *s)
 {
 	const struct target *t = engine_target(s->e);
 	const struct arch_layout *l, *now;
-	char text[160];
 	struct arch_regs *r;
+	bool any;
 
 	if (t->layout || s->last_stop.vcpu != 0 || session_layout(s, &l) < 0)
 		return;
 	if (engine_regs(s->e, 0, ARCH_CORE | ARCH_SYS, &r) < 0)
 		return;
 	now = t->arch->layout(r);
-	if (now != l && now != s->told) {
-		const char *mode = t->arch->mode_text(r);
-
-		snprintf(text, sizeof(text),
-			 "gdbvm: vCPU 0 is now in %s%s; reconnect (target remote) for its %s registers\n", mode,
-			 strstr(mode, "mode") ? "" : " mode", now->gdb_name);
-		session_send_text(s, text);
-	}
+	any = s->selects_arch && now->any;
+	if (any)
+		now = now->any;
+	if (now != (s->told ? s->told : l) && (any || now != l))
+		mode_left_text(s, t->arch->mode_text(r), now, any);
 	s->told = now;
 }
 

@@ -130,3 +130,77 @@ def a_debugger_that_comes_in_long_mode_sees_it(context):
         check("x86-64" in s.cmd("show architecture"), "GDB is told of a 64-bit processor")
         check_eq(s.word(0xFFFF800000000000), 0x600D600D, "the word in the upper half")
         check_eq(s.reg("efer") & 0x400, 0x400, "efer.LMA")
+
+
+SYMBOLS = {"no": None, "16- and 32-bit": "modes.elf", "64-bit": "count.elf"}
+ARCHITECTURES = (None, "i8086", "i386", "i386:x86-64")
+
+
+def connect_as(s, symbols, architecture):
+    """A debugger with these symbols that has selected this architecture before it connects."""
+    s.symbols = symbols and s.context.guest(symbols)
+    gdb = s.new_gdb()
+    if architecture:
+        gdb.cmd(f"set architecture {architecture}")
+    s.gdb = gdb
+    s.reconnect(fresh=False)
+
+
+def registers_are_those_of(s, begin, end, what):
+    pc = s.pc()
+    check(begin <= pc < end, f"{what}: pc {pc:#x} is between {begin:#x} and {end:#x}")
+    check_eq(s.int("(unsigned)$sp"), 0x7C00, f"{what}: the stack pointer")
+    check_eq(s.int("(unsigned)$eflags") & 2, 2, f"{what}: the bit of eflags that is always set")
+    check_eq(s.int("(unsigned)$cs"), CODE[what.split(",")[0]], f"{what}: cs")
+    s.stepi()
+    check(s.pc() != pc or begin <= s.pc() < end, f"{what}: it steps")
+
+
+CODE = {"real": 0, "protected": 8, "long": 0x18}
+
+
+@test(cap=200)
+def whatever_architecture_is_selected_the_registers_are_right(context):
+    """No symbols, 16-, 32- or 64-bit ones, and `set architecture` before and after connecting, in three modes."""
+    with started(context, flat("modes")) as s:
+        places = [(s.address(PARTS[i][0]), s.address(PARTS[i + 1][0]) if i < 4 else s.address("finished"))
+                  for i in range(5)]
+        go = s.address("go")
+        for part, mode in ((0, "real"), (1, "protected"), (4, "long")):
+            begin, end = places[part]
+            s.cmd(f"set *(char *){go:#x} = {part}")
+            while not begin <= s.pc() < end or s.int("(unsigned)$sp") != 0x7C00:
+                s.cont()
+                s.interrupt()
+            s.cmd("set $pc = $pc")
+            for name, symbols in SYMBOLS.items():
+                for before in ARCHITECTURES:
+                    what = f"{mode}, {name} symbols, {before} before"
+                    s.detach()
+                    connect_as(s, symbols, before)
+                    registers_are_those_of(s, begin, end, what)
+                    for after in ARCHITECTURES[1:] if not before else ():
+                        s.cmd(f"set architecture {after}")
+                        registers_are_those_of(s, begin, end, f"{what}, {after} after")
+                    s.cmd("set architecture auto")
+
+
+@test()
+def one_session_follows_a_guest_from_real_mode_to_64_bit(context):
+    """With 64-bit symbols from the start, as for a kernel that firmware boots."""
+    with started(context, flat("modes")) as s:
+        go, label, end = s.address("go"), s.address("at_long"), s.address("finished")
+        s.detach()
+        connect_as(s, "count.elf", None)
+        s.cmd("set architecture i8086")
+        s.cmd(f"set *(char *){go:#x} = 4")
+        while not label <= s.pc() < end:
+            s.cont()
+            s.interrupt()
+        check("vCPU 0 is now in 64-bit mode: set architecture i386:x86-64" in s.mi.told, "the line says what to do")
+        s.cmd("set architecture auto")
+        check_eq(s.reg("efer") & 0x400, 0x400, "efer.LMA")
+        s.cmd("set $r15 = 0x1122334455667788")
+        s.stepi()
+        check_eq(s.reg("r15"), 0x1122334455667788, "a 64-bit register")
+        check_eq(s.word(0xFFFF800000000000), 0x600D600D, "the word in the upper half")

@@ -9,10 +9,11 @@
 static const struct arch_layout *find(const char *name)
 {
 	static const struct arch_layout *const all[] = { &arch_layout_x86_64, &arch_layout_i386, &arch_layout_i8086 };
+	const bool any = !strncmp(name, "any-", 4);
 
 	for (unsigned i = 0; i < ARRAY_LEN(all); i++)
-		if (!strcmp(all[i]->gdb_name, name))
-			return all[i];
+		if (!strcmp(all[i]->gdb_name, any ? name + 4 : name))
+			return any ? all[i]->any : all[i];
 	return NULL;
 }
 
@@ -44,6 +45,6 @@ int main(int argc, char **argv)
 		return print_rows(l);
 	if (l && !strcmp(argv[1], "xml"))
 		return print_xml(l);
-	fprintf(stderr, "usage: print_tdesc xml|rows i386:x86-64|i386|i8086\n");
+	fprintf(stderr, "usage: print_tdesc xml|rows [any-]i386:x86-64|i386|i8086\n");
 	return 2;
 }
