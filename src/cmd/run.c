@@ -205,6 +205,12 @@ static void on_server_kept(void *arg, const struct stop_event *why)
 	fprintf(stderr, "gdbvm: the guest is kept as it is, waiting for GDB on %s\n", server_listening(r->server));
 }
 
+/* What a breakpoint printed while its client was going. */
+static void on_server_text(void *arg, const char *text, size_t n)
+{
+	fwrite(text, 1, n, stderr);
+}
+
 static void on_guest_event(void *arg, int fd, short revents)
 {
 	struct run *r = arg;
@@ -338,6 +344,7 @@ static int open_server(struct run *r)
 		.on_end = on_server_end,
 		.on_kept = on_server_kept,
 		.on_restart = on_restart,
+		.on_text = on_server_text,
 		.arg = r,
 	};
 	struct errtext why = { "" };

@@ -79,6 +79,7 @@ static const char *error_text(int code)
 		{ ENOENT, "no such document or saved state" },
 		{ ESRCH, "no such thread or process" },
 		{ EIO, "the hypervisor refused" },
+		{ E2BIG, "an expression is too long, or needs too much stack" },
 		{ EFAULT, "no memory there, or not all of it" },
 		{ EBUSY, "the guest is running" },
 		{ ENODEV, "the guest is gone" },

@@ -256,11 +256,8 @@ static void take_codes(struct cur *c, struct rsp_code *list, unsigned *n)
 
 static void take_commands(struct cur *c, struct rsp_req *r)
 {
-	uint64_t persist = cur_hex(c);
-
-	if (persist > 1)
+	if (cur_hex(c) > 1) // persist: commands end with their breakpoint all the same, and that with its client
 		c->bad = true;
-	r->bp.persist = persist;
 	cur_lit(c, ',');
 	take_codes(c, r->bp.cmd, &r->bp.ncmds);
 }
@@ -273,7 +270,6 @@ int rsp_parse_bp(struct cur *c, struct rsp_req *r)
 	cur_lit(c, ',');
 	r->bp.kind = cur_hex(c);
 	r->bp.nconds = r->bp.ncmds = 0;
-	r->bp.persist = false;
 	while (r->bp.ncmds == 0 && cur_try(c, ';')) {
 		if (cur_try_str(c, "cmds:"))
 			take_commands(c, r);

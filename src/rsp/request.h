@@ -72,7 +72,6 @@ struct rsp_req {
 			unsigned type;
 			uint64_t at, kind;
 			unsigned nconds, ncmds;
-			bool persist; /* the commands are to stay when the client is gone */
 			struct rsp_code cond[RSP_BP_CODE_MAX], cmd[RSP_BP_CODE_MAX];
 		} bp; /* Z z */
 		struct {

@@ -153,8 +153,6 @@ int h_thread_extra(struct session *s, const struct rsp_req *r, struct rsp_out *o
 
 /* ---- monitor ---- */
 
-enum { MONITOR_CHUNK = 2048 }; // text in one O packet
-
 /* GDB keeps the registers of before until the guest runs: the protocol has no way to tell it. */
 static void monitor_reset(void *arg, struct strbuf *out)
 {
@@ -182,14 +180,7 @@ int h_monitor(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 		rc = -ENOMEM;
 	if (rc < 0)
 		return rc;
-	for (size_t at = 0; at < b.len; at += MONITOR_CHUNK) {
-		char text[MONITOR_CHUNK + 1];
-		size_t n = MIN(b.len - at, (size_t)MONITOR_CHUNK);
-
-		memcpy(text, b.s + at, n);
-		text[n] = '\0';
-		session_send_text(s, text);
-	}
+	session_send_text(s, b.s, b.len);
 	rsp_out_ok(out);
 	return 0;
 }

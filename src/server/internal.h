@@ -107,8 +107,11 @@ int session_pass_reset(struct session *s, const struct stop_event *ev);
 /** session_reset() - a new guest under the client's breakpoints, at its first instruction. Stopped. */
 int session_reset(struct session *s);
 
-/** session_send_text() - an O packet with @text for the client's console. Legal while a stop reply is owed. */
-void session_send_text(struct session *s, const char *text);
+/**
+ * session_send_text() - @n bytes of text for the client's console, in O packets. Legal while a stop reply is owed and
+ * before the reply to qRcmd.
+ */
+void session_send_text(struct session *s, const char *text, size_t n);
 
 /** stop_reply_fill() - the stop reply for the last stop: T packet, or W when the guest is gone. */
 void stop_reply_fill(struct session *s, struct rsp_out *o);

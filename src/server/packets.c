@@ -86,6 +86,11 @@ static bool has_hwbreak(const struct session *s)
 	return s->wants_hwbreak && engine_bp_supported(s->e, ENGINE_HWBP);
 }
 
+static bool has_breakpoints(const struct session *s)
+{
+	return engine_bp_supported(s->e, ENGINE_SWBP) || engine_bp_supported(s->e, ENGINE_HWBP);
+}
+
 const struct pkt_feature pkt_features[] = {
 	{ "QStartNoAckMode+", "QStartNoAckMode", always },
 	{ "qXfer:features:read+", "qXfer:features:read:", always },
@@ -96,6 +101,8 @@ const struct pkt_feature pkt_features[] = {
 	{ "hwbreak+", "Z", has_hwbreak },
 	{ "binary-upload+", "x", always },
 	{ "qEcho+", "qEcho:", always },
+	{ "ConditionalBreakpoints+", "Z", has_breakpoints },
+	{ "BreakpointCommands+", "Z", has_breakpoints },
 };
 const unsigned pkt_features_len = ARRAY_LEN(pkt_features);
 

@@ -29,6 +29,7 @@ struct server {
 	char name[160];
 	struct stat made; /* the Unix socket's file */
 	int listen_fd;    /* -1 with stdin/stdout */
+	int text_fd;      /* of the engine whose text is watched */
 	/* the client; session NULL: none */
 	struct session *session;
 	enum session_state state;
@@ -71,6 +72,45 @@ static void keep(struct server *s, const struct stop_event *why)
 	s->cfg.on_kept(s->cfg.arg, why);
 }
 
+/* ---- text of breakpoints' commands ---- */
+
+static void client_update(struct server *s);
+
+static bool client_is_full(const struct server *s)
+{
+	return s->session && session_output(s->session)->len >= OUTPUT_MAX;
+}
+
+static void text_hand_over(struct server *s)
+{
+	_cleanup_(strbuf_deinit) struct strbuf b = { 0 };
+
+	engine_text_take(s->cfg.engine, &b);
+	if (b.len && !b.oom)
+		s->cfg.on_text(s->cfg.arg, b.s, b.len);
+}
+
+static void text_ready(void *arg, int fd, short revents)
+{
+	struct server *s = arg;
+
+	if (s->session && session_guest_text(s->session))
+		client_update(s);
+	else
+		text_hand_over(s);
+}
+
+/* A client that does not read what it gets leaves the text with the engine, which drops what is too much. */
+static int text_watch(struct server *s)
+{
+	int fd = engine_text_fd(s->cfg.engine);
+
+	if (fd != s->text_fd)
+		loop_unwatch(s->cfg.loop, s->text_fd); // of a guest that was replaced
+	s->text_fd = fd;
+	return loop_watch(s->cfg.loop, fd, client_is_full(s) ? 0 : POLLIN, text_ready, s);
+}
+
 /* ---- the client ---- */
 
 static void client_close(struct server *s)
@@ -96,6 +136,7 @@ static void client_end(struct server *s)
 
 	log_info("client closed state=%d", (int)state);
 	client_close(s);
+	text_watch(s);
 	if (state != SESSION_EXITED && !killed && over && !s->ended) {
 		if (s->kept)
 			return; // it was only looked at
@@ -144,7 +185,7 @@ static void client_ready(void *arg, int fd, short revents);
 static bool client_watch(struct server *s)
 {
 	size_t pending = session_output(s->session)->len;
-	short in = s->state == SESSION_OPEN && pending < OUTPUT_MAX ? POLLIN : 0;
+	short in = s->state == SESSION_OPEN && !client_is_full(s) ? POLLIN : 0;
 	short out = pending ? POLLOUT : 0;
 	struct loop *l = s->cfg.loop;
 
@@ -162,7 +203,7 @@ static void client_update(struct server *s)
 	bool alive = client_flush(s);
 	bool done = s->state != SESSION_OPEN || (!session_attached(s->session) && session_guest_over(s->session));
 
-	if (!alive || (done && session_output(s->session)->len == 0) || !client_watch(s))
+	if (!alive || (done && session_output(s->session)->len == 0) || !client_watch(s) || text_watch(s) < 0)
 		client_end(s);
 }
 
@@ -303,8 +344,10 @@ static void accept_ready(void *arg, int listen_fd, short revents)
 
 static int start(struct server *s, struct errtext *why)
 {
-	int rc;
+	int rc = text_watch(s);
 
+	if (rc < 0)
+		return errtext_set(why, rc, "cannot start the debug server: out of memory");
 	if (is_stdio(s)) {
 		address_print(&s->addr, -1, s->name, sizeof(s->name));
 		rc = client_begin(s, STDIN_FILENO, STDOUT_FILENO);
@@ -327,7 +370,7 @@ int server_open(const struct server_cfg *cfg, struct server **ret, struct errtex
 	if (!s)
 		return errtext_set(why, -ENOMEM, "cannot start the debug server: out of memory");
 	s->cfg = *cfg;
-	s->listen_fd = -1;
+	s->listen_fd = s->text_fd = -1;
 	rc = address_parse(cfg->addr, &s->addr, why);
 	if (rc == 0)
 		rc = start(s, why);
@@ -346,6 +389,8 @@ void server_close(struct server *s)
 		client_end(s);
 	while (s->nrefused)
 		refused_forget(s, 0);
+	text_hand_over(s);
+	loop_unwatch(s->cfg.loop, s->text_fd);
 	if (s->listen_fd >= 0) {
 		loop_unwatch(s->cfg.loop, s->listen_fd);
 		close(s->listen_fd);
@@ -381,6 +426,8 @@ void server_engine_set(struct server *s, struct engine *e)
 {
 	s->cfg.engine = e;
 	s->kept = false;
+	if (text_watch(s) < 0)
+		log_warn("out of memory: the text of breakpoints is not shown");
 }
 
 void server_guest_event(struct server *s)

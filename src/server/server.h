@@ -28,6 +28,8 @@ struct server_cfg {
 	void (*on_kept)(void *arg, const struct stop_event *why);
 	/* Makes the guest anew for R and vRun (see session_restart_fn); NULL: not possible. */
 	session_restart_fn *on_restart;
+	/* What breakpoints' commands printed while no client was there to take it. */
+	void (*on_text)(void *arg, const char *text, size_t n);
 	void *arg;
 };
 

@@ -14,6 +14,8 @@
 
 /* Input kept while the guest is being stopped for a new client: a few packets, never a flood. */
 enum { HELD_MAX = 2 * RSP_PACKET_MAX };
+/* Bytes of text in one O packet. */
+enum { TEXT_CHUNK = 2048 };
 
 int session_create(struct engine *e, session_restart_fn *restart, void *arg, struct session **ret)
 {
@@ -117,14 +119,17 @@ static void send_error(struct session *s, int err)
 	send_out(s);
 }
 
-void session_send_text(struct session *s, const char *text)
+void session_send_text(struct session *s, const char *text, size_t n)
 {
 	_cleanup_(rsp_out_deinit) struct rsp_out o = { 0 };
 
-	rsp_out_str(&o, "O");
-	rsp_out_hexstr(&o, text);
-	if (!o.body.oom)
-		send_body(s, o.body.s, o.body.len);
+	for (size_t at = 0; at < n; at += TEXT_CHUNK) {
+		rsp_out_reset(&o);
+		rsp_out_str(&o, "O");
+		rsp_out_hex(&o, text + at, MIN(n - at, (size_t)TEXT_CHUNK));
+		if (!o.body.oom)
+			send_body(s, o.body.s, o.body.len);
+	}
 }
 
 void session_attach(struct session *s)
@@ -310,6 +315,26 @@ enum session_state session_input(struct session *s, const void *p, size_t n)
 	return s->state;
 }
 
+/* What breakpoints' commands have printed. */
+static void send_engine_text(struct session *s)
+{
+	_cleanup_(strbuf_deinit) struct strbuf b = { 0 };
+
+	engine_text_take(s->e, &b);
+	if (b.oom)
+		log_warn("out of memory: text of breakpoints was lost");
+	else
+		session_send_text(s, b.s, b.len);
+}
+
+bool session_guest_text(struct session *s)
+{
+	if (s->wait != WAIT_STOP)
+		return false;
+	send_engine_text(s);
+	return true;
+}
+
 enum session_state session_guest_event(struct session *s)
 {
 	enum session_wait wait = s->wait;
@@ -326,6 +351,7 @@ enum session_state session_guest_event(struct session *s)
 	s->wait = WAIT_NONE;
 	stop_reply_record(s, &ev, wait == WAIT_ATTACH);
 	if (wait == WAIT_STOP) {
+		send_engine_text(s);
 		stop_reply_texts(s);
 		rsp_out_reset(&s->out);
 		stop_reply_fill(s, &s->out);

@@ -44,6 +44,12 @@ enum session_state session_guest_event(struct session *s);
  * stop gets X or W. Signals as the host numbers them, which for those that end us is as GDB does. */
 enum session_state session_tell_end(struct session *s, int sig);
 
+/**
+ * session_guest_text() - engine_text_fd() is readable: append the text to the output, as O packets.
+ * Returns: false: the client takes no text now, as it does not wait for a stop. The text is still there.
+ */
+bool session_guest_text(struct session *s);
+
 /** session_output() - wire bytes to send; the caller takes them off the front with session_sent(). */
 const struct strbuf *session_output(const struct session *s);
 void session_sent(struct session *s, size_t n);

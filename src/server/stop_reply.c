@@ -148,7 +148,7 @@ static void crash_text(struct session *s)
 			strbuf_addc(&b, '\n');
 	}
 	if (!b.oom)
-		session_send_text(s, b.s);
+		session_send_text(s, b.s, b.len);
 }
 
 static void mode_left_text(struct session *s, const char *mode, const struct arch_layout *now, bool any)
@@ -163,7 +163,7 @@ static void mode_left_text(struct session *s, const char *mode, const struct arc
 		snprintf(text, sizeof(text),
 			 "gdbvm: vCPU 0 is now in %s%s; reconnect (target remote) for its %s registers\n", mode, word,
 			 now->gdb_name);
-	session_send_text(s, text);
+	session_send_text(s, text, strlen(text));
 }
 
 /* The layout was chosen by vCPU 0 and stays for the session; when its mode has left that, the user hears it once. */

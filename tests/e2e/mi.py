@@ -149,6 +149,12 @@ class Mi:
                 raise Timeout(f"the guest did not stop in {timeout:g} s")
         return self.stops.pop(0)
 
+    def wait_told(self, pattern, timeout):
+        end = time.monotonic() + timeout
+        while not re.search(pattern, self.told):
+            if not self._next(end - time.monotonic()) and time.monotonic() >= end:
+                raise Timeout(f"the server did not write {pattern!r} in {timeout:g} s")
+
     def close(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)

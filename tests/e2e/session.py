@@ -229,6 +229,10 @@ class Gdb:
             return
         raise Failure(f"the guest should run on, but stopped: {stop}")
 
+    def wait_told(self, pattern, timeout=20):
+        """Wait until the server has written this to GDB's console."""
+        return self.mi.wait_told(pattern, self.context.scale(timeout))
+
     def settle(self):
         """Between tests: stopped, and no breakpoint left."""
         if self.mi.running:

@@ -61,7 +61,7 @@ struct name_value {
 static const struct name_value errno_names[] = {
 	{ "EINVAL", EINVAL }, { "EBUSY", EBUSY }, { "EFAULT", EFAULT }, { "ENOTSUP", ENOTSUP }, { "ESRCH", ESRCH },
 	{ "EPERM", EPERM }, { "ENOENT", ENOENT }, { "ENOSPC", ENOSPC }, { "EMSGSIZE", EMSGSIZE }, { "EBADMSG", EBADMSG },
-	{ "EIO", EIO }, { "ENODEV", ENODEV }, { NULL, 0 },
+	{ "EIO", EIO }, { "ENODEV", ENODEV }, { "E2BIG", E2BIG }, { NULL, 0 },
 };
 static const struct name_value why_names[] = {
 	{ "interrupt", STOP_INTERRUPT }, { "step", STOP_STEP }, { "swbreak", STOP_SWBREAK }, { "hwbreak", STOP_HWBREAK },
@@ -176,6 +176,10 @@ static bool glob(const char *form, const char *s)
 
 static void guest_events(struct world *w)
 {
+	struct pollfd text = { .fd = engine_text_fd(w->engine), .events = POLLIN };
+
+	if (w->state == SESSION_OPEN && poll(&text, 1, 0) > 0)
+		session_guest_text(w->session);
 	while (!w->events_off && w->state == SESSION_OPEN) {
 		struct pollfd fd = { .fd = engine_event_fd(w->engine), .events = POLLIN }; // a reset makes another
 

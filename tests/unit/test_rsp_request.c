@@ -150,13 +150,11 @@ TEST(breakpoints_may_have_conditions_and_commands)
 	CHECK_EQ(parse(rsp_parse_bp, "1,1000,1;cmds:1,X1,27X2,2728", &req), 0);
 	CHECK_EQ(req.bp.nconds, 0);
 	CHECK_EQ(req.bp.ncmds, 2);
-	CHECK(req.bp.persist);
 	CHECK_MEM(req.bp.cmd[1].code, "\x27\x28", 2);
 
 	CHECK_EQ(parse(rsp_parse_bp, "0,1000,1;X3,220027;cmds:0,X1,27", &req), 0);
 	CHECK_EQ(req.bp.nconds, 1);
 	CHECK_EQ(req.bp.ncmds, 1);
-	CHECK(!req.bp.persist);
 	CHECK_EQ(parse(rsp_parse_bp, "0,1000,1;X0,", &req), 0); // no code at all is the evaluator's to refuse
 }
 

@@ -23,6 +23,7 @@ struct rig {
 	char dir[64], addr[96];
 	unsigned ends, keeps;
 	bool killed, had_why;
+	char text[256]; /* what on_text got */
 	enum stop_why why;
 };
 
@@ -45,6 +46,13 @@ static void on_kept(void *arg, const struct stop_event *why)
 	r->why = why->why;
 }
 
+static void on_text(void *arg, const char *text, size_t n)
+{
+	struct rig *r = arg;
+
+	strncat(r->text, text, MIN(n, sizeof(r->text) - 1 - strlen(r->text)));
+}
+
 static void on_guest(void *arg, int fd, short revents)
 {
 	server_guest_event(((struct rig *)arg)->server);
@@ -59,7 +67,13 @@ static void turn(struct rig *r)
 static int serve(struct rig *r, const char *addr, struct errtext *why)
 {
 	struct server_cfg cfg = {
-		.addr = addr, .engine = r->engine, .loop = r->loop, .on_end = on_end, .on_kept = on_kept, .arg = r
+		.addr = addr,
+		.engine = r->engine,
+		.loop = r->loop,
+		.on_end = on_end,
+		.on_kept = on_kept,
+		.on_text = on_text,
+		.arg = r,
 	};
 
 	return server_open(&cfg, &r->server, why);
@@ -127,6 +141,17 @@ static void say(struct rig *r, int fd, const char *text)
 {
 	CHECK_EQ(write(fd, text, strlen(text)), strlen(text));
 	turn(r);
+}
+
+static void say_packet(struct rig *r, int fd, const char *body)
+{
+	char text[256];
+	uint8_t sum = 0;
+
+	for (const char *p = body; *p; p++)
+		sum += (uint8_t)*p;
+	snprintf(text, sizeof(text), "$%s#%02x", body, sum);
+	say(r, fd, text);
 }
 
 /* All that is there now; "" and *closed when the server hung up. */
@@ -606,6 +631,45 @@ TEST(client_is_told_of_our_end_only_when_it_waits_for_a_stop)
 	rig_down(&r);
 }
 
+#define BREAK_THAT_PRINTS_HI "Z0,10,1;cmds:1,Xc,220022003400000368690027"
+
+TEST(text_of_commands_comes_while_the_guest_runs)
+{
+	struct errtext why;
+	struct rig r;
+	int fd;
+
+	rig_up(&r);
+	CHECK_EQ(serve(&r, r.addr, &why), 0);
+	fd = dial_unix(&r);
+	say(&r, fd, "$QStartNoAckMode#b0");
+	say_packet(&r, fd, BREAK_THAT_PRINTS_HI);
+	check_hears(fd, "+$OK#9a$OK#9a", false);
+	say_packet(&r, fd, "c");
+	check_hears(fd, "$O6869#2c", false);
+	CHECK(engine_running(r.engine));
+	CHECK_STR(r.text, "");
+	close(fd);
+	rig_down(&r);
+}
+
+TEST(text_that_no_client_takes_is_handed_over)
+{
+	struct errtext why;
+	struct rig r;
+	int fd;
+
+	rig_up(&r);
+	CHECK_EQ(serve(&r, r.addr, &why), 0);
+	fd = dial_unix(&r);
+	say_packet(&r, fd, BREAK_THAT_PRINTS_HI);
+	close(fd);
+	run_guest(&r); // the loop has not seen the end of the client yet
+	turn(&r);
+	CHECK_STR(r.text, "hi");
+	rig_down(&r);
+}
+
 /* Pipes, as "target remote | gdbvm ..." may give. Checked only once the test has its own stdin and stdout back. */
 TEST(stdio_session_ends_with_its_input)
 {
@@ -682,5 +746,6 @@ TESTS(T(tcp_session_on_a_port_of_the_kernels_choice), T(tcp_port_in_use_names_th
       T(guest_that_crashes_without_a_client_is_kept_for_the_next),
       T(kept_guest_that_cannot_go_on_ends_when_it_is_continued), T(panicked_guest_is_kept_until_a_client_lets_it_go),
       T(client_lost_at_a_crash_leaves_it_to_the_next), T(client_gone_after_a_final_stop_ends_the_guest),
-      T(client_is_told_of_our_end_only_when_it_waits_for_a_stop), T(stdio_session_ends_with_its_input),
+      T(client_is_told_of_our_end_only_when_it_waits_for_a_stop), T(text_of_commands_comes_while_the_guest_runs),
+      T(text_that_no_client_takes_is_handed_over), T(stdio_session_ends_with_its_input),
       T(client_that_does_not_read_is_not_read_from))

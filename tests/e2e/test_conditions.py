@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Conditions and commands of breakpoints, evaluated in the server."""
+import re
+import time
+
+from guests import flat
+from session import Packets, check, check_eq, started
+from suite import Scene, test
+
+
+def use_target(s):
+    s.cmd("set breakpoint condition-evaluation target")
+    s.cmd("set dprintf-style agent")
+
+
+COUNT = Scene(**flat("count"), prepare=use_target, needs="int3")
+
+
+class Wire:
+    """What crosses the wire from now on, as GDB logs it."""
+
+    def __init__(self, s):
+        self.path, self.start = s.wire, len(self.read(s.wire))
+
+    @staticmethod
+    def read(path):
+        with open(path, errors="replace") as f:
+            return f.read()
+
+    def text(self):
+        return self.read(self.path)[self.start:]
+
+    def stops(self):
+        return len(re.findall(r"^r .*\$T0", self.text(), re.M))
+
+
+@COUNT.test()
+def a_false_condition_costs_gdb_nothing(s):
+    target = s.int("counter") + 500
+    bp = s.brk(f"bump if counter == {target}")
+    wire = Wire(s)
+    s.cont()
+    s.expect_stop(bp=bp, func="bump")
+    check_eq(s.int("counter"), target, "counter")
+    check(re.search(r"Z0,[0-9a-f]+,1;X", wire.text()), "the condition went to the server")
+    check_eq(wire.stops(), 1, "stop replies")
+    check("target evals" in s.cmd("info breakpoints"), "GDB says who evaluates")
+
+
+@COUNT.test()
+def conditions_see_arguments_registers_and_memory(s):
+    for condition in ("a == 3 && b == 4", "$rdi == 3", "(int)$rsi == 4 || $rax == 99", "*shape.name == 114",
+                      "shape.name[8] == 101 && area >= 0", "(counter & 7) == 5", "$rip == (unsigned long)&multiply + 0x10000"):
+        at = "*multiply" if "$" in condition else "multiply"
+        bp = s.brk(f"{at} if {condition}")
+        s.cont()
+        if "0x10000" in condition:
+            s.expect_no_stop(0.2)
+            s.interrupt()
+        else:
+            s.expect_stop(bp=bp, func="multiply")
+            check(s.int(condition), f"{condition} holds")
+        check("target evals" in s.cmd("info breakpoints"), f"{condition} is evaluated by the server")
+        s.delete(bp)
+
+
+@COUNT.test()
+def a_condition_that_never_holds_lets_the_guest_run(s):
+    s.brk("bump if shape.height == 5")
+    before = s.int("counter")
+    s.cont()
+    s.expect_no_stop(0.3)
+    s.interrupt()
+    check(s.int("counter") > before, "the guest went on")
+
+
+@COUNT.test()
+def a_condition_can_be_changed_and_dropped(s):
+    bp = s.brk("bump if counter == 1")
+    s.cont()
+    s.expect_no_stop(0.2)
+    s.interrupt()
+    start = s.int("counter")
+    s.cmd(f"condition {bp} counter >= {start + 30}")
+    s.cont()
+    s.expect_stop(bp=bp)
+    check_eq(s.int("counter"), start + 30, "counter with the new condition")
+    s.cmd(f"condition {bp}")
+    s.cont()
+    s.expect_stop(bp=bp)
+    check_eq(s.int("counter"), start + 31, "counter without a condition")
+
+
+@COUNT.test()
+def of_two_conditions_at_one_place_each_stops(s):
+    start = s.int("counter")
+    for count in (40, 20):
+        s.brk(f"bump if counter == {start + count}")
+    late = s.int("$bpnum") - 1
+    for bp, count in ((late + 1, 20), (late, 40)):
+        s.cont()
+        s.expect_stop(bp=str(bp))
+        check_eq(s.int("counter"), start + count, "counter")
+
+
+@COUNT.test()
+def ignore_counts_count_what_the_condition_lets_through(s):
+    start = (s.int("counter") | 1) + 1
+    bp = s.brk(f"bump if counter >= {start} && counter % 2 == 0")
+    s.cmd(f"ignore {bp} 3")
+    s.cont()
+    s.expect_stop(bp=bp)
+    check_eq(s.int("counter"), start + 6, "counter at the fourth hit")
+
+
+@COUNT.test()
+def a_temporary_breakpoint_waits_for_its_condition(s):
+    target = s.int("counter") + 25
+    s.tbrk(f"bump if counter == {target}")
+    s.cont()
+    s.expect_stop(reason="breakpoint-hit", func="bump")
+    check_eq(s.int("counter"), target, "counter")
+    check("No breakpoints" in s.cmd("info breakpoints"), "it is gone")
+
+
+@COUNT.test()
+def a_thread_specific_breakpoint_has_a_condition_too(s):
+    target = s.int("counter") + 25
+    bp = s._break(f"break bump thread 1 if counter == {target}")
+    s.cont()
+    s.expect_stop(bp=bp)
+    check_eq(s.int("counter"), target, "counter")
+
+
+@COUNT.test(needs="hwbreak")
+def a_hardware_breakpoint_has_a_condition(s):
+    target = s.int("counter") + 300
+    wire = Wire(s)
+    bp = s.hbrk(f"bump if counter == {target}")
+    s.cont()
+    s.expect_stop(bp=bp, func="bump")
+    check_eq(s.int("counter"), target, "counter")
+    check(wire.stops() <= 2, f"stop replies: {wire.stops()}")  # one may be a step off the former breakpoint
+
+
+@COUNT.test()
+def dprintf_prints_right_values_in_order_and_count(s):
+    start = s.int("counter")
+    s.cmd('dprintf bump,"count %lu: %s is %dx%d, %#x%c\\n",counter,shape.name,shape.width,shape.height,small,33')
+    bp = s.brk(f"multiply if counter == {start + 12}")
+    wire = Wire(s)
+    s.mi.told = ""
+    s.cont()
+    s.expect_stop(bp=bp, func="multiply")
+    lines = s.mi.told.splitlines()
+    numbers = [int(re.match(r"count (\d+): rectangle is 3x4, (?:0x[0-9a-f]+|0)!$", line)[1]) for line in lines]
+    first = numbers[0]
+    check(first in (start, start + 1), f"the first count is {first}, the guest was at {start}")
+    check_eq(numbers, list(range(first, start + 12)), "counts")
+    check(";cmds:" in wire.text(), "the commands went to the server")
+    check_eq(wire.stops(), 1, "stop replies")
+    s.mi.told = ""
+    s.delete()
+    s.cont()
+    s.expect_no_stop(0.2)
+    s.interrupt()
+    check_eq(s.mi.told, "", "text after the deletion")
+
+
+@COUNT.test()
+def dprintf_has_a_condition(s):
+    start = s.int("counter")
+    s.cmd('dprintf bump,"<%lu>",counter')
+    s.cmd(f"condition $bpnum counter % 10 == 0 && counter > {start}")
+    bp = s.brk(f"multiply if counter == {start + 35}")
+    s.mi.told = ""
+    s.cont()
+    s.expect_stop(bp=bp)
+    check_eq(s.mi.told, "".join(f"<{n}>" for n in range(start + 1, start + 35) if n % 10 == 0), "text")
+
+
+@test(needs="int3")
+def a_condition_on_memory_that_is_not_there_stops(context):
+    with started(context, flat("count")) as s:  # GDB's wire log ends with the error that it makes of this
+        use_target(s)
+        bp = s.brk("bump if *(int *)0x7fff00000000 == 1")
+        s.cont()
+        s.expect_stop(bp=bp, func="bump")
+        check("condition" in s.mi.told, f"the server says why: {s.mi.told!r}")
+
+
+@test(needs="int3")
+def commands_end_with_their_client(context):
+    with started(context, flat("count")) as s:
+        use_target(s)
+        code = s.cmd("x/4xb bump")
+        s.cmd('dprintf bump,"here\\n"')
+        s.cont()
+        s.wait_told(r"here\n")
+        s.gdb.kill_hard()
+        mark = s.guest.console.mark()
+        s.guest.console.wait_for(r"\.", context.scale(30), mark)
+        s.reconnect()
+        check_eq(s.cmd("x/4xb bump"), code, "code at the former breakpoint")
+        before = s.int("counter")
+        s.cont()
+        s.expect_no_stop(0.2)
+        s.interrupt()
+        check(s.int("counter") > before, "the guest goes on")
+
+
+def ask_until_stop(packets, body):
+    """Resume; the texts and the stop reply."""
+    reply, texts = packets.ask(body), []
+    while reply.startswith(b"O"):
+        texts.append(bytes.fromhex(reply[1:].decode()))
+        reply = packets.reply()
+    return b"".join(texts), reply
+
+
+@test(needs="int3")
+def an_endless_expression_ends(context):
+    """Round and round, with and without reading memory and printing; none holds the guest or the server up."""
+    with started(context, flat("count")) as s:
+        at = s.address("bump")
+        s.detach()
+        packets = Packets(s.raw())
+        packets.send(b"+")
+        packets.ask(b"qSupported:swbreak+")
+        for code in ("210000", "22011729210000", "22002200340000027800210000"):
+            check_eq(packets.ask(b"Z0,%x,1;X%x,%s" % (at, len(code) // 2, code.encode())), b"OK", "reply to Z0")
+            text, reply = ask_until_stop(packets, b"vCont;c")
+            check(reply.startswith(b"T05"), f"the guest stops: {reply}")
+            check(b"condition" in text, f"the server says why: {text}")
+        check_eq(packets.ask(b"Z0,%x,1;cmds:0,X3,210000" % at), b"OK", "reply to Z0 with a command")
+        packets.send(packets.frame(b"vCont;c"))
+        check(b"command" in bytes.fromhex(packets.reply()[1:].decode()), "a command that does not end says so")
+        packets.send(b"\x03")
+        while (reply := packets.reply()).startswith(b"O"):
+            pass
+        check(reply.startswith(b"T02"), f"the guest can be stopped: {reply}")
+        packets.close()
+        s.reconnect()
+        before = s.int("counter")
+        s.cont()
+        s.interrupt()
+        check(s.int("counter") >= before, "a real GDB works afterwards")
+
+
+@test(needs="int3 long")
+def a_client_that_does_not_read_loses_text_and_nothing_else(context):
+    """4000 bytes at each count, and for a while nobody takes them."""
+    with started(context, flat("count")) as s:
+        at, counter = s.address("bump"), s.address("counter")
+        s.detach()
+        packets = Packets(s.raw())
+        packets.send(b"+")
+        packets.ask(b"qSupported:swbreak+")
+        packets.ask(b"QStartNoAckMode")
+        text = b"x" * 4000
+        code = b"220022003400%04x%s0027" % (len(text) + 1, text.hex().encode())
+        check_eq(packets.ask(b"Z0,%x,1;cmds:0,X%x,%s" % (at, len(code) // 2, code)), b"OK", "reply to Z0")
+        packets.ask(b"Qqemu.PhyMemMode:1")  # memory can be read while the guest runs
+        packets.send(packets.frame(b"vCont;c"))
+        time.sleep(context.scale(1))
+        packets.send(packets.frame(b"m%x,8" % counter))
+        packets.send(b"\x03")
+        said, counts = b"", 0
+        while not (reply := packets.reply(ack=False)).startswith(b"T"):
+            if reply.startswith(b"O"):
+                said += bytes.fromhex(reply[1:].decode())
+            else:
+                counts = int.from_bytes(bytes.fromhex(reply.decode()), "little")
+        check(reply.startswith(b"T02"), f"the guest can be stopped: {reply}")
+        check(counts > 1500, f"the guest has counted: {counts}")
+        check(b"were dropped" in said and len(said) < 16 << 20, f"{len(said)} bytes of text, and a word about the rest")
+        packets.close()
+        s.reconnect()
