@@ -158,7 +158,7 @@ def dprintf_prints_right_values_in_order_and_count(s):
     check(first in (start, start + 1), f"the first count is {first}, the guest was at {start}")
     check_eq(numbers, list(range(first, start + 12)), "counts")
     check(";cmds:" in wire.text(), "the commands went to the server")
-    check_eq(wire.stops(), 1, "stop replies")
+    check(wire.stops() <= 2, f"stop replies: {wire.stops()}")  # one may be a step off the former breakpoint
     s.mi.told = ""
     s.delete()
     s.cont()
