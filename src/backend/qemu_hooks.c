@@ -10,6 +10,7 @@
 #include "backend/rsp.h"
 
 enum { SIG_RSP_QUIT = 3, SIG_RSP_UNKNOWN = 143 }; /* QEMU's stub: the guest was shut down, or has panicked */
+enum { PANIC_PORT = 0x505 };                      /* of QEMU's panic device */
 enum { END_MS = 5000 };                           /* for a QEMU that hung up to end */
 
 /* ---- registers ---- */
@@ -174,11 +175,35 @@ static void stop_set(struct stop_event *ev, enum stop_why why, const char *text)
 	snprintf(ev->text, sizeof(ev->text), "%s", text);
 }
 
+/*
+ * When the machine stops as a whole, the stub names the thread that it looked at last. Who did it? A vCPU that has just
+ * written to @port (0: not known); else one that does not wait for an interrupt, the named one if it can be.
+ */
+static void culprit_find(struct qemu *q, uint16_t port, struct stop_event *ev)
+{
+	unsigned named = ev->vcpu, best = 0;
+
+	for (unsigned i = 0; i < q->nvcpus; i++) {
+		unsigned vcpu = (named + i) % q->nvcpus, score;
+		struct hmp_cpu c;
+
+		if (cpu_read(q, vcpu, &c) < 0 || ~c.r.have & (ARCH_CORE | ARCH_SYS))
+			continue;
+		score = !c.halted + 2 * (port && (c.r.x86.gpr[X86_RDX] & 0xffff) == port);
+		if (score <= best)
+			continue;
+		best = score;
+		ev->vcpu = vcpu;
+		ev->pc = arch_x86.pc_get(&c.r);
+	}
+}
+
 static void over_set(struct qemu *q, struct stop_event *ev, enum stop_why why)
 {
 	q->over = true;
 	q->over_why = why;
 	stop_set(ev, why, "");
+	culprit_find(q, 0, ev);
 }
 
 static void hook_stopped(void *arg, int sig, struct stop_event *ev)
@@ -194,6 +219,7 @@ static void hook_stopped(void *arg, int sig, struct stop_event *ev)
 		over_set(q, ev, STOP_POWER_OFF);
 	} else if (strcmp(q->reason, "guest-panic") == 0) {
 		stop_set(ev, STOP_PANIC, "the guest's kernel panicked");
+		culprit_find(q, PANIC_PORT, ev);
 	} else if (sig == SIG_RSP_QUIT) {
 		stop_set(ev, STOP_EXIT, "QEMU was told to shut the guest down");
 		ev->code = TARGET_EXIT_DIED;

@@ -344,6 +344,19 @@ def a_guest_that_cannot_tell_of_vcpus_says_so(s):
 
 
 @SMP.test()
+def a_panic_is_told_of_the_vcpu_that_panicked(s):
+    mark = s.console.mark()
+    s.cmd("monitor reset")
+    s.cont()
+    s.wait_console(r"\+" * CPUS, 30, mark)
+    s.interrupt()
+    s.cmd("set var *(int *)&stop = 3")
+    check_eq(s.run_to_stop("continue", sig="SIGTRAP")["thread-id"], "2", "thread that panicked")
+    s.cont()
+    s.interrupt()
+
+
+@SMP.test()
 def resets_in_a_row_with_four_vcpus(s):
     for _ in range(4):
         mark = s.console.mark()
@@ -410,6 +423,7 @@ def a_stock_kernel_with_four_vcpus_and_a_disk_reboots_under_breakpoints(context)
             check("__do_sys_reboot" in s.cmd("backtrace"), "the kernel is resetting the machine")
             check(s.console.text()[since:].count("user space is up") == 1, "it had booted")
             s.run_to_stop("continue", timeout=boot, bp=bp, func="start_kernel")
+        s.delete()
         if context.accel == "kvm":
             s.cmd("monitor catch vcpu-on on")
             for _ in range(3):
@@ -417,7 +431,6 @@ def a_stock_kernel_with_four_vcpus_and_a_disk_reboots_under_breakpoints(context)
                 check(s.pc() == 16 * s.reg("cs") < 1 << 20, f"it starts in low memory: {stop}")
             s.cmd("monitor catch vcpu-on off")
         s.cmd("monitor catch reset off")
-        s.delete()
         s.cont()
         s.wait_console(r"cpus 4\b", 60, since)
         s.interrupt()

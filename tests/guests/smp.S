@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A 64-bit guest with several vCPUs: the first starts the others with INIT and SIPI; each counts in counts[its APIC id]
- * until `stop` is set (2: a reset), and carries 0x1000 + its id in rbx. Meanwhile each adds up the bytes of the code, one
+ * until `stop` is set (2: a reset, 3: the second one panics), and carries 0x1000 + its id in rbx. Meanwhile each adds up the bytes of the code, one
  * with every count, and leaves the sum in sums[] after each pass; #DB and #BP are counted in traps[]. Start:
  * --flat-mode=long.
  */
@@ -88,11 +88,24 @@ same_pass:
 	je	count_here
 	cmpl	$2, stop(%rip)
 	je	reset
+	cmpl	$3, stop(%rip)
+	je	panic
 	movb	$MARK_DONE, %al
 	outb	%al, $PORT_DEBUG
 finished:
 	hlt
 	jmp	finished
+
+panic:
+	cmpq	$0x1001, %rbx
+	jne	count_here
+	movl	$0, stop(%rip)
+	movl	%eax, %ecx
+	movl	$PORT_PANIC, %edx
+	movb	$1, %al
+	outb	%al, %dx
+	movl	%ecx, %eax
+	jmp	count_here
 
 reset:
 	movl	$PORT_RESET, %edx
