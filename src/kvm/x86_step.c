@@ -71,12 +71,13 @@ void kvm_step_deinit(struct kvm_cpu *cpu)
 
 static uint64_t read_msr(struct kvm_cpu *cpu, uint32_t nr)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} m = { .head.nmsrs = 1, .entry.index = nr };
+	union {
+		struct kvm_msrs m;
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} one = { .m.nmsrs = 1 };
 
-	return kvm_cpu_ioctl(cpu, KVM_GET_MSRS, &m) == 1 ? m.entry.data : 0;
+	one.m.entries[0].index = nr;
+	return kvm_cpu_ioctl(cpu, KVM_GET_MSRS, &one) == 1 ? one.m.entries[0].data : 0;
 }
 
 /* ---- before ---- */
