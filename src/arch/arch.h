@@ -101,10 +101,11 @@ struct arch_layout {
 	unsigned nfeatures;
 	const struct reg_desc *regs;
 	unsigned nregs;
-	const char *const *compatible; /* architectures under which a client may have selected this one; NULL-terminated */
+	const char *const
+		*compatible; /* architectures under which a client may have selected this one; NULL-terminated */
 	const struct arch_layout *any; /* the like for a GDB that may select any architecture; NULL: none */
-	const char *triple;         /* what LLDB calls it */
-	unsigned pc, sp, fp, flags; /* register numbers */
+	const char *triple;            /* what LLDB calls it */
+	unsigned pc, sp, fp, flags;    /* register numbers */
 	unsigned addr_bits;
 };
 
@@ -167,7 +168,7 @@ struct arch {
 	 */
 	int (*hw_encode)(const struct hw_break *req, unsigned n, struct arch_hw_state *out);
 
-	/* The request that a debug trap with this status (x86: DR6) belongs to: index, or -ENOENT. */
+	/* The slot that a debug trap with this status (x86: DR6) belongs to, data before exec: index, or -ENOENT. */
 	int (*hw_decode)(const struct arch_hw_state *st, uint64_t status);
 };
 

@@ -84,10 +84,17 @@ int x86_hw_encode(const struct hw_break *req, unsigned n, struct arch_hw_state *
 	return 0;
 }
 
+/* A watch goes first: an exec slot that matches along with it is at the next instruction, and will hit there. */
 int x86_hw_decode(const struct arch_hw_state *st, uint64_t dr6)
 {
-	for (unsigned i = 0; i < st->nslots; i++)
-		if (dr6 & BIT64(i))
-			return st->slot[i].owner;
-	return -ENOENT;
+	int found = -ENOENT;
+
+	for (unsigned i = 0; i < st->nslots; i++) {
+		if (!(dr6 & BIT64(i)))
+			continue;
+		if (st->slot[i].part.kind != HW_EXEC)
+			return (int)i;
+		found = found < 0 ? (int)i : found;
+	}
+	return found;
 }

@@ -477,7 +477,6 @@ int kvm_cpus_hw_set(struct kvm_cpus *c, const struct target_break *set, unsigned
 	if (c->running) {
 		rc = -EBUSY;
 	} else {
-		memcpy(c->hw_req, req, n * sizeof(req[0]));
 		c->hw = hw;
 	}
 	pthread_mutex_unlock(&c->lock);

@@ -168,13 +168,13 @@ static enum target_verdict judge(struct kvm_cpu *cpu, enum stop_why why, gva pc)
 
 static enum kvm_next on_hw(struct kvm_cpu *cpu, const struct kvm_trap *t, struct stop_event *ev)
 {
-	const struct hw_break *req = &cpu->all->hw_req[t->owner];
+	const struct hw_break *part = &cpu->all->hw.slot[t->slot].part;
 	enum target_verdict verdict;
 	int rc;
 
-	if (req->kind != HW_EXEC) {
+	if (part->kind != HW_EXEC) {
 		*ev = (struct stop_event){
-			.why = STOP_WATCH, .pc = t->pc, .watch_kind = req->kind, .watch_at = req->at
+			.why = STOP_WATCH, .pc = t->pc, .watch_kind = part->kind, .watch_at = part->at
 		};
 		return KVM_NEXT_EVENT;
 	}

@@ -114,8 +114,7 @@ struct kvm_cpus {
 
 	/* Written only while the guest is stopped, so vCPU threads read them without the lock. */
 	struct arch_hw_state hw;
-	struct hw_break hw_req[ARCH_MAX_HW]; /* the request that slot[].owner points into */
-	struct kvm_pwatch pwatch[8];         /* the contents of `seen` under the lock */
+	struct kvm_pwatch pwatch[8]; /* the contents of `seen` under the lock */
 	unsigned npwatches;
 	bool catch_online;
 
@@ -201,14 +200,14 @@ enum kvm_next kvm_exit_error(struct kvm_cpu *cpu, int err, struct stop_event *ev
 /* x86_debug.c: what a KVM_EXIT_DEBUG means */
 enum kvm_trap_kind {
 	KVM_TRAP_BPINSN, /* breakpoint instruction at pc */
-	KVM_TRAP_HW,     /* one of the debugger's slots: owner */
+	KVM_TRAP_HW,     /* one of the debugger's slots: slot */
 	KVM_TRAP_STEP,   /* the armed step */
 	KVM_TRAP_GUEST,  /* a debug exception of the guest's own */
 };
 struct kvm_trap {
 	enum kvm_trap_kind kind;
 	gva pc;
-	unsigned owner;  /* index into kvm_cpus.hw_req */
+	unsigned slot;   /* KVM_TRAP_HW: of kvm_cpus.hw */
 	uint64_t status; /* DR6 */
 	uint64_t own;    /* those bits of B0-B3 that are the guest's own breakpoints */
 };

@@ -93,7 +93,7 @@ void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 	const struct kvm_debug_exit_arch *d = &cpu->run->debug.arch;
 	struct kvm_cpus *c = cpu->all;
 	struct kvm_trap t = { .kind = KVM_TRAP_GUEST, .pc = GVA(d->pc), .status = d->dr6 };
-	int owner;
+	int slot;
 
 	if (d->exception == VECTOR_BP) {
 		t.kind = KVM_TRAP_BPINSN;
@@ -101,10 +101,10 @@ void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 		return;
 	}
 	/* B0-B3 are also set for slots that match but are not enabled. */
-	owner = c->hw.nslots ? c->arch->hw_decode(&c->hw, d->dr6 & ~(uint64_t)lifted_slots(cpu)) : -ENOENT;
-	if (owner >= 0) {
+	slot = c->hw.nslots ? c->arch->hw_decode(&c->hw, d->dr6 & ~(uint64_t)lifted_slots(cpu)) : -ENOENT;
+	if (slot >= 0) {
 		t.kind = KVM_TRAP_HW;
-		t.owner = owner;
+		t.slot = (unsigned)slot;
 	} else if ((d->dr6 & DR6_BS) && cpu->debug.step) {
 		t.kind = KVM_TRAP_STEP;
 	}

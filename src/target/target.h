@@ -72,7 +72,7 @@ struct stop_event {
 	enum stop_why why;
 	gva pc; /* linear */
 	enum hw_kind watch_kind;
-	gva watch_at;                    /* start of the watchpoint asked for */
+	gva watch_at;                    /* in the watchpoint asked for, as near to the access as the processor tells */
 	struct target_pwatch_hit pwatch; /* STOP_PWATCH; or along with another reason of the same instruction */
 	int code;                        /* STOP_EXIT: exit status, 0..255 */
 	char text[160];                  /* a sentence for the person, "" if there is nothing to add */

@@ -32,6 +32,7 @@ volatile uint32_t code_sum;
 volatile uint64_t dr7;
 struct shape shape = { 3, 4, "rectangle" };
 volatile int area;
+volatile uint8_t field[40]; /* one byte changes with each count, in turn */
 
 static struct gate idt[4];
 static uint8_t stack[8192] __attribute__((aligned(16), used));
@@ -103,6 +104,14 @@ __attribute__((noinline)) void bump(void)
 		small++;
 }
 
+__attribute__((noinline)) void scatter(void)
+{
+	volatile int local = 0; /* for watchpoints on the stack */
+
+	field[counter % sizeof(field)]++;
+	local++;
+}
+
 __attribute__((noinline)) void trap(void)
 {
 	__asm__ volatile(".globl guest_int3\nguest_int3: int3");
@@ -156,6 +165,7 @@ void guest_main(void)
 	while (!stop) {
 		area = measure(&shape);
 		bump();
+		scatter();
 		if (own_int3)
 			trap();
 		obey();

@@ -396,8 +396,12 @@ TEST(a_trap_is_traced_to_the_request_that_owns_the_slot)
 	CHECK_EQ(arch_x86.hw_encode(req, 2, &st), 0);
 	CHECK_EQ(st.nslots, 3);
 	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff1), 0);
+	CHECK_EQ(st.slot[0].owner, 0);
 	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff2), 1);
-	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff4), 1);
+	CHECK_EQ(st.slot[1].owner, 1);
+	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff4), 2);
+	CHECK_EQ(st.slot[2].owner, 1);
+	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff5), 2);       // the exec slot waits at the next instruction
 	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff8), -ENOENT); // slot 3 is not in use
 	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff4ff0), -ENOENT); // single step
 }
