@@ -3,7 +3,7 @@
 import time
 
 from guests import flat
-from session import check, check_eq, started
+from session import Packets, check, check_eq, started
 from suite import Scene, test
 
 COUNT = Scene(**flat("count"))
@@ -252,3 +252,19 @@ def a_triple_fault_stops_under_gdb_and_ends_gdbvm_on_detach(context):
         s.detach()
         check_eq(s.guest.wait_exit(), 11, "exit status")
         check("triple fault" in s.guest.messages.text(), "the message names the triple fault")
+
+
+@COUNT.test()
+def a_read_across_a_hole_gives_what_is_mapped(s):
+    """The end of RAM, the end of what the page tables map, the edges of the address space."""
+    s.detach()
+    p = Packets(s.raw())
+    ram_end = 16 << 20
+    check_eq(len(p.ask(b"m%x,40" % (ram_end - 16))), 32, "digits of the 16 bytes before the end of RAM")
+    check(p.ask(b"m%x,10" % ram_end).startswith(b"E"), "nothing is behind it")
+    for bad in (b"mffffffffffffffff,2", b"m800000000000,10", b"mffff7ffffffffff0,8", b"mfffffffffffffff0,20"):
+        check(p.ask(bad).startswith(b"E"), f"{bad} is an error")
+    check_eq(p.ask(b"m%x,0" % ram_end), b"", "no bytes are no error")
+    check(p.ask(b"M%x,4:01020304" % (ram_end - 2)).startswith(b"E"), "a write that does not fit is an error")
+    p.close()
+    s.reconnect()

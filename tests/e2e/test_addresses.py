@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Addresses of a kernel with page-table isolation, looked at while a vCPU is in user mode."""
+from guests import UP, linux
+from session import check, check_eq
+from suite import Scene
+
+PTI_USER_TABLE = 0x1000
+
+
+def in_user_mode(s):
+    """The thread of the vCPU that runs the process, stopped in it; selected."""
+    for _ in range(50):
+        for thread in (1, 2):
+            s.cmd(f"thread {thread}")
+            if s.int("$cs") & 3 == 3:
+                return thread
+        s.cont()
+        s.interrupt()
+    check(False, "no vCPU was found in user mode")
+
+
+def to_the_process(s):
+    s.cont()
+    s.wait_console(UP, 120)
+    s.wait_console(r"cpus 2", 20)
+    s.interrupt()
+
+
+PTI = Scene(**linux(do="spin", cpus=2, params="pti=on"), prepare=to_the_process, needs="long")
+
+
+@PTI.test()
+def kernel_addresses_are_there_in_user_mode(s):
+    in_user_mode(s)
+    check_eq(s.reg("cr3") & PTI_USER_TABLE, PTI_USER_TABLE, "the bit of cr3 that stands for the half without the kernel")
+    check("swapper" in s.value("init_task.comm"), "init_task")
+    check("Linux version" in s.cmd("x/s linux_banner"), "linux_banner")
+    check("physical" in s.cmd(f"monitor pt {s.address('linux_banner'):#x}"), "the walk goes through the kernel's half")
+
+
+@PTI.test()
+def user_addresses_are_those_of_the_stopped_process(s):
+    thread = in_user_mode(s)
+    pc, sp = s.pc(), s.reg("rsp")
+    check(pc < 1 << 47 and sp < 1 << 47, f"pc {pc:#x} and sp {sp:#x} are the user's")
+    code = s.cmd(f"x/16xb {pc:#x}")
+    s.word(sp, "g")
+    s.cmd(f"thread {3 - thread}")
+    if s.int("$cs") & 3 == 0:  # idle: its page tables are the kernel's, or of the process that ran last
+        try:
+            check(s.cmd(f"x/16xb {pc:#x}") == code, "the process that ran last there is the same")
+        except Exception as error:
+            check("annot access memory" in str(error), f"{error}")
+    s.cmd(f"thread {thread}")
+    check_eq(s.cmd(f"x/16xb {pc:#x}"), code, "code of the process")
+
+
+@PTI.test(needs="int3")
+def a_breakpoint_in_the_kernel_is_set_from_user_mode_and_hit(s):
+    in_user_mode(s)
+    bp = s.brk("hrtimer_interrupt")
+    for _ in range(3):
+        s.cont()
+        s.expect_stop(bp=bp, func="hrtimer_interrupt")
+        check_eq(s.int("$cs") & 3, 0, "privilege level of the hit")
+    s.delete(bp)
+    in_user_mode(s)
