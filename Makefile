@@ -45,6 +45,7 @@ check:
 		unit=$(B):unit replay=$(B):replay fuzz=$(B):fuzz \
 		asan-unit=build-asan:unit asan-replay=build-asan:replay asan-fuzz=build-asan:fuzz \
 		tsan-unit=build-tsan:unit \
+		tsan-kvm='!env TSAN_OPTIONS=halt_on_error=1 tests/e2e/run.py --build build-tsan --accel kvm --lab none torture.' \
 		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg' \
 		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab stock'
 

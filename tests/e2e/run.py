@@ -3,7 +3,8 @@
 """Run the end-to-end tests: real GDBs on guests under gdbvm. Prints TAP, and at the end `N passed, N failed, N skipped`.
 
 With --accel kvm the guests run on this machine if its KVM is hardware KVM, else in the lab's machine (lab/l1.py): --lab
-stock with QEMU as Debian ships it, --lab patched with one whose nested SVM knows breakpoints.
+stock with QEMU as Debian ships it, --lab patched with one whose nested SVM knows breakpoints. --lab none takes this
+machine's KVM as it is: with a gdbvm built with -Db_sanitize=thread, its threads are watched even where KVM is an emulator.
 """
 import argparse
 import fnmatch
@@ -31,7 +32,7 @@ from suite import TESTS  # noqa: E402
 # What nested SVM of stock QEMU can do to a guest of a guest, by its major version. int3 never stops it.
 STOCK_HWBREAK_SINCE = 10
 # Waits are given for a fast machine and are stretched where the guest is slow.
-SCALE = {"tcg": 3, "host": 3, "lab": 8}
+SCALE = {"tcg": 3, "host": 3, "emulator": 8, "lab": 8}
 
 
 class Skip(Exception):
@@ -73,8 +74,9 @@ class Context:
         self.lab = args.lab
         self.long = args.long
         self.gdb = args.gdb
-        self.in_lab = self.accel == "kvm" and not hardware_kvm()
-        self.where = "lab" if self.in_lab else "tcg" if self.accel == "tcg" else "host"
+        self.in_lab = self.accel == "kvm" and not hardware_kvm() and self.lab != "none"
+        self.where = "lab" if self.in_lab else "tcg" if self.accel == "tcg" else "host" if hardware_kvm() else "emulator"
+        self.unusable = self.where == "emulator" and not os.access("/dev/kvm", os.R_OK | os.W_OK)
         self.env = {}
         self.logs = tempfile.mkdtemp(prefix="gdbvm-e2e.")
         self.dir = self.logs
@@ -86,11 +88,13 @@ class Context:
 
     def _capabilities(self):
         have = {self.accel, self.where}
-        if self.where != "lab":
+        if self.where == "emulator":
+            have |= {"code-hwbreak"}
+        elif self.where != "lab":
             have |= {"hwbreak-base"}
-        if self.where != "lab" or self.lab == "patched":
+        if self.where in ("tcg", "host") or self.in_lab and self.lab == "patched":
             have |= {"int3", "hwbreak", "code-hwbreak"}
-        elif qemu_major() >= STOCK_HWBREAK_SINCE:
+        elif self.in_lab and qemu_major() >= STOCK_HWBREAK_SINCE:
             have |= {"hwbreak", "code-hwbreak"}
         for program, word in (("tmux", "tmux"), ("mkinitramfs", "own-initrd"), ("mke2fs", "root-disk"),
                               ("lldb-14", "lldb")):
@@ -120,7 +124,11 @@ class Context:
 
     def missing(self, needs):
         """The reason why a test that has these needs cannot run; empty if it can."""
+        if self.unusable:
+            return "/dev/kvm is not usable on this machine"
         lacking = sorted(needs - self.capabilities)
+        if lacking and self.where == "emulator" and lacking[0] in ("int3", "hwbreak", "hwbreak-base"):
+            return "this machine's KVM is an emulator that does not have it"
         return self.REASONS[lacking[0]] if lacking else ""
 
     @property
@@ -299,7 +307,7 @@ def main():
     parser.add_argument("--build", required=True, help="the build directory")
     parser.add_argument("--gdbvm", help="the program, if it is not the build directory's")
     parser.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="auto")
-    parser.add_argument("--lab", choices=["stock", "patched"], default="stock")
+    parser.add_argument("--lab", choices=["stock", "patched", "none"], default="stock")
     parser.add_argument("--gdb", default="gdb", help="the GDB to test with")
     parser.add_argument("--long", action="store_true", help="also run the tests that take minutes")
     parser.add_argument("--list", action="store_true", help="print the names and end")
@@ -312,7 +320,8 @@ def main():
     if not tests:
         parser.error(f"no test is called {' '.join(args.names)}")
     context = Context(args)
-    places = {"lab": f"in the lab ({args.lab} QEMU)", "host": "on this machine", "tcg": "in QEMU"}
+    places = {"lab": f"in the lab ({args.lab} QEMU)", "host": "on this machine", "tcg": "in QEMU",
+              "emulator": "on this machine, whose KVM is an emulator"}
     print(f"# end-to-end tests: accelerator {context.accel}, guests run {places[context.where]}")
     runner = Runner(context, tests)
     begin = time.monotonic()

@@ -65,6 +65,7 @@ class Guest:
         self.stop()
         self.context.keep("gdbvm-stderr.log", self.messages.text())
         self.context.keep("console.log", self.console.text())
+        check("Sanitizer: " not in self.messages.text(), "a sanitizer has something to say about gdbvm")
 
     def stop(self):
         self.process.stop()

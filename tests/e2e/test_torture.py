@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Four counting vCPUs and clients that do it all at once: no stop is lost, nothing hangs, and the guest is unharmed."""
+import os
 import random
 import re
 import subprocess
@@ -341,9 +342,12 @@ def hostile_for(context, seconds, seed):
 
 @test()
 def a_hostile_client_does_no_harm(context):
-    hostile_for(context, 20, 7)
+    hostile_for(context, 12, 7)
 
 
-@test(needs="long", cap=700)
+@test(needs="long", cap=900)
 def a_hostile_client_does_no_harm_for_long(context):
-    hostile_for(context, 600, int(time.time()))
+    """Another seed every time. GDBVM_HOSTILE_SECONDS=600 is the full measure, taken before releases."""
+    seed = int(time.time())
+    print(f"# seed {seed}", flush=True)
+    hostile_for(context, int(os.environ.get("GDBVM_HOSTILE_SECONDS", "100")), seed)
