@@ -38,6 +38,19 @@ def detach_takes_breakpoints_out(context):
         check("MIS-MATCHED" not in s.cmd("compare-sections .text"), "the code is whole")
 
 
+@test(needs="int3")
+def the_guests_own_int3_is_its_own_again_after_detach(context):
+    with started(context, flat("count")) as s:
+        bp = s.brk("bump")
+        s.cont()
+        s.expect_stop(bp=bp)
+        s.cmd("set var own_int3 = 1")
+        s.detach()
+        check_runs(s, "with an int3 of its own in every turn")
+        s.reconnect()
+        check(s.int("int3_count") + 2 >= s.int("counter") - 1, "its handler ran each time")
+
+
 @test()
 def a_client_killed_while_the_guest_runs_does_it_no_harm(context):
     with started(context, flat("count")) as s:

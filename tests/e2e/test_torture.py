@@ -12,7 +12,8 @@ from suite import Scene, test
 from torture import SCRATCH, SCRATCH_SIZE, Torture
 
 CPUS = 4
-RIP = 16
+RIP, EFLAGS = 16, 17
+TF, IF = 1 << 8, 1 << 9
 
 
 def changed(before, after):
@@ -160,6 +161,66 @@ def hardware_stops_of_several_vcpus_at_once_are_all_reported(context):
     every_stop_counts(context, 1, 200)
 
 
+# ---- steps ----
+
+@test(needs="int3")
+def a_step_off_an_inserted_breakpoint_stays_stopped(context):
+    """Clients that leave breakpoints in while they step, as LLDB does and GDB with always-inserted."""
+    with Torture(context) as t:
+        c = t.client()
+        c.stopped(c.ask(b"?"))
+        at = t.at["count_here"]
+        c.ok(b"Z0,%x,1" % at)
+        for _ in range(50):
+            thread, _ = c.run(b"vCont;c")
+            before, counted = c.registers(RIP), t.counts(c)[thread - 1]
+            check_eq(before[thread], at, "pc at the breakpoint")
+            check_eq(c.run(b"vCont;s:%x" % thread)[0], thread, "the thread that stepped")
+            after = c.registers(RIP)
+            check_eq((changed(before, after), after[thread]), ([thread], at + 8), "who moved, and where to")
+            check_eq(t.counts(c)[thread - 1], counted + 1, "count of the vCPU that stepped")
+        c.ok(b"D")
+        c.close()
+        t.check_unharmed()
+
+
+@test(needs="int3")
+def an_interrupt_during_a_step_leaves_flags_and_breakpoints(context):
+    with Torture(context) as t:
+        c = t.client()
+        c.stopped(c.ask(b"?"))
+        c.ok(b"Z0,%x,1" % t.at["count_here"])
+        thread, _ = c.run(b"vCont;c")
+        flags = c.registers(EFLAGS)[thread] & (TF | IF)
+        for number in range(60):
+            c.go(b"vCont;s:%x" % thread if number % 2 else b"vCont;s:%x;c" % thread)
+            c.send(b"\x03")
+            c.stopped(c.answer())
+            check(c.ask(b"qC").startswith(b"QC"), "there is one stop reply for one resume")
+            check_eq(c.registers(EFLAGS)[thread] & (TF | IF), flags, "TF and IF")
+        for _ in range(20):
+            hit, _ = c.run(b"vCont;c")
+            check_eq(c.registers(RIP)[hit], t.at["count_here"], "pc at the breakpoint, which is still in")
+        c.ok(b"D")
+        c.close()
+        t.check_unharmed()
+
+
+@test()
+def a_step_waits_for_nothing(context):
+    """A server that looks for the stop every now and then would add its interval to each step."""
+    with Torture(context, 1) as t:
+        c, times = t.client(), []
+        c.stopped(c.ask(b"?"))
+        for _ in range(99):
+            begin = time.monotonic()
+            c.run(b"vCont;s:1")
+            times.append(time.monotonic() - begin)
+        check(sorted(times)[49] < 0.08, f"the median of 99 steps is {1000 * sorted(times)[49]:.1f} ms")
+        c.ok(b"D")
+        c.close()
+
+
 # ---- sessions that come and go ----
 
 def leave_politely(c):
@@ -254,7 +315,7 @@ class Hostile:
     def __init__(self, t, rng, writes):
         self.t, self.rng, self.writes = t, rng, writes
         out = subprocess.run(["objdump", "-d", t.context.guest("smp.elf")], stdout=subprocess.PIPE, text=True).stdout
-        code = [int(line, 16) for line in re.findall(r"^ +(\w+):\t", out, re.M)]
+        code = [int(line, 16) for line in re.findall(r"^ +(\w+):\t[0-9a-f ]+\t", out, re.M)]  # not the rest of a long one
         self.code = [at for at in code if t.at["count"] <= at < t.at["finished"]]
 
     def mutated(self, body):
