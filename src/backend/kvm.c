@@ -22,18 +22,6 @@ static struct kvm_cpus *cpus_of(struct target *t)
 	return vm_cpus(vm_of(t));
 }
 
-struct regs_args {
-	uint32_t groups;
-	const struct arch_regs *out;
-};
-
-static int regs_write_call(struct kvm_port *p, unsigned vcpu, void *arg)
-{
-	struct regs_args *a = arg;
-
-	return kvm_regs_write(p, vcpu, a->groups, a->out);
-}
-
 static int kvm_target_regs_read(struct target *t, unsigned vcpu, uint32_t groups, struct arch_regs *r)
 {
 	return kvm_cpus_regs_read(cpus_of(t), vcpu, groups, r);
@@ -41,9 +29,7 @@ static int kvm_target_regs_read(struct target *t, unsigned vcpu, uint32_t groups
 
 static int kvm_target_regs_write(struct target *t, unsigned vcpu, uint32_t groups, const struct arch_regs *r)
 {
-	struct regs_args a = { .groups = groups, .out = r };
-
-	return kvm_cpus_call(cpus_of(t), vcpu, regs_write_call, &a);
+	return kvm_cpus_regs_write(cpus_of(t), vcpu, groups, r);
 }
 
 static int kvm_target_mem_read(struct target *t, gpa at, void *buf, size_t len, size_t *done)

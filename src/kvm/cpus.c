@@ -138,6 +138,7 @@ static void *cpu_main(void *arg)
 			pthread_mutex_unlock(&c->lock);
 			has = kvm_online_arm(cpu, &ev) || kvm_cpu_run(cpu, &ev) || kvm_online_disarm(cpu, &ev);
 			kvm_clock_park(cpu);
+			kvm_cpu_fetch_stop_regs(cpu, has);
 			pthread_mutex_lock(&c->lock);
 			park_locked(cpu, has ? &ev : NULL);
 		} else {
@@ -304,6 +305,7 @@ int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 		stop_locked(c);
 		goto out;
 	}
+	kvm_stop_regs_drop_locked(c);
 	kvm_pwatch_look_locked(c);
 	kvm_clock_thaw_locked(c);
 	if (!lapics_put_back_locked(c))
@@ -368,20 +370,13 @@ static void drop_steps_locked(struct kvm_cpus *c)
 	}
 }
 
-static int pc_call(struct kvm_port *p, unsigned vcpu, void *arg)
-{
-	struct arch_regs *r = arg;
-
-	return kvm_regs_read(p, vcpu, ARCH_CORE | ARCH_SYS, r);
-}
-
 /* The stop that no vCPU made. */
 static struct stop_event interrupt_event(struct kvm_cpus *c)
 {
 	struct arch_regs r = { 0 };
 	struct stop_event ev = { .why = STOP_INTERRUPT };
 
-	if (kvm_cpus_call(c, 0, pc_call, &r) == 0 && (r.have & (ARCH_CORE | ARCH_SYS)) == (ARCH_CORE | ARCH_SYS))
+	if (kvm_cpus_regs_read(c, 0, ARCH_CORE | ARCH_SYS, &r) == 0 && (r.have & (ARCH_CORE | ARCH_SYS)) == (ARCH_CORE | ARCH_SYS))
 		ev.pc = c->arch->pc_get(&r);
 	return ev;
 }
@@ -495,31 +490,10 @@ int kvm_cpus_call(struct kvm_cpus *c, unsigned vcpu, int (*fn)(struct kvm_port *
 	if (pthread_equal(pthread_self(), cpu->thread))
 		return fn(c->port, vcpu, arg);
 	pthread_mutex_lock(&c->lock);
+	cpu->at_stop.have = 0;
 	rc = c->running || c->quit ? -EBUSY : call_locked(cpu, &call);
 	pthread_mutex_unlock(&c->lock);
 	return rc;
-}
-
-struct regs_call {
-	struct kvm_cpu *cpu;
-	uint32_t groups;
-	struct arch_regs *r;
-};
-
-static int regs_call(struct kvm_port *p, unsigned vcpu, void *arg)
-{
-	struct regs_call *a = arg;
-	int rc = kvm_regs_read(p, vcpu, a->groups, a->r);
-
-	kvm_clock_show(a->cpu, a->r);
-	return rc;
-}
-
-int kvm_cpus_regs_read(struct kvm_cpus *c, unsigned vcpu, uint32_t groups, struct arch_regs *r)
-{
-	struct regs_call a = { .cpu = &c->cpu[MIN(vcpu, c->ncpus - 1)], .groups = groups, .r = r };
-
-	return kvm_cpus_call(c, vcpu, regs_call, &a);
 }
 
 static int online_call(struct kvm_port *p, unsigned vcpu, void *arg)

@@ -78,6 +78,7 @@ struct kvm_cpu {
 	struct kvm_call *call;
 	bool has_event;
 	struct stop_event event;
+	struct arch_regs at_stop; /* what was fetched before it parked; have == 0 as soon as that may have changed */
 
 	/* the server thread's while the guest is stopped, the vCPU's own while it is going */
 	enum target_action action; /* of the last plan; lo, hi for TARGET_STEP_RANGE */
@@ -300,7 +301,17 @@ int kvm_step_leave(struct kvm_cpu *cpu);
  */
 int kvm_step_deliver(struct kvm_cpu *cpu, unsigned vector, uint64_t dr6);
 
+/* stop_regs.c */
+
+/** kvm_cpu_fetch_stop_regs() - what the debugger will want to see; on the vCPU's own thread, right before it parks. */
+void kvm_cpu_fetch_stop_regs(struct kvm_cpu *cpu, bool has_event);
+
+void kvm_stop_regs_drop_locked(struct kvm_cpus *c);
+
 /* x86.c */
+
+/** kvm_regs_copy() - copy ARCH_CORE, ARCH_SYS from one file to another. */
+void kvm_regs_copy(uint32_t groups, const struct arch_regs *from, struct arch_regs *to);
 
 /** kvm_run_pc() - linear pc from the registers that KVM_RUN left in the run page; false if it left none. */
 bool kvm_run_pc(const struct kvm_run *run, gva *ret);

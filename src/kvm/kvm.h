@@ -106,6 +106,8 @@ int kvm_cpus_online_catch(struct kvm_cpus *c, bool on);
 /** kvm_cpus_regs_read() - kvm_regs_read() by the rules of kvm_cpus_call(), with the time of the stop. */
 int kvm_cpus_regs_read(struct kvm_cpus *c, unsigned vcpu, uint32_t groups, struct arch_regs *r);
 
+int kvm_cpus_regs_write(struct kvm_cpus *c, unsigned vcpu, uint32_t groups, const struct arch_regs *r);
+
 /** kvm_cpus_call() - run @fn on the vCPU's own thread and wait. Stopped only, or from that thread itself. */
 int kvm_cpus_call(struct kvm_cpus *c, unsigned vcpu, int (*fn)(struct kvm_port *p, unsigned vcpu, void *arg),
 		  void *arg);

@@ -414,6 +414,30 @@ int kvm_regs_write(struct kvm_port *p, unsigned vcpu, uint32_t groups, const str
 	return 0;
 }
 
+void kvm_regs_copy(uint32_t groups, const struct arch_regs *from, struct arch_regs *to)
+{
+	const struct x86_regs *f = &from->x86;
+	struct x86_regs *t = &to->x86;
+
+	if (groups & ARCH_CORE) {
+		memcpy(t->gpr, f->gpr, sizeof(t->gpr));
+		t->rip = f->rip;
+		t->rflags = f->rflags;
+	}
+	if (groups & ARCH_SYS) {
+		memcpy(t->seg, f->seg, sizeof(t->seg));
+		t->gdt = f->gdt;
+		t->idt = f->idt;
+		t->cr0 = f->cr0;
+		t->cr2 = f->cr2;
+		t->cr3 = f->cr3;
+		t->cr4 = f->cr4;
+		t->cr8 = f->cr8;
+		t->efer = f->efer;
+	}
+	to->have |= groups & (ARCH_CORE | ARCH_SYS);
+}
+
 /* ---- pc without an ioctl ---- */
 
 uint64_t kvm_run_pc_regs(long caps_sync_regs)
