@@ -101,6 +101,16 @@ static void send_last_frame(struct session *s)
 
 static void send_body(struct session *s, const void *body, size_t n)
 {
+	const size_t before = s->wire.len;
+
+	if (s->noack) { // nobody asks for it again: no copy is kept
+		rsp_frame(body, n, &s->wire);
+		if (s->wire.oom)
+			s->state = SESSION_JUNK;
+		else
+			log_wire('<', s->wire.s + before, s->wire.len - before);
+		return;
+	}
 	strbuf_reset(&s->last_frame);
 	rsp_frame(body, n, &s->last_frame);
 	send_last_frame(s);
