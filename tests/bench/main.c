@@ -45,7 +45,7 @@ static int by_value(const void *a, const void *b)
 
 static double median(const struct measured *m, enum metric what)
 {
-	double v[ROUNDS_MAX];
+	double v[SAMPLES_MAX];
 	unsigned n = m->n[what];
 
 	if (!n)
