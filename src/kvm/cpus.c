@@ -32,7 +32,7 @@ static void on_kick(int sig)
 void kvm_cpu_kick_locked(struct kvm_cpu *cpu)
 {
 	kvm_cpu_immediate_exit_locked(cpu, true);
-	pthread_kill(cpu->thread, KICK_SIGNAL);
+	pthread_kill(cpu->runner, KICK_SIGNAL);
 	pthread_cond_broadcast(&cpu->wake);
 }
 
@@ -122,6 +122,34 @@ static void serve_call_locked(struct kvm_cpu *cpu)
 	pthread_cond_broadcast(&c->parked);
 }
 
+/* From a resume until the vCPU is to park. True: with an event. */
+static bool run(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	bool has;
+
+	has = kvm_online_arm(cpu, ev) || kvm_cpu_run(cpu, ev) || kvm_online_disarm(cpu, ev);
+	kvm_clock_park(cpu);
+	kvm_cpu_fetch_stop_regs(cpu, has);
+	return has;
+}
+
+static void run_and_park_locked(struct kvm_cpu *cpu)
+{
+	struct kvm_cpus *c = cpu->all;
+	struct stop_event ev;
+	bool has;
+
+	pthread_mutex_unlock(&c->lock);
+	has = run(cpu, &ev);
+	pthread_mutex_lock(&c->lock);
+	park_locked(cpu, has ? &ev : NULL);
+}
+
+static bool is_runner(const struct kvm_cpu *cpu)
+{
+	return pthread_equal(pthread_self(), cpu->runner);
+}
+
 static void *cpu_main(void *arg)
 {
 	struct kvm_cpu *cpu = arg;
@@ -129,21 +157,12 @@ static void *cpu_main(void *arg)
 
 	pthread_mutex_lock(&c->lock);
 	while (!c->quit || cpu->going) { // one that is going parks first: another may wait for that
-		struct stop_event ev;
-		bool has;
-
-		if (cpu->call) {
+		if (cpu->call)
 			serve_call_locked(cpu);
-		} else if (cpu->going) {
-			pthread_mutex_unlock(&c->lock);
-			has = kvm_online_arm(cpu, &ev) || kvm_cpu_run(cpu, &ev) || kvm_online_disarm(cpu, &ev);
-			kvm_clock_park(cpu);
-			kvm_cpu_fetch_stop_regs(cpu, has);
-			pthread_mutex_lock(&c->lock);
-			park_locked(cpu, has ? &ev : NULL);
-		} else {
+		else if (cpu->going && is_runner(cpu))
+			run_and_park_locked(cpu);
+		else
 			pthread_cond_wait(&cpu->wake, &c->lock);
-		}
 	}
 	pthread_mutex_unlock(&c->lock);
 	return NULL;
@@ -170,6 +189,7 @@ static int start_threads(struct kvm_cpus *c)
 		rc = -pthread_create(&c->cpu[i].thread, NULL, cpu_main, &c->cpu[i]);
 		if (rc)
 			break;
+		c->cpu[i].runner = c->cpu[i].thread;
 		c->nthreads++;
 		snprintf(name, sizeof(name), "vcpu%u", i);
 		pthread_setname_np(c->cpu[i].thread, name);
@@ -284,14 +304,47 @@ static bool lapics_put_back_locked(struct kvm_cpus *c)
 	for (unsigned i = 0; i < c->ncpus && !c->stopping; i++) {
 		struct kvm_call call = { .fn = kvm_clock_lapic_put_back, .arg = &c->cpu[i] };
 
-		if (c->cpu[i].action != TARGET_HOLD && kvm_clock_lapic_due(&c->cpu[i]))
+		if (c->cpu[i].action == TARGET_HOLD || !kvm_clock_lapic_due(&c->cpu[i]))
+			continue;
+		if (is_runner(&c->cpu[i]))
+			kvm_clock_lapic_put_back(c->port, i, &c->cpu[i]);
+		else
 			call_locked(&c->cpu[i], &call);
 	}
 	return !c->stopping;
 }
 
+/*
+ * A client that takes step after step with one vCPU pays for two thread switches each time, several times the step
+ * itself. So after a few in a row the caller's own thread takes them. Not from the first one on: when a vCPU changes
+ * threads KVM waits until every processor has seen it, which would cost a client that steps and continues in turns more
+ * than it gains. The caller cannot be held up: a step ends at hlt, too, and a vCPU that has just made one is not
+ * waiting for a start-up interrupt.
+ */
+enum { STEPS_BEFORE_OWN = 16 };
+
+static struct kvm_cpu *lone_step_locked(struct kvm_cpus *c)
+{
+	struct kvm_cpu *one = NULL;
+
+	for (unsigned i = 0; i < c->ncpus; i++) {
+		struct kvm_cpu *cpu = &c->cpu[i];
+
+		if (cpu->action == TARGET_HOLD)
+			continue;
+		if (one || cpu->action != TARGET_STEP) {
+			c->nsteps = 0;
+			return NULL;
+		}
+		one = cpu;
+	}
+	c->nsteps = one && one == c->stepped ? c->nsteps + 1 : 0;
+	return c->nsteps > STEPS_BEFORE_OWN ? one : NULL;
+}
+
 int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 {
+	struct kvm_cpu *own = NULL;
 	int rc = 0;
 
 	pthread_mutex_lock(&c->lock);
@@ -307,6 +360,9 @@ int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 	}
 	kvm_stop_regs_drop_locked(c);
 	kvm_pwatch_look_locked(c);
+	own = lone_step_locked(c);
+	if (own)
+		own->runner = pthread_self();
 	kvm_clock_thaw_locked(c);
 	if (!lapics_put_back_locked(c))
 		goto out;
@@ -318,9 +374,14 @@ int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 		kvm_cpu_immediate_exit_locked(cpu, false);
 		cpu->going = true;
 		c->ngoing++;
-		pthread_cond_broadcast(&cpu->wake);
+		if (cpu == own)
+			run_and_park_locked(cpu);
+		else
+			pthread_cond_broadcast(&cpu->wake);
 	}
 out:
+	if (own)
+		own->runner = own->thread;
 	pthread_mutex_unlock(&c->lock);
 	return rc;
 }
@@ -376,7 +437,8 @@ static struct stop_event interrupt_event(struct kvm_cpus *c)
 	struct arch_regs r = { 0 };
 	struct stop_event ev = { .why = STOP_INTERRUPT };
 
-	if (kvm_cpus_regs_read(c, 0, ARCH_CORE | ARCH_SYS, &r) == 0 && (r.have & (ARCH_CORE | ARCH_SYS)) == (ARCH_CORE | ARCH_SYS))
+	if (kvm_cpus_regs_read(c, 0, ARCH_CORE | ARCH_SYS, &r) == 0 &&
+	    (r.have & (ARCH_CORE | ARCH_SYS)) == (ARCH_CORE | ARCH_SYS))
 		ev.pc = c->arch->pc_get(&r);
 	return ev;
 }
@@ -406,6 +468,7 @@ int kvm_cpus_next_stop(struct kvm_cpus *c, struct stop_event *out)
 		snprintf(ev.text, sizeof(ev.text), "%s", stop_why_text(c->over_why));
 	} else {
 		from = pick_event_locked(c);
+		c->stepped = from && from->event.why == STOP_STEP ? from : NULL;
 		if (from) {
 			ev = from->event;
 			from->has_event = false;
@@ -487,7 +550,7 @@ int kvm_cpus_call(struct kvm_cpus *c, unsigned vcpu, int (*fn)(struct kvm_port *
 	if (vcpu >= c->ncpus)
 		return -EINVAL;
 	cpu = &c->cpu[vcpu];
-	if (pthread_equal(pthread_self(), cpu->thread))
+	if (is_runner(cpu))
 		return fn(c->port, vcpu, arg);
 	pthread_mutex_lock(&c->lock);
 	cpu->at_stop.have = 0;

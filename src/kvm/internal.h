@@ -71,6 +71,7 @@ struct kvm_cpu {
 	struct kvm_run *run;
 	unsigned id;
 	pthread_t thread;
+	pthread_t runner; /* who runs it: its own thread, but see lone_step_locked(); written while it is parked */
 	pthread_cond_t wake;
 
 	/* under kvm_cpus.lock */
@@ -129,6 +130,8 @@ struct kvm_cpus {
 	bool steps;               /* a vCPU may plant landings: int3 is intercepted on all. Written like hw. */
 	pthread_mutex_t landings; /* held while some are planted */
 	unsigned ngoing;
+	const struct kvm_cpu *stepped; /* the last plan was one step of this one alone, and it was done */
+	unsigned nsteps;               /* such plans in a row */
 	struct target_filter filter;
 	struct kvm_cpu *alone; /* the only one that may execute */
 	unsigned nheld;        /* of those going: wait, and do not execute before `alone` is NULL or they are stopped */

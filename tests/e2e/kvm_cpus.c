@@ -339,6 +339,41 @@ TEST(a_vcpu_halted_in_kvm_sleeps_until_it_is_stepped)
 	check_halt(true);
 }
 
+/* Long enough a row of them is taken by the caller's thread, which must come back from each. */
+static void check_many_steps(bool irqchip)
+{
+	static const uint8_t code[] = { INC_AX, HLT, INT3, 0xeb, 0xfb }; // jmp to the start
+	struct rig r;
+
+	if (!rig_has_int3())
+		SKIP("int3 does not stop this KVM's guests");
+	rig_open(&r, 2, irqchip);
+	rig_code(&r, RIG_CODE, code, sizeof(code));
+	vector_real(&r, 3, HANDLER);
+	RIG_CODE_AT(&r, HANDLER, IRET);
+	for (unsigned i = 0; i < 60; i++) {
+		static const uint64_t pcs[] = { RIG_CODE + 1, RIG_CODE + 2, HANDLER, RIG_CODE + 3, RIG_CODE };
+		struct stop_event ev = rig_step(&r, 0);
+
+		CHECK_EQ(ev.why, STOP_STEP);
+		CHECK_EQ(ev.pc.raw, pcs[i % ARRAY_LEN(pcs)]);
+		CHECK_EQ(rig_pc(&r, 0), ev.pc.raw);
+	}
+	rig_set_pc(&r, 0, RIG_CODE + 1); // into hlt, from which only an interrupt takes it
+	rig_resume(&r, 0, TARGET_RUN, TARGET_HOLD);
+	CHECK(rig_quiet(&r, 50));
+	CHECK_EQ(kvm_cpus_interrupt(r.cpus), 0);
+	CHECK_EQ(rig_wait(&r).why, STOP_INTERRUPT);
+	CHECK_EQ(rig_step(&r, 0).why, STOP_STEP);
+	rig_close(&r);
+}
+
+TEST(many_steps_in_a_row_are_steps_like_any_other)
+{
+	check_many_steps(false);
+	check_many_steps(true);
+}
+
 TEST(a_vcpu_waiting_for_its_startup_ipi_stays_so)
 {
 	struct rig r;
@@ -1028,7 +1063,8 @@ TESTS(T(vcpus_are_held_before_their_first_instruction), T(interrupt_stops_a_busy
       T(an_interrupted_vcpu_has_finished_its_port_read), T(a_range_step_ends_at_the_first_pc_outside),
       T(a_step_takes_no_interrupt), T(a_halted_vcpu_sleeps_until_it_is_stepped),
       T(a_vcpu_halted_in_kvm_sleeps_until_it_is_stepped), T(a_vcpu_waiting_for_its_startup_ipi_stays_so),
-      T(a_hardware_breakpoint_hits_on_every_pass), T(a_vcpu_that_was_halted_just_before_a_breakpoint_still_hits_it),
+      T(many_steps_in_a_row_are_steps_like_any_other), T(a_hardware_breakpoint_hits_on_every_pass),
+      T(a_vcpu_that_was_halted_just_before_a_breakpoint_still_hits_it),
       T(bad_hardware_breakpoints_are_refused_and_change_nothing), T(a_watchpoint_names_the_request),
       T(no_hardware_breakpoint_of_four_vcpus_is_lost), T(no_breakpoint_is_lost_to_an_interrupt),
       T(no_software_breakpoint_of_four_vcpus_is_lost), T(int3_asks_the_filter_on_the_vcpu_thread),
