@@ -13,7 +13,18 @@ def use_target(s):
     s.cmd("set dprintf-style agent")
 
 
+CPUS = 4
 COUNT = Scene(**flat("count"), prepare=use_target, needs="int3")
+
+
+def until_all_count(s):
+    use_target(s)
+    s.cont()
+    s.wait_console(r"\+" * CPUS)
+    s.interrupt()
+
+
+SMP = Scene(**flat("smp", "-c", str(CPUS)), prepare=until_all_count, needs="int3")
 
 
 class Wire:
@@ -177,6 +188,40 @@ def dprintf_has_a_condition(s):
     s.cont()
     s.expect_stop(bp=bp)
     check_eq(s.mi.told, "".join(f"<{n}>" for n in range(start + 1, start + 35) if n % 10 == 0), "text")
+
+
+def counts(s):
+    return [s.word(s.address("counts") + 8 * i, "g") for i in range(CPUS)]
+
+
+@SMP.test()
+def a_condition_holds_on_one_of_four_vcpus(s):
+    before = counts(s)
+    bp = s.brk("count_here if $rbx == 0x1002")
+    for _ in range(20):
+        s.cont()
+        check_eq(s.expect_stop(bp=bp)["thread-id"], "3", "thread of the stop")
+    grown = [now - old for now, old in zip(counts(s), before)]
+    check(19 <= grown[2] <= 20 and all(grown), f"the vCPUs have counted {grown} in 20 stops of the third")
+
+
+@SMP.test()
+def what_four_vcpus_print_is_whole_and_complete(s):
+    """Each count of each vCPU is printed once, in order, up to the one where the guest is stopped."""
+    at, first = s.address("counts"), counts(s)
+    s.cmd(f'dprintf count_here,"%d %lu\\n",(int)$rbx - 0x1000,*(unsigned long *)({at:#x} + 8 * ((unsigned long)$rbx - 0x1000))')
+    s.mi.told = ""
+    s.cont()
+    s.wait_told(r"(?s)(\d+ \d+\n){400}")
+    s.interrupt()
+    seen = [[] for _ in range(CPUS)]
+    for line in s.mi.told.splitlines():
+        match = re.fullmatch(r"([0-3]) (\d+)", line)
+        check(match, f"a line of its own: {line!r}")
+        seen[int(match[1])].append(int(match[2]))
+    for old, numbers, now in zip(first, seen, counts(s)):
+        check_eq(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "counts printed")
+        check(numbers[0] - old in (0, 1) and now - numbers[-1] in (0, 1), f"{old} to {now}, printed {numbers[0]} to {numbers[-1]}")
 
 
 @test(needs="int3")

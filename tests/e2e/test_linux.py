@@ -141,6 +141,23 @@ def breaks_in_the_running_kernel_on_either_vcpu(s):
         s.expect_stop(timeout=s.context.scale(30), bp=bp)
 
 
+@LATE.test(needs="int3")
+def a_condition_and_a_dprintf_in_the_running_kernel(s):
+    s.cmd("set breakpoint condition-evaluation target")
+    s.cmd("set dprintf-style agent")
+    start = s.int("jiffies_64")
+    s.cmd(f'dprintf update_process_times,"%s %lu\\n",&init_task.comm[0],jiffies_64')
+    bp = s.brk(f"run_local_timers if jiffies_64 >= {start + 20}")
+    s.mi.told = ""
+    s.cont()
+    s.expect_stop(timeout=s.context.scale(30), bp=bp)
+    check("target evals" in s.cmd("info breakpoints"), "the server evaluates")
+    ticks = [int(n) for n in re.findall(r"^swapper/0 (\d+)$", s.mi.told, re.M)]
+    now = s.int("jiffies_64")
+    check(ticks and len(ticks) == s.mi.told.count("\n"), f"lines of ticks: {s.mi.told!r}")
+    check(start <= min(ticks) and max(ticks) <= now and now >= start + 20, f"ticks {ticks} from {start} to {now}")
+
+
 @LATE.test(needs="hwbreak")
 def watches_jiffies(s):
     wp = s.watch("jiffies_64")
