@@ -70,7 +70,7 @@ static void send_bytes(struct client *c, const char *p, size_t n)
 	}
 }
 
-static void send_body(struct client *c, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0))) send_body(struct client *c, const char *fmt, va_list ap)
 {
 	char buf[512];
 	uint8_t sum = 0;

@@ -142,7 +142,8 @@ start:
 	ljmpl	$SEL_CODE32, $protected
 
 	.org	BENCH_ROM_SIZE - 16
-	jmp	start
+	.byte	0xe9 /* jmp start, around the end of the segment: clang finds that too far */
+	.word	start - _start - (BENCH_ROM_SIZE - 13) + 0x10000
 	.balign	16
 
 	.section .note.GNU-stack, "", @progbits
