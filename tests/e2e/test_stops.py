@@ -424,6 +424,7 @@ def a_stock_kernel_with_four_vcpus_and_a_disk_reboots_under_breakpoints(context)
             check(s.console.text()[since:].count("user space is up") == 1, "it had booted")
             s.run_to_stop("continue", timeout=boot, bp=bp, func="start_kernel")
         s.delete()
+        since = s.console.mark()
         if context.accel == "kvm":
             s.cmd("monitor catch vcpu-on on")
             for _ in range(3):
