@@ -75,6 +75,14 @@ def a_reboot_ends_with_status_10(context):
 
 
 @test()
+def a_panic_is_reported_and_the_guest_goes_on_to_its_reboot(context):
+    with boot(context, linux(do="panic")) as guest:
+        check_eq(guest.wait_exit(60), 10, "exit status")
+        text = guest.messages.text()
+        check(-1 < text.find("panicked") < text.find("reboot"), f"the messages name the panic, then the reboot: {text!r}")
+
+
+@test()
 def a_triple_fault_ends_with_status_11_and_registers(context):
     with boot(context, linux(do="triple", params="reboot=t")) as guest:
         status = guest.wait_exit(60)
