@@ -32,14 +32,20 @@ static int kvm_target_regs_write(struct target *t, unsigned vcpu, uint32_t group
 	return kvm_cpus_regs_write(cpus_of(t), vcpu, groups, r);
 }
 
+/* A vCPU's thread that reads page tables may come while the server's thread sets it; then it does not matter. */
+static unsigned viewer_of(struct target *t)
+{
+	return __atomic_load_n(&t->viewer, __ATOMIC_RELAXED);
+}
+
 static int kvm_target_mem_read(struct target *t, gpa at, void *buf, size_t len, size_t *done)
 {
-	return vm_mem_read(vm_of(t), at, buf, len, done);
+	return vm_mem_read(vm_of(t), viewer_of(t), at, buf, len, done);
 }
 
 static int kvm_target_mem_write(struct target *t, gpa at, const void *buf, size_t len, size_t *done)
 {
-	return vm_mem_write(vm_of(t), at, buf, len, done);
+	return vm_mem_write(vm_of(t), viewer_of(t), at, buf, len, done);
 }
 
 static int kvm_target_mem_map(struct target *t, const struct target_region **ret, unsigned *n)

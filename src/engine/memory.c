@@ -103,6 +103,8 @@ static int range_check(struct engine *e, unsigned vcpu, enum engine_space sp, ui
 		return -ENODEV;
 	if (len && at + (len - 1) < at)
 		return -EINVAL;
+	if (vcpu < e->target->nvcpus)
+		__atomic_store_n(&e->target->viewer, vcpu, __ATOMIC_RELAXED);
 	if (sp == ENGINE_PHYS)
 		return 0;
 	if (vcpu >= e->target->nvcpus)

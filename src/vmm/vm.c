@@ -10,12 +10,13 @@
 #include "vmm/board.h"
 #include "vmm/boot.h"
 #include "vmm/irq.h"
+#include "vmm/irqchip_view.h"
 #include "vmm/machine.h"
 
 #define LOG_ROOM LOG_VMM
 #include "util/log.h"
 
-enum { MAX_REGIONS = MEM_MAX_SLOTS + BOARD_MAX_MMIO, VCPU_DEBUGGER = 0 };
+enum { MAX_REGIONS = MEM_MAX_SLOTS + BOARD_MAX_MMIO };
 #define MIB (UINT64_C(1) << 20)
 
 struct vm {
@@ -223,7 +224,7 @@ const struct target_region *vm_mem_map(struct vm *m, unsigned *n)
  * One piece of a debugger's access, a read if @to is set: as much as one slot has, or one access of a device.
  * Returns: bytes; 0: nothing there.
  */
-static size_t mem_piece(struct vm *m, gpa at, void *to, const void *from, size_t len)
+static size_t mem_piece(struct vm *m, unsigned vcpu, gpa at, void *to, const void *from, size_t len)
 {
 	uint8_t word[8];
 	size_t n = len;
@@ -235,33 +236,33 @@ static size_t mem_piece(struct vm *m, gpa at, void *to, const void *from, size_t
 	}
 	n = bus_width(&m->bus, BUS_MMIO, at.raw, len);
 	if (n == 0)
-		return 0;
+		return to ? irqchip_view_read(m->cpus, m->hv.vm_fd, vcpu, at, to, len) : 0;
 	if (from)
 		memcpy(word, from, n);
-	bus_access(&m->bus, VCPU_DEBUGGER, BUS_MMIO, at.raw, from != NULL, word, n);
+	bus_access(&m->bus, vcpu, BUS_MMIO, at.raw, from != NULL, word, n);
 	if (to)
 		memcpy(to, word, n);
 	return n;
 }
 
-int vm_mem_read(struct vm *m, gpa at, void *buf, size_t len, size_t *done)
+int vm_mem_read(struct vm *m, unsigned vcpu, gpa at, void *buf, size_t len, size_t *done)
 {
 	size_t n;
 
 	for (*done = 0; *done < len; *done += n) {
-		n = mem_piece(m, GPA(at.raw + *done), (char *)buf + *done, NULL, len - *done);
+		n = mem_piece(m, vcpu, GPA(at.raw + *done), (char *)buf + *done, NULL, len - *done);
 		if (n == 0)
 			break;
 	}
 	return *done > 0 || len == 0 ? 0 : -EFAULT;
 }
 
-int vm_mem_write(struct vm *m, gpa at, const void *buf, size_t len, size_t *done)
+int vm_mem_write(struct vm *m, unsigned vcpu, gpa at, const void *buf, size_t len, size_t *done)
 {
 	size_t n;
 
 	for (*done = 0; *done < len; *done += n) {
-		n = mem_piece(m, GPA(at.raw + *done), NULL, (const char *)buf + *done, len - *done);
+		n = mem_piece(m, vcpu, GPA(at.raw + *done), NULL, (const char *)buf + *done, len - *done);
 		if (n == 0)
 			break;
 	}

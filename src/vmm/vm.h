@@ -49,9 +49,16 @@ void vm_closep(struct vm **m);
 struct kvm_cpus *vm_cpus(struct vm *m);
 const struct target_region *vm_mem_map(struct vm *m, unsigned *n);
 
-/** vm_mem() - read or write guest-physical memory: RAM, ROM, and devices' MMIO through the bus. Any thread. */
-int vm_mem_read(struct vm *m, gpa at, void *buf, size_t len, size_t *done);
-int vm_mem_write(struct vm *m, gpa at, const void *buf, size_t len, size_t *done);
+/**
+ * vm_mem_read() - read guest-physical memory for a debugger: RAM, ROM, devices through the bus, in the widest aligned
+ * accesses that they take, and the interrupt controllers inside KVM. Any thread; the last only while the guest is
+ * stopped.
+ * @vcpu: who looks: each vCPU has a local APIC of its own at the same address.
+ */
+int vm_mem_read(struct vm *m, unsigned vcpu, gpa at, void *buf, size_t len, size_t *done);
+
+/** vm_mem_write() - likewise, but for the interrupt controllers: they cannot be written. */
+int vm_mem_write(struct vm *m, unsigned vcpu, gpa at, const void *buf, size_t len, size_t *done);
 
 /** vm_pwatch_set() - as target_pwatch_set(). Server thread, guest stopped. */
 int vm_pwatch_set(struct vm *m, const struct target_pwatch *set, unsigned n);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Addresses of a kernel with page-table isolation, looked at while a vCPU is in user mode."""
-from guests import UP, linux
+"""Addresses of devices; and of a kernel with page-table isolation, looked at while a vCPU is in user mode."""
+from guests import UP, flat, linux
 from session import check, check_eq
 from suite import Scene
 
@@ -65,3 +65,33 @@ def a_breakpoint_in_the_kernel_is_set_from_user_mode_and_hit(s):
         check_eq(s.int("$cs") & 3, 0, "privilege level of the hit")
     s.delete(bp)
     in_user_mode(s)
+
+
+def to_four_vcpus(s):
+    s.cont()
+    s.wait_console(r"\+.*\+.*\+.*\+", 20)
+    s.interrupt()
+
+
+FOUR = Scene(**flat("smp", "-c", "4"), prepare=to_four_vcpus)
+
+
+@FOUR.test(needs="kvm")
+def each_vcpu_sees_its_own_local_apic(s):
+    for thread in (3, 1, 4, 2):
+        s.cmd(f"thread {thread}")
+        for mode in ("off", "on"):
+            s.cmd(f"monitor phys {mode}")
+            check_eq(s.word(0xFEE00020) >> 24, thread - 1, f"APIC id, physical addresses {mode}")
+            check(s.word(0xFEE00030) & 0xFF >= 0x10, "a version")
+            check_eq(s.word(0xFEE00020, "b"), 0, "a byte of it")
+        s.cmd("monitor phys off")
+    check("annot" in s.refused("set var *(int *)0xfee00080 = 0x20"), "it cannot be written")
+
+
+@FOUR.test(needs="kvm")
+def the_ioapic_shows_its_registers_and_the_hole_is_an_error(s):
+    check_eq(s.word(0xFEC00000), 0, "the index register")
+    s.word(0xFEC00010)
+    check("annot access memory" in s.refused("x/1wx 0xd0000000"), "no device, no memory")
+    check("annot access memory" in s.refused("x/1wx 0xfed00000"), "this machine has no HPET")

@@ -102,7 +102,7 @@ def a_watch_on_page_tables_in_use_does_no_harm(s):
     for _ in range(3):
         s.go("continue")
         try:
-            s.expect_stop(timeout=s.context.scale(1))
+            s.expect_stop(timeout=s.context.scale(0.3))
         except Exception:
             s.interrupt()
     check(s.int("counter") > before, "the guest goes on")

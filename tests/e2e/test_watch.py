@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Watchpoints: every length and alignment, several at once, with steps, breakpoints and vCPUs between them."""
 from guests import flat
-from session import Packets, check, check_eq
-from suite import Scene
+from session import Packets, check, check_eq, started
+from suite import Scene, test
 
 COUNT = Scene(**flat("count"), needs="hwbreak")
 FIELD = 40
@@ -208,3 +208,19 @@ def a_watchpoint_of_a_vcpu_that_runs_while_another_is_stepped(s):
             break
     check("watch" in seen, f"stops: {seen}")
     s.delete(wp)
+
+
+@test(needs="hwbreak kvm")
+def a_lost_client_leaves_no_debug_register_behind(context):
+    with started(context, flat("count")) as s:
+        for _ in range(3):
+            for i in range(4):
+                s.watch(f"*(unsigned char *)({s.address('field') + 2 * i:#x})")
+            s.cont()
+            s.expect_stop()  # all four were put in
+            s.cont()
+            s.gdb.kill_hard()
+            s.reconnect()
+        s.cont()
+        s.expect_no_stop(0.2)
+        s.interrupt()
