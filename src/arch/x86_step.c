@@ -3,48 +3,56 @@
 
 #include <string.h>
 
+// clang-format off
 /*
  * One letter per opcode (Intel SDM vol. 2, "Opcode Map"). Capitals:
- *	N  touches registers only: raises nothing		R  the same if its ModRM byte names a register, else
- *memory M  accesses memory, or branches to a computed address	A  may raise anything P  prefix	O  operand-size prefix
- *Q  address-size prefix	K  lock		X  REX	E  escape L  lea, R the other way round			B  8f:
- *pop, or XOP	S  mov to a segment register Z  mov immediate, D  group 3, Y  group 4, W  group 5, G  group 8: by the
- *reg field Small letters are the kinds below.
+ *	N  touches registers only: raises nothing
+ *	M  accesses memory, or branches to an address in a register
+ *	A  may raise anything
+ *	R  N if its ModRM byte names a register, else M	L  lea: N if it names none, else A
+ *	P  prefix	O  operand-size prefix	Q  address-size prefix
+ *	T  repeat	K  lock			X  REX			E  escape
+ *	B  pop, or XOP	S  mov to a segment register	U  ins, outs
+ *	Z  mov immediate, D  group 3, Y  group 4, W  group 5, G  group 8: by the reg field
+ * Small letters are the kinds of enum x86_insn_kind, see decode_kind().
  */
-static const char one_byte[] = "RRRRNNAARRRRNNAE" // 0x00
-			       "RRRRNNAsRRRRNNAA" // 0x10
-			       "RRRRNNPARRRRNNPA" // 0x20
-			       "RRRRNNPARRRRNNPA" // 0x30
-			       "XXXXXXXXXXXXXXXX" // 0x40
-			       "MMMMMMMMMMMMMMMM" // 0x50
-			       "AAARPPOQMRMRAAAA" // 0x60
-			       "NNNNNNNNNNNNNNNN" // 0x70
-			       "RRRRRRRRRRRRRLSB" // 0x80
-			       "NNNNNNNNNNAAfpNN" // 0x90
-			       "MMMMMMMMNNMMMMMM" // 0xa0
-			       "NNNNNNNNNNNNNNNN" // 0xb0
-			       "RRMMAAZZMMAA3ior" // 0xc0
-			       "RRRRAAAMAAAAAAAA" // 0xd0
-			       "NNNNAAAAMNANAAAA" // 0xe0
-			       "KbPPhNDDNNltNNYW" // 0xf0
+static const char one_byte[] =
+	"RRRRNNAARRRRNNAE" // 0x00
+	"RRRRNNAsRRRRNNAA" // 0x10
+	"RRRRNNPARRRRNNPA" // 0x20
+	"RRRRNNPARRRRNNPA" // 0x30
+	"XXXXXXXXXXXXXXXX" // 0x40
+	"MMMMMMMMMMMMMMMM" // 0x50
+	"AAARPPOQMRMRUUUU" // 0x60
+	"NNNNNNNNNNNNNNNN" // 0x70
+	"RRRRRRRRRRRRRLSB" // 0x80
+	"NNNNNNNNNNAAfpNN" // 0x90
+	"MMMMuuuuNNuuuuuu" // 0xa0
+	"NNNNNNNNNNNNNNNN" // 0xb0
+	"RRMMAAZZMMAA3ior" // 0xc0
+	"RRRRAAAMAAAAAAAA" // 0xd0
+	"NNNNAAAAMNANAAAA" // 0xe0
+	"KbTThNDDNNltNNYW" // 0xf0
 	;
-static const char two_byte[] = "AAAAAyAzAAAAANAA" // 0x00
-			       "AAAAAAAANNAANNNN" // 0x10
-			       "AAAAAAAAAAAAAAAA" // 0x20
-			       "wAAAxvAAAAAAAAAA" // 0x30
-			       "RRRRRRRRRRRRRRRR" // 0x40
-			       "AAAAAAAAAAAAAAAA" // 0x50
-			       "AAAAAAAAAAAAAAAA" // 0x60
-			       "AAAAAAAAAAAAAAAA" // 0x70
-			       "NNNNNNNNNNNNNNNN" // 0x80
-			       "RRRRRRRRRRRRRRRR" // 0x90
-			       "AAARRRAAAAARRRAR" // 0xa0
-			       "RRARAARRAAGRRRRR" // 0xb0
-			       "RRAAAAAANNNNNNNN" // 0xc0
-			       "AAAAAAAAAAAAAAAA" // 0xd0
-			       "AAAAAAAAAAAAAAAA" // 0xe0
-			       "AAAAAAAAAAAAAAAA" // 0xf0
+static const char two_byte[] =
+	"AAAAAyAzAAAAANAA" // 0x00
+	"AAAAAAAANNAANNNN" // 0x10
+	"AAAAAAAAAAAAAAAA" // 0x20
+	"wAAAxvAAAAAAAAAA" // 0x30
+	"RRRRRRRRRRRRRRRR" // 0x40
+	"AAAAAAAAAAAAAAAA" // 0x50
+	"AAAAAAAAAAAAAAAA" // 0x60
+	"AAAAAAAAAAAAAAAA" // 0x70
+	"NNNNNNNNNNNNNNNN" // 0x80
+	"RRRRRRRRRRRRRRRR" // 0x90
+	"AAARRRAAAAARRRAR" // 0xa0
+	"RRARAARRAAGRRRRR" // 0xb0
+	"RRAAAAAANNNNNNNN" // 0xc0
+	"AAAAAAAAAAAAAAAA" // 0xd0
+	"AAAAAAAAAAAAAAAA" // 0xe0
+	"AAAAAAAAAAAAAAAA" // 0xf0
 	;
+// clang-format on
 
 enum { INSN_MAX = 15, VECTOR_DB = 1, VECTOR_BP = 3, SEG_SS = 2 };
 
@@ -63,7 +71,7 @@ static uint8_t next(struct code *c)
 }
 
 struct prefixes {
-	bool opsize, addrsize, lock, rex_w;
+	bool opsize, addrsize, lock, rep, rex_w;
 	char letter; /* of the opcode */
 };
 
@@ -87,12 +95,15 @@ static struct prefixes read_prefixes(struct code *c, bool long_mode)
 		case 'K':
 			p.lock = true;
 			break;
+		case 'T':
+			p.rep = true;
+			break;
 		case 'X':
 			if (long_mode) {
 				uint8_t opcode = next(c);
 
 				letter = one_byte[opcode];
-				if (strchr("POQKX", letter)) { // a REX counts only right before the opcode
+				if (strchr("PTOQKX", letter)) { // a REX counts only right before the opcode
 					c->i--;
 					break;
 				}
@@ -195,6 +206,18 @@ static void set_int(struct code *c, uint8_t vector, struct x86_insn *out)
 	out->len = (uint8_t)c->i;
 }
 
+static void decode_string(const struct prefixes *p, enum x86_code_size size, struct x86_insn *out)
+{
+	static const uint8_t addrsize[][2] = {
+		[X86_CODE_16] = { 2, 4 }, [X86_CODE_32] = { 4, 2 }, [X86_CODE_64] = { 8, 4 }
+	};
+
+	if (!p->rep)
+		return;
+	out->kind = X86_INSN_REP;
+	out->addrsize = addrsize[size][p->addrsize];
+}
+
 static void decode_kind(struct code *c, const struct prefixes *p, enum x86_code_size size, struct x86_insn *out)
 {
 	uint8_t vector;
@@ -257,6 +280,13 @@ static void decode_kind(struct code *c, const struct prefixes *p, enum x86_code_
 	case 'w':
 		out->kind = X86_INSN_WRMSR;
 		out->len = (uint8_t)c->i;
+		break;
+	case 'u':
+		out->faults = X86_FAULTS_MEMORY;
+		decode_string(p, size, out);
+		break;
+	case 'U':
+		decode_string(p, size, out);
 		break;
 	case 'N':
 		out->faults = X86_FAULTS_NONE;

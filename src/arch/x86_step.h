@@ -25,6 +25,7 @@ enum x86_insn_kind {
 	X86_INSN_SYSRET,
 	X86_INSN_SYSENTER,
 	X86_INSN_SYSEXIT,
+	X86_INSN_REP, /* a string instruction with a count in the low addrsize bytes of rcx */
 	X86_INSN_HLT,
 	X86_INSN_STACK_SEG, /* loads ss: the trap is held back until after the next instruction */
 	X86_INSN_WRMSR,     /* likewise KVM, for some registers */
@@ -39,10 +40,11 @@ enum x86_code_size { X86_CODE_16, X86_CODE_32, X86_CODE_64 };
 
 struct x86_insn {
 	enum x86_insn_kind kind;
-	uint8_t vector;  /* X86_INSN_INT */
-	uint8_t opsize;  /* PUSHF, POPF, IRET: 2, 4 or 8 */
-	uint8_t len;     /* bytes; only for X86_INSN_INT, STI, STACK_SEG, WRMSR, else 0 */
-	uint32_t faults; /* what it may raise, apart from what fetching it may, and from debug exceptions */
+	uint8_t vector;   /* X86_INSN_INT */
+	uint8_t opsize;   /* PUSHF, POPF, IRET: 2, 4 or 8 */
+	uint8_t addrsize; /* REP: 2, 4 or 8 */
+	uint8_t len;      /* bytes; only for X86_INSN_INT, STI, STACK_SEG, WRMSR, else 0 */
+	uint32_t faults;  /* what it may raise, apart from what fetching it may, and from debug exceptions */
 };
 
 /**

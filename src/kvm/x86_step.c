@@ -37,11 +37,11 @@ struct kvm_step {
 	bool enters;      /* ... or the entry of syscall */
 	int landed;       /* index into list */
 	uint64_t own_tf;
-	uint64_t flags;   /* before the instruction, the guest's own */
-	uint64_t loads;   /* flags that popf, iret, sysret take */
-	unsigned cpl;     /* likewise */
-	uint64_t own_dr6; /* what hit besides, of the guest's own debug registers */
-	uint64_t rip;
+	uint64_t flags;      /* before the instruction, the guest's own */
+	uint64_t loads;      /* flags that popf, iret, sysret take */
+	unsigned cpl;        /* likewise */
+	uint64_t own_dr6;    /* what hit besides, of the guest's own debug registers */
+	uint64_t rip, count; /* likewise, and rcx */
 	uint16_t cs;
 	uint64_t next_rip; /* behind the instruction, where that is known */
 	struct x86_insn insn;
@@ -229,6 +229,7 @@ int kvm_step_begin(struct kvm_cpu *cpu, bool can_land)
 		s->cpl = kvm_guest_cpl(&s->g);
 		s->cs = s->g.sregs.cs.selector;
 		s->rip = s->g.regs.rip;
+		s->count = s->g.regs.rcx;
 		s->own_dr6 = 0;
 		look(cpu, s);
 		if (s->insn.kind == X86_INSN_POPF || s->insn.kind == X86_INSN_IRET)
@@ -434,7 +435,7 @@ static bool after_exception(struct kvm_cpu *cpu, struct kvm_step *s, const struc
 static bool needs_care(const struct kvm_step *s)
 {
 	return s->landed != NO_LANDING || s->if_masked || s->insn.kind == X86_INSN_PUSHF ||
-	       s->insn.kind == X86_INSN_SYSCALL || s->insn.kind == X86_INSN_SYSRET;
+	       s->insn.kind == X86_INSN_SYSCALL || s->insn.kind == X86_INSN_SYSRET || s->insn.kind == X86_INSN_REP;
 }
 
 static bool lands_in_handler(const struct kvm_step *s)
@@ -443,6 +444,18 @@ static bool lands_in_handler(const struct kvm_step *s)
 		return false;
 	/* These are the last of the list. */
 	return (unsigned)s->landed + 1 < s->nlist || (!s->shadow_next && !s->enters);
+}
+
+/*
+ * KVM's emulator, which does string I/O and strings in MMIO, finds out that the count is 0 only when it comes to the
+ * instruction again. A processor ends it with the last iteration.
+ */
+static bool is_at_end_of_rep(const struct kvm_step *s)
+{
+	uint64_t mask = s->insn.addrsize == 8 ? ~0ull : (1ull << 8 * s->insn.addrsize) - 1;
+
+	return s->insn.kind == X86_INSN_REP && s->landed == NO_LANDING && s->g.regs.rip == s->rip &&
+	       !(s->g.regs.rcx & mask) && s->count & mask;
 }
 
 int kvm_step_end(struct kvm_cpu *cpu)
@@ -464,6 +477,11 @@ int kvm_step_end(struct kvm_cpu *cpu)
 	}
 	if (rc < 0)
 		return rc;
+	if (is_at_end_of_rep(s)) {
+		s->on = true;
+		rc = kvm_step_undo(cpu);
+		return rc < 0 ? rc : 1;
+	}
 	if (handler) {
 		changed = after_exception(cpu, s, &s->list[s->landed]);
 	} else {

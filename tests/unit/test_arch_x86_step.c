@@ -67,6 +67,21 @@ TEST(operand_sizes_follow_mode_and_prefixes)
 	CHECK_EQ(DECODE(16, 0x66, 0xcf).opsize, 4);
 }
 
+TEST(repeated_string_instructions_are_known_with_their_address_size)
+{
+	CHECK_KIND(REP, 64, 0xf3, 0xa4);
+	CHECK_KIND(REP, 64, 0xf3, 0x48, 0xab);
+	CHECK_KIND(REP, 64, 0xf2, 0xae);
+	CHECK_KIND(PLAIN, 64, 0xa4);
+	CHECK_KIND(PLAIN, 64, 0xf3, 0x90);
+	CHECK_EQ(DECODE(64, 0xf3, 0x6e).addrsize, 8);
+	CHECK_EQ(DECODE(64, 0x67, 0xf3, 0x6e).addrsize, 4);
+	CHECK_EQ(DECODE(32, 0x67, 0xf3, 0x6e).addrsize, 2);
+	CHECK_EQ(DECODE(16, 0xf3, 0x6e).addrsize, 2);
+	CHECK_EQ(DECODE(64, 0xf3, 0xa4).faults, X86_FAULTS_MEMORY);
+	CHECK_EQ(DECODE(64, 0xf3, 0x6e).faults, X86_FAULTS_ANY);
+}
+
 TEST(loads_of_ss_have_a_length)
 {
 	static const struct {
@@ -154,6 +169,6 @@ TEST(any_bytes_are_decoded_within_bounds)
 }
 
 TESTS(T(instructions_that_handle_flags_are_known_by_their_opcode), T(software_interrupts_have_a_vector_and_a_length),
-      T(operand_sizes_follow_mode_and_prefixes), T(loads_of_ss_have_a_length),
-      T(what_an_instruction_may_raise_errs_on_the_safe_side), T(truncated_code_is_plain_and_may_raise_anything),
-      T(any_bytes_are_decoded_within_bounds))
+      T(operand_sizes_follow_mode_and_prefixes), T(repeated_string_instructions_are_known_with_their_address_size),
+      T(loads_of_ss_have_a_length), T(what_an_instruction_may_raise_errs_on_the_safe_side),
+      T(truncated_code_is_plain_and_may_raise_anything), T(any_bytes_are_decoded_within_bounds))

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A guest that does all that is hard to step, stepped on KVM and by QEMU's TCG: every register after every step."""
+import os
+import subprocess
+
+from session import check_eq
+from suite import test
+
+
+def compare(context, steps):
+    trace, image = os.path.join(context.build, "tests/e2e/step_trace"), context.guest("steps.bin")
+    kvm, tcg = context.scratch("steps.kvm"), os.path.join(context.dir, "steps.tcg")
+    reference = subprocess.Popen([trace, "tcg", image, str(steps), tcg], stderr=subprocess.PIPE, text=True)
+    process = context.place.spawn([trace, "kvm", image, str(steps), kvm])
+    try:
+        check_eq(process.wait(60 + steps / 50), 0, f"exit status on KVM ({process.err.text().strip()[-300:]})")
+        text = reference.communicate(timeout=60 + steps / 50)[1]
+        check_eq(reference.returncode, 0, f"exit status on TCG ({text.strip()[-300:]})")
+        done = subprocess.run([trace, "compare", kvm, tcg], stdout=subprocess.PIPE, text=True)
+        context.keep("steps.log", process.err.text() + text + done.stdout)
+        check_eq(done.returncode, 0, f"comparison ({done.stdout[:2000]})")
+    finally:
+        process.stop()
+        reference.kill()
+        reference.wait()
+
+
+@test(needs="kvm int3", cap=200)
+def ten_thousand_steps_are_those_of_tcg(context):
+    compare(context, 10000)
+
+
+@test(needs="kvm int3 long", cap=1200)
+def two_hundred_thousand_steps_are_those_of_tcg(context):
+    compare(context, 200000)
