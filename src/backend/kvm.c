@@ -124,6 +124,16 @@ static void kvm_target_describe(struct target *t, struct strbuf *out)
 		    (unsigned long long)ram >> 20);
 }
 
+static int kvm_target_info(struct target *t, enum target_info what, unsigned vcpu, struct strbuf *out)
+{
+	return kvm_cpus_info(cpus_of(t), what, vcpu, out);
+}
+
+static int kvm_target_time(struct target *t, enum target_time_mode mode, unsigned vcpu, struct target_time *out)
+{
+	return kvm_cpus_time(cpus_of(t), mode, vcpu, out);
+}
+
 static const struct target_ops kvm_target_ops = {
 	.name = "kvm",
 	.regs_read = kvm_target_regs_read,
@@ -143,6 +153,8 @@ static const struct target_ops kvm_target_ops = {
 	.vcpu_online = kvm_target_vcpu_online,
 	.vcpu_on_catch = kvm_target_vcpu_on_catch,
 	.describe = kvm_target_describe,
+	.info = kvm_target_info,
+	.time = kvm_target_time,
 };
 
 int backend_kvm_create(struct vm *m, struct target **ret, struct errtext *why)

@@ -278,6 +278,26 @@ static void hook_describe(void *arg, struct strbuf *out)
 		    (unsigned long long)(q->ram_size >> 20));
 }
 
+/* The same names mean the same there; its lines end as on a terminal. */
+static int hook_info(void *arg, enum target_info what, unsigned vcpu, struct strbuf *out)
+{
+	static const char *const line[] = {
+		[TARGET_INFO_PIC] = "info pic",
+		[TARGET_INFO_IRQ] = "info irq",
+		[TARGET_INFO_LAPIC] = "info lapic",
+	};
+	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
+	struct qemu *q = arg;
+	int rc = qmp_monitor(&q->qmp, line[what], vcpu, &text);
+
+	if (rc < 0)
+		return rc;
+	for (const char *p = strbuf_str(&text); *p; p++)
+		if (*p != '\r')
+			strbuf_addc(out, *p);
+	return 0;
+}
+
 void qemu_destroy(struct qemu *q)
 {
 	if (!q)
@@ -306,5 +326,6 @@ const struct backend_rsp_hooks qemu_hooks = {
 	.kill = hook_kill,
 	.vcpu_online = hook_vcpu_online,
 	.describe = hook_describe,
+	.info = hook_info,
 	.destroy = hook_destroy,
 };

@@ -93,6 +93,17 @@ static void op_destroy(struct target *t)
 		hooks->destroy(arg);
 }
 
+static int op_info(struct target *t, enum target_info what, unsigned vcpu, struct strbuf *out)
+{
+	struct rsp_target *r = rsp_of(t);
+	WITH_RSP_LOCK(r);
+
+	if (r->conn.dead)
+		return -EPIPE;
+	return r->hooks->info ? r->hooks->info(r->arg, what, vcpu, out) : -ENOTSUP;
+}
+
+/* There is no `time`: QEMU's clocks stop with its guest by themselves. */
 static const struct target_ops rsp_ops = {
 	.name = "rsp",
 	.regs_read = rsp_op_regs_read,
@@ -109,6 +120,7 @@ static const struct target_ops rsp_ops = {
 	.kill = op_kill,
 	.vcpu_online = op_vcpu_online,
 	.describe = op_describe,
+	.info = op_info,
 };
 
 /* ---- getting to know the server ---- */

@@ -34,6 +34,7 @@ struct backend_rsp_hooks {
 	void (*kill)(void *arg);
 	bool (*vcpu_online)(void *arg, unsigned vcpu);
 	void (*describe)(void *arg, struct strbuf *out);
+	int (*info)(void *arg, enum target_info what, unsigned vcpu, struct strbuf *out); /* guest stopped */
 	void (*destroy)(void *arg); /* not called when backend_rsp_create() fails */
 };
 

@@ -94,8 +94,9 @@ static void run_print(const struct run *r, struct strbuf *out)
 }
 
 /* Lengthen the open run by the page @x, or print it and open one. Returns: runs printed. */
-static unsigned run_add(struct run *r, const struct mmu_xlat *x, uint64_t from, struct strbuf *out)
+static unsigned run_add(void *arg, const struct mmu_xlat *x, uint64_t from, struct strbuf *out)
 {
+	struct run *r = arg;
 	uint64_t last = x->start.raw + (x->size - 1);
 	unsigned printed = 0;
 
@@ -111,41 +112,123 @@ static unsigned run_add(struct run *r, const struct mmu_xlat *x, uint64_t from, 
 	return printed;
 }
 
-void monitor_pages(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+/* Shows one page or hole that was walked. Returns: lines printed. */
+typedef unsigned page_fn(void *arg, const struct mmu_xlat *x, uint64_t at, struct strbuf *out);
+
+/*
+ * Walk from *@at upwards, page by page and hole by hole, until the top, PAGES_MAX_WALKS or @max lines.
+ * Returns: 0: to the top; 1: there is more, at *@at; negative errno: the table for *@at cannot be read.
+ */
+static int pages_each(struct monitor_ctx *ctx, uint64_t *at, uint64_t max, page_fn *show, void *arg, struct strbuf *out)
 {
 	const struct arch *arch = engine_target(ctx->engine)->arch;
 	_cleanup_(freep) struct table_cache *cache = calloc(1, sizeof(*cache));
-	unsigned walks, runs = 0;
-	struct run run = { 0 };
 	struct arch_regs *r;
-	uint64_t at = 0;
-	int rc = 0;
+	uint64_t lines = 0;
+	int rc;
 
-	if (!cache || (*args && (!monitor_number(&args, "an address", out, &at) || !monitor_end(args, out))))
-		return;
+	if (!cache)
+		return -ENOMEM;
 	cache->engine = ctx->engine;
 	rc = engine_regs(ctx->engine, ctx->vcpu, ARCH_SYS, &r);
 	if (rc == 0 && !(r->have & ARCH_SYS))
 		rc = -ENODATA;
-	for (walks = 0; rc == 0 && walks < PAGES_MAX_WALKS && runs < PAGES_MAX_RUNS; walks++) {
+	for (unsigned walks = 0; rc == 0; walks++) {
 		struct mmu_xlat x;
 		uint64_t next;
 
-		rc = arch->walk(r, cached_read, cache, GVA(at), &x);
+		if (walks == PAGES_MAX_WALKS || lines >= max)
+			return 1;
+		rc = arch->walk(r, cached_read, cache, GVA(*at), &x);
 		if (rc < 0)
 			break;
-		runs += run_add(&run, &x, at, out);
+		lines += show(arg, &x, *at, out);
 		next = x.start.raw + x.size;
-		if (next <= at) // past the top
-			break;
-		at = next;
+		if (next <= *at) // past the top
+			return 0;
+		*at = next;
 	}
-	if (run.open)
-		run_print(&run, out);
+	return rc;
+}
+
+static void pages_end(int rc, const char *command, uint64_t at, struct strbuf *out)
+{
 	if (rc < 0)
 		strbuf_addf(out, "%016" PRIx64 ": a page table cannot be read: %s\n", at, strerror(-rc));
-	else if (walks == PAGES_MAX_WALKS || runs == PAGES_MAX_RUNS)
-		strbuf_addf(out, "there is more: info mem %#" PRIx64 "\n", at);
+	else if (rc > 0)
+		strbuf_addf(out, "there is more: %s %#" PRIx64 "\n", command, at);
+}
+
+void monitor_pages(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	struct run run = { 0 };
+	uint64_t at = 0;
+	int rc;
+
+	if (*args && (!monitor_number(&args, "an address", out, &at) || !monitor_end(args, out)))
+		return;
+	rc = pages_each(ctx, &at, PAGES_MAX_RUNS, run_add, &run, out);
+	if (run.open)
+		run_print(&run, out);
+	pages_end(rc, "info mem", at, out);
+}
+
+/* ---- info tlb ---- */
+
+static void add_size(uint64_t size, struct strbuf *out)
+{
+	static const char unit[] = "BKMG";
+	unsigned u = 0;
+
+	for (; size && size % 1024 == 0 && u < 3; u++)
+		size /= 1024;
+	strbuf_addf(out, "%" PRIu64 "%c", size, unit[u]);
+}
+
+/* Bits of the entry that maps the page. Intel SDM, "Paging". */
+static void add_leaf(const struct mmu_xlat *x, struct strbuf *out)
+{
+	static const struct {
+		uint8_t bit;
+		char letter;
+	} flag[] = { { 8, 'G' }, { 6, 'D' }, { 5, 'A' }, { 4, 'C' }, { 3, 'T' } };
+	const uint64_t entry = x->nlevels ? x->entry[x->nlevels - 1] : 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(flag); i++)
+		strbuf_addc(out, entry >> flag[i].bit & 1 ? flag[i].letter : '-');
+}
+
+static unsigned tlb_show(void *arg, const struct mmu_xlat *x, uint64_t at, struct strbuf *out)
+{
+	if (!x->mapped)
+		return 0;
+	strbuf_addf(out, "%016" PRIx64 ": %016" PRIx64 " ", x->start.raw, x->phys.raw);
+	add_perm(x->perm, out);
+	strbuf_addc(out, ' ');
+	add_leaf(x, out);
+	strbuf_addc(out, ' ');
+	add_size(x->size, out);
+	strbuf_addc(out, '\n');
+	return 1;
+}
+
+void monitor_tlb(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	uint64_t at = 0, count = PAGES_MAX_RUNS;
+	int rc;
+
+	if (*args && !monitor_number(&args, "an address", out, &at))
+		return;
+	if (*args && !monitor_number(&args, "a number of pages", out, &count))
+		return;
+	if (!monitor_end(args, out))
+		return;
+	if (!count || count > PAGES_MAX_WALKS) {
+		strbuf_addf(out, "%" PRIu64 " pages: expected 1 to %u\n", count, PAGES_MAX_WALKS);
+		return;
+	}
+	rc = pages_each(ctx, &at, count, tlb_show, NULL, out);
+	pages_end(rc, "info tlb", at, out);
 }
 
 /* ---- xp ---- */

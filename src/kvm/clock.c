@@ -309,7 +309,33 @@ bool kvm_clock_lapic_due(const struct kvm_cpu *cpu)
 	return cpu->time.counts && !cpu->all->clock.run_on;
 }
 
-/* ---- what the debugger shows ---- */
+/* ---- what the debugger shows and chooses ---- */
+
+/* What is chosen while the guest is stopped holds for that stop as a whole: it matters at the resume. */
+int kvm_cpus_time(struct kvm_cpus *c, enum target_time_mode mode, unsigned vcpu, struct target_time *out)
+{
+	struct target_time t = { .mode = TARGET_TIME_FREEZE };
+	struct arch_regs r = { 0 };
+	struct kvm_clock *k = &c->clock;
+	struct kvm_clock_at now;
+
+	pthread_mutex_lock(&c->lock);
+	if (mode != TARGET_TIME_KEEP)
+		k->run_on = mode == TARGET_TIME_RUN;
+	if (k->run_on)
+		t.mode = TARGET_TIME_RUN;
+	t.held_ns = k->held_ns + (k->frozen ? monotonic_ns() - k->since_ns : 0);
+	now = k->stop;
+	t.have_clock = k->run_on ? clock_read(c, &now) : k->have_stop;
+	t.clock_ns = now.ns;
+	pthread_mutex_unlock(&c->lock);
+
+	t.have_tsc = kvm_cpus_regs_read(c, vcpu, ARCH_MSR, &r) == 0 && (r.have & ARCH_MSR) &&
+		     (r.x86.msr_have & BIT(X86_MSR_TSC));
+	t.tsc = t.have_tsc ? r.x86.msr[X86_MSR_TSC] : 0;
+	*out = t;
+	return 0;
+}
 
 static uint64_t tsc_of_stop(struct kvm_cpu *cpu, uint64_t now)
 {
@@ -332,4 +358,10 @@ void kvm_clock_show(struct kvm_cpu *cpu, struct arch_regs *r)
 		x->msr[X86_MSR_TSC] = tsc_of_stop(cpu, x->msr[X86_MSR_TSC]);
 	if (x->msr_have & BIT(X86_MSR_TSC_DEADLINE) && cpu->time.deadline)
 		x->msr[X86_MSR_TSC_DEADLINE] = cpu->time.deadline;
+}
+
+void kvm_clock_show_lapic(const struct kvm_cpu *cpu, struct kvm_lapic_state *s)
+{
+	if (cpu->all->clock.frozen && kvm_clock_lapic_due(cpu))
+		lapic_timer_put_back(&cpu->time.lapic, cpu->time.owed, s);
 }

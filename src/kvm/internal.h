@@ -347,4 +347,7 @@ int kvm_clock_lapic_put_back(struct kvm_port *p, unsigned vcpu, void *arg);
 /** kvm_clock_show() - of registers just read, those that tell the time shall tell that of the stop. */
 void kvm_clock_show(struct kvm_cpu *cpu, struct arch_regs *r);
 
+/** kvm_clock_show_lapic() - likewise, of a local APIC just read. */
+void kvm_clock_show_lapic(const struct kvm_cpu *cpu, struct kvm_lapic_state *s);
+
 #endif

@@ -103,6 +103,10 @@ int kvm_cpus_pwatch_set(struct kvm_cpus *c, const struct target_pwatch *set, uns
 bool kvm_cpus_online(struct kvm_cpus *c, unsigned vcpu);
 int kvm_cpus_online_catch(struct kvm_cpus *c, bool on);
 
+/* Likewise; stopped only. */
+int kvm_cpus_time(struct kvm_cpus *c, enum target_time_mode mode, unsigned vcpu, struct target_time *out);
+int kvm_cpus_info(struct kvm_cpus *c, enum target_info what, unsigned vcpu, struct strbuf *out);
+
 /** kvm_cpus_regs_read() - kvm_regs_read() by the rules of kvm_cpus_call(), with the time of the stop. */
 int kvm_cpus_regs_read(struct kvm_cpus *c, unsigned vcpu, uint32_t groups, struct arch_regs *r);
 

@@ -218,6 +218,28 @@ void target_describe(struct target *t, struct strbuf *out)
 		t->ops->describe(t, out);
 }
 
+int target_info(struct target *t, enum target_info what, unsigned vcpu, struct strbuf *out)
+{
+	int rc = need_stopped(t);
+
+	if (rc < 0)
+		return rc;
+	if (vcpu >= t->nvcpus)
+		return -EINVAL;
+	return t->ops->info ? t->ops->info(t, what, vcpu, out) : -ENOTSUP;
+}
+
+int target_time(struct target *t, enum target_time_mode mode, unsigned vcpu, struct target_time *out)
+{
+	int rc = need_stopped(t);
+
+	if (rc < 0)
+		return rc;
+	if (vcpu >= t->nvcpus)
+		return -EINVAL;
+	return t->ops->time ? t->ops->time(t, mode, vcpu, out) : -ENOTSUP;
+}
+
 void target_destroy(struct target *t)
 {
 	if (t)

@@ -129,6 +129,19 @@ struct target_filter {
 	uint32_t whys;
 };
 
+/* What `monitor info ...` shows of the interrupt controllers: text, in the backend's own words. */
+enum target_info { TARGET_INFO_PIC, TARGET_INFO_IRQ, TARGET_INFO_LAPIC };
+
+/* Does the guest's time stand still while it is stopped? */
+enum target_time_mode { TARGET_TIME_KEEP /* as it is */, TARGET_TIME_FREEZE, TARGET_TIME_RUN };
+struct target_time {
+	enum target_time_mode mode; /* never KEEP */
+	uint64_t held_ns;           /* how long the guest was stopped in total, this stop included */
+	uint64_t clock_ns;          /* its clock: kvmclock */
+	uint64_t tsc;               /* of the vCPU asked for */
+	bool have_clock, have_tsc;
+};
+
 struct target;
 struct target_ops {
 	const char *name;
@@ -153,6 +166,8 @@ struct target_ops {
 	bool (*vcpu_online)(struct target *t, unsigned vcpu);
 	int (*vcpu_on_catch)(struct target *t, bool on);
 	void (*describe)(struct target *t, struct strbuf *out);
+	int (*info)(struct target *t, enum target_info what, unsigned vcpu, struct strbuf *out);
+	int (*time)(struct target *t, enum target_time_mode mode, unsigned vcpu, struct target_time *out);
 };
 
 /* Backends embed this as the first member of their own struct. */
@@ -256,6 +271,19 @@ int target_vcpu_on_catch(struct target *t, bool on);
 
 /** target_describe() - one or more lines about the guest, for `monitor info vcpus` and logs. */
 void target_describe(struct target *t, struct strbuf *out);
+
+/**
+ * target_info() - lines about interrupt controllers are added to @out.
+ * @vcpu:   TARGET_INFO_LAPIC: whose local APIC.
+ * Returns: 0; -EBUSY: running; -ENOTSUP: this guest does not show them; other errno of the backend.
+ */
+int target_info(struct target *t, enum target_info what, unsigned vcpu, struct strbuf *out);
+
+/**
+ * target_time() - choose whether time stands still while the guest is stopped, this stop included, and see its time.
+ * Returns: 0; -EBUSY: running; -ENOTSUP: nothing to choose, the machine stops its clocks with the guest.
+ */
+int target_time(struct target *t, enum target_time_mode mode, unsigned vcpu, struct target_time *out);
 
 void target_destroy(struct target *t); /* NULL ok */
 void target_destroyp(struct target **t);

@@ -37,7 +37,7 @@ struct fake {
 	unsigned npushed;
 	struct resume_plan plan; /* the last one */
 	bool resumed;
-	bool due_set, killed, catches_vcpu_on;
+	bool due_set, killed, catches_vcpu_on, time_runs;
 	struct stop_event due; /* what next_stop will hand out */
 	int fd;                /* readable while due_set */
 	unsigned fail_in;
@@ -444,6 +444,34 @@ static void fake_destroy(struct target *t)
 	free(f);
 }
 
+/* A guest of whose interrupt controllers there is a line, and whose time is made up. */
+static int fake_info(struct target *t, enum target_info what, unsigned vcpu, struct strbuf *out)
+{
+	int rc = fake_fail(fake_of(t));
+
+	if (rc == 0)
+		strbuf_addf(out, "info %d of vCPU %u\n", (int)what, vcpu);
+	return rc;
+}
+
+static int fake_time(struct target *t, enum target_time_mode mode, unsigned vcpu, struct target_time *out)
+{
+	struct fake *f = fake_of(t);
+	int rc = fake_fail(f);
+
+	if (rc < 0)
+		return rc;
+	if (mode != TARGET_TIME_KEEP)
+		f->time_runs = mode == TARGET_TIME_RUN;
+	*out = (struct target_time){ .mode = f->time_runs ? TARGET_TIME_RUN : TARGET_TIME_FREEZE,
+				     .held_ns = 61500000000,
+				     .clock_ns = 2000000001,
+				     .tsc = 0x1000 + vcpu,
+				     .have_clock = true,
+				     .have_tsc = true };
+	return 0;
+}
+
 static const struct target_ops fake_ops = {
 	.name = "fake",
 	.regs_read = fake_regs_read,
@@ -463,6 +491,8 @@ static const struct target_ops fake_ops = {
 	.kill = fake_kill,
 	.vcpu_on_catch = fake_vcpu_on_catch,
 	.describe = fake_describe,
+	.info = fake_info,
+	.time = fake_time,
 };
 
 static void fake_vcpu_reset(struct fake_vcpu *v)

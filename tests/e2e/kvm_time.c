@@ -2,6 +2,7 @@
 /* Time stands still while the guest is stopped: clocks and timers on a real KVM, with hand-made guests. */
 #include "kvm_rig.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,6 +369,56 @@ TEST(an_interrupt_that_comes_while_the_timer_is_held_is_kept)
 	check_interrupt_is_kept(LAPIC_TSC_DEADLINE);
 }
 
+static void check_shown_still(enum lapic_timer_mode mode)
+{
+	_cleanup_(strbuf_deinit) struct strbuf first = { 0 }, again = { 0 };
+	struct target_time t1, t2;
+	struct rig r;
+
+	open_timer(&r, mode, 300 * 1000000);
+	go(&r);
+	stop(&r);
+	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_LAPIC, 0, &first), 0);
+	CHECK_EQ(kvm_cpus_time(r.cpus, TARGET_TIME_KEEP, 0, &t1), 0);
+	hold(&r, 400);
+	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_LAPIC, 0, &again), 0);
+	CHECK_EQ(kvm_cpus_time(r.cpus, TARGET_TIME_KEEP, 0, &t2), 0);
+	CHECK_STR(strbuf_str(&first), strbuf_str(&again));
+	CHECK(strstr(strbuf_str(&first), "x2APIC, bootstrap processor"));
+	CHECK(strstr(strbuf_str(&first), "vector 0x40"));
+	CHECK(t1.have_clock && t1.have_tsc && t2.tsc == t1.tsc && t2.clock_ns == t1.clock_ns);
+	CHECK(t2.held_ns - t1.held_ns >= 400 * 1000000);
+	rig_close(&r);
+}
+
+TEST(a_held_timer_is_shown_as_it_was_at_the_stop)
+{
+	check_shown_still(LAPIC_ONE_SHOT);
+	check_shown_still(LAPIC_PERIODIC);
+	check_shown_still(LAPIC_TSC_DEADLINE);
+}
+
+TEST(interrupt_controllers_are_shown)
+{
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	struct kvm_irq_level line = { .irq = 5, .level = 1 };
+	struct rig r;
+
+	rig_open(&r, 2, true);
+	CHECK_EQ(ioctl(r.vm_fd, KVM_IRQ_LINE, &line), 0);
+	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_PIC, 0, &out), 0);
+	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_IRQ, 0, &out), 0);
+	CHECK(strstr(strbuf_str(&out), "8259A slave, IRQ 8-15"));
+	CHECK(strstr(strbuf_str(&out), "I/O APIC at 0xfec00000"));
+	CHECK(strstr(strbuf_str(&out), "lines on at the 8259As: 5\n"));
+	CHECK(strstr(strbuf_str(&out), "vCPU 1:"));
+	rig_close(&r);
+	rig_open(&r, 1, false);
+	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_PIC, 0, &out), -ENOTSUP);
+	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_LAPIC, 0, &out), -ENOTSUP);
+	rig_close(&r);
+}
+
 /* ---- the PIT ---- */
 
 /* inc word [TICKS]; rdtsc and note it; end of interrupt to the 8259A; iret */
@@ -452,5 +503,6 @@ TESTS(T(the_tsc_shown_is_that_of_the_stop), T(tsc_and_kvmclock_stand_still_on_ev
       T(steps_by_hand_take_no_time), T(tsc_and_kvmclock_keep_their_distance_over_many_stops),
       T(a_one_shot_timer_is_neither_early_nor_lost), T(a_deadline_timer_is_neither_early_nor_lost),
       T(a_deadline_is_shown_while_the_timer_is_held), T(a_periodic_timer_has_no_ticks_to_catch_up),
+      T(a_held_timer_is_shown_as_it_was_at_the_stop), T(interrupt_controllers_are_shown),
       T(an_interrupt_that_comes_while_the_timer_is_held_is_kept), T(a_pit_one_shot_waits_for_the_guest),
       T(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs))

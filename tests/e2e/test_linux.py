@@ -167,6 +167,17 @@ def watches_jiffies(s):
 
 
 @LATE.test()
+def the_monitor_shows_clocks_interrupt_controllers_and_mappings(s):
+    check("time stands still" in s.cmd("monitor time"), "time")
+    for command, part in (("pic", r"(?i)i/?o ?apic"), ("lapic", r"(?i)lvt"), ("irq", r"\d")):
+        out = s.cmd(f"monitor info {command}")
+        check(re.search(part, out), f"info {command}: {out!r}")
+    page = s.address("linux_banner") & ~0xFFF
+    out = s.cmd(f"monitor info tlb {page:#x} 1")
+    check(re.match(r"[0-9a-f]{16}: [0-9a-f]{16} r", out), f"info tlb: {out!r}")
+
+
+@LATE.test()
 def reads_the_kernels_memory(s):
     check("swapper" in s.value("init_task.comm"), f"init_task.comm is {s.value('init_task.comm')}")
     check(s.int("jiffies_64") > 0, "jiffies_64")

@@ -138,6 +138,61 @@ TEST(mem_is_bounded_and_says_where_to_go_on)
 	close_all(&w);
 }
 
+TEST(tlb_lists_each_page_with_its_flags)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	for (unsigned i = 0; i < 3; i++)
+		world_map(&w, 0x400000 + i * 4096, 0x9000 - i * 4096);
+	world_map(&w, 0xffffffff80000000, 0x8000);
+	world_use_tables(&w, 0, w.root);
+	CHECK_STR(say(&w, "info tlb"), "0000000000400000: 0000000000009000 rwxu ----- 4K\n"
+				       "0000000000401000: 0000000000008000 rwxu ----- 4K\n"
+				       "0000000000402000: 0000000000007000 rwxu ----- 4K\n"
+				       "ffffffff80000000: 0000000000008000 rwxu ----- 4K\n");
+	CHECK_STR(say(&w, "info tlb 0x401000 1"), "0000000000401000: 0000000000008000 rwxu ----- 4K\n"
+						  "there is more: info tlb 0x402000\n");
+	CHECK_HAS(say(&w, "info tlb 0 0"), "0 pages: expected 1 to");
+	CHECK_HAS(say(&w, "info tlb 0 x"), "'x' is not a number of pages");
+	CHECK_HAS(say(&w, "info tlb 0 1 2"), "nothing more was expected");
+	close_all(&w);
+}
+
+TEST(tlb_without_paging_is_one_page)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	CHECK_HAS(say(&w, "info tlb"), "0000000000000000: 0000000000000000 rwxu ----- 4G\n");
+	close_all(&w);
+}
+
+TEST(time_is_shown_and_chosen)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	CHECK_STR(say(&w, "time"), "time stands still while the guest is stopped\nstopped so far 61.500000000 s\n"
+				   "kvmclock 2.000000001 s\nTSC of vCPU 0 0x1000\n");
+	CHECK_HAS(say(&w, "time run"), "time runs on while");
+	CHECK_HAS(say(&w, "time"), "time runs on while");
+	CHECK_HAS(say(&w, "time freeze"), "time stands still while");
+	CHECK_STR(say(&w, "time stop"), "'stop': expected freeze or run\n");
+	CHECK_EQ(resume(&w, TARGET_RUN, 0, TARGET_RUN), 0);
+	CHECK_HAS(say(&w, "time"), "cannot be told: ");
+	CHECK_HAS(say(&w, "info pic"), "cannot be read: ");
+	close_all(&w);
+}
+
+TEST(interrupt_controllers_are_the_targets_to_show)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	CHECK_STR(say(&w, "info pic"), "info 0 of vCPU 0\n");
+	CHECK_STR(say(&w, "info irq"), "info 1 of vCPU 0\n");
+	CHECK_STR(say(&w, "info lapic"), "info 2 of vCPU 0\n");
+	CHECK_HAS(say(&w, "info lapic 1"), "nothing more was expected");
+	close_all(&w);
+}
+
 TEST(xp_dumps_physical_memory_by_size)
 {
 	struct world w = world_open((struct target_fake_cfg){ 0 });
@@ -200,6 +255,7 @@ TESTS(T(help_and_unknown_commands_list_what_there_is), T(blanks_around_words_do_
       T(registers_show_system_ones_and_values), T(vcpus_show_mode_pc_and_code),
       T(code_bytes_that_are_not_there_are_marked), T(pt_shows_each_level_with_its_place),
       T(unreadable_page_table_is_said), T(mem_joins_adjacent_pages_with_equal_rights),
-      T(mem_is_bounded_and_says_where_to_go_on), T(xp_dumps_physical_memory_by_size),
-      T(bad_words_are_named_with_what_was_expected), T(phys_flips_the_sessions_mode),
-      T(commands_on_a_guest_that_is_gone_say_so))
+      T(mem_is_bounded_and_says_where_to_go_on), T(tlb_lists_each_page_with_its_flags),
+      T(tlb_without_paging_is_one_page), T(time_is_shown_and_chosen), T(interrupt_controllers_are_the_targets_to_show),
+      T(xp_dumps_physical_memory_by_size), T(bad_words_are_named_with_what_was_expected),
+      T(phys_flips_the_sessions_mode), T(commands_on_a_guest_that_is_gone_say_so))

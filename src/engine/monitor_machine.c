@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Monitor commands about the machine around the vCPUs: its time and its interrupt controllers. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "engine/internal.h"
+#include "util/macros.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+static void add_seconds(const char *what, uint64_t ns, struct strbuf *out)
+{
+	strbuf_addf(out, "%s %" PRIu64 ".%09" PRIu64 " s\n", what, ns / NS_PER_S, ns % NS_PER_S);
+}
+
+/* The words that choose. */
+static const char *const time_word[] = {
+	[TARGET_TIME_KEEP] = "", [TARGET_TIME_FREEZE] = "freeze", [TARGET_TIME_RUN] = "run"
+};
+
+void monitor_time(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	unsigned mode = TARGET_TIME_KEEP;
+	struct target_time t;
+	int rc;
+
+	while (mode < ARRAY_LEN(time_word) && strcmp(args, time_word[mode]) != 0)
+		mode++;
+	if (mode == ARRAY_LEN(time_word)) {
+		strbuf_addf(out, "'%s': expected freeze or run\n", args);
+		return;
+	}
+	rc = target_time(engine_target(ctx->engine), mode, ctx->vcpu, &t);
+	if (rc == -ENOTSUP) {
+		strbuf_adds(
+			out,
+			"time stands still while this guest is stopped: its machine sees to that, and has no choice\n");
+		return;
+	}
+	if (rc < 0) {
+		strbuf_addf(out, "the guest's time cannot be told: %s\n", strerror(-rc));
+		return;
+	}
+	strbuf_addf(out, "time %s while the guest is stopped\n",
+		    t.mode == TARGET_TIME_FREEZE ? "stands still" : "runs on");
+	add_seconds("stopped so far", t.held_ns, out);
+	if (t.have_clock)
+		add_seconds("kvmclock", t.clock_ns, out);
+	if (t.have_tsc)
+		strbuf_addf(out, "TSC of vCPU %u %#" PRIx64 "\n", ctx->vcpu, t.tsc);
+}
+
+static void info(struct monitor_ctx *ctx, enum target_info what, const char *args, struct strbuf *out)
+{
+	int rc;
+
+	if (!monitor_end(args, out))
+		return;
+	rc = target_info(engine_target(ctx->engine), what, ctx->vcpu, out);
+	if (rc == -ENOTSUP)
+		strbuf_adds(out, "this guest does not show its interrupt controllers\n");
+	else if (rc < 0)
+		strbuf_addf(out, "the interrupt controllers cannot be read: %s\n", strerror(-rc));
+}
+
+void monitor_pic(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	info(ctx, TARGET_INFO_PIC, args, out);
+}
+
+void monitor_irq(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	info(ctx, TARGET_INFO_IRQ, args, out);
+}
+
+void monitor_lapic(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	info(ctx, TARGET_INFO_LAPIC, args, out);
+}
