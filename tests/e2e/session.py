@@ -140,6 +140,13 @@ class Gdb:
         out = self.cmd(f"x/1x{size} {address:#x}")
         return int(out.rsplit(":", 1)[1].strip(), 16)
 
+    def monitor_time(self):
+        """kvmclock in seconds and the TSC of the current vCPU, as `monitor time` tells them."""
+        out = self.cmd("monitor time")
+        clock, tsc = re.search(r"kvmclock ([\d.]+) s", out), re.search(r"TSC of vCPU \d+ (0x[0-9a-f]+)", out)
+        check(clock and tsc, f"monitor time printed {out!r}")
+        return float(clock.group(1)), int(tsc.group(1), 16)
+
     def threads(self):
         return self.mi.command("-thread-info", self.timeout)[0]["threads"]
 

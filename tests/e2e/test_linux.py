@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The main job: Debian's stock kernel, from its first instruction to user space, by its source lines."""
 import re
+import time
 
 from guests import UP, linux
 from session import check, check_eq, started
@@ -175,6 +176,35 @@ def the_monitor_shows_clocks_interrupt_controllers_and_mappings(s):
     page = s.address("linux_banner") & ~0xFFF
     out = s.cmd(f"monitor info tlb {page:#x} 1")
     check(re.match(r"[0-9a-f]{16}: [0-9a-f]{16} r", out), f"info tlb: {out!r}")
+
+
+@LATE.test(needs="kvm")
+def steps_by_hand_take_no_time_of_the_guests(s):
+    s.cont()
+    s.interrupt()
+    first, begin = s.monitor_time()[0], time.monotonic()
+    for _ in range(10):
+        s.stepi()
+        time.sleep(0.2)
+    passed = s.monitor_time()[0] - first
+    check(0 <= passed < (time.monotonic() - begin) / 4, f"{passed:.3f} s of the guest's time for ten steps")
+
+
+@LATE.test(needs="kvm")
+def time_may_run_on_if_one_wants(s):
+    check("stands still" in s.cmd("monitor time"), "time stands still at first")
+    s.cont()
+    s.interrupt()
+    check("runs on" in s.cmd("monitor time run"), "time can be told to run")
+    first = s.monitor_time()[0]
+    time.sleep(1)
+    check(s.monitor_time()[0] - first >= 1, "kvmclock runs while the guest is stopped")
+    s.cont()
+    s.interrupt()
+    check(s.monitor_time()[0] - first >= 1, "and is not set back")
+    check("stands still" in s.cmd("monitor time freeze"), "time can be told to stand still again")
+    first = s.monitor_time()
+    check_eq(s.monitor_time(), first, "clocks of one stop")
 
 
 @LATE.test()
