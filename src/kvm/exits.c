@@ -170,9 +170,15 @@ static enum kvm_next on_hw(struct kvm_cpu *cpu, const struct kvm_trap *t, struct
 {
 	const struct hw_break *part = &cpu->all->hw.slot[t->slot].part;
 	enum target_verdict verdict;
-	int rc;
+	int rc = 0;
 
 	if (part->kind != HW_EXEC) {
+		/* One of the guest's own on the same data: it has its trap when it goes on. */
+		kvm_step_own(cpu, t->own);
+		if (t->own && !cpu->debug.step)
+			rc = kvm_step_deliver(cpu, VECTOR_DB, t->own);
+		if (rc < 0)
+			return kvm_exit_error(cpu, rc, ev);
 		*ev = (struct stop_event){
 			.why = STOP_WATCH, .pc = t->pc, .watch_kind = part->kind, .watch_at = part->at
 		};

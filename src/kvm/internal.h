@@ -22,6 +22,7 @@ struct kvm_debug {
 	bool lift; /* leave out the exec breakpoints at lift_at: the vCPU is being stepped off them */
 	gva lift_at;
 	bool armed;      /* KVM knows, and nothing has to be said again */
+	uint8_t own[4];  /* the guest's own debug register in each slot of the hardware, from 1; 0: none */
 	uint32_t inject; /* KVM_GUESTDBG_INJECT_*, to be said once */
 };
 

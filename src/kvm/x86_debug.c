@@ -6,8 +6,9 @@
 #include "kvm/internal.h"
 
 /* Intel SDM "Debug Registers"; vectors from "Sources of Exceptions and Interrupts". */
-enum { DR6_BS = 1 << 14, VECTOR_BP = 3 };
+enum { DR6_BP_MASK = 0xf, DR6_BS = 1 << 14, VECTOR_BP = 3, NSLOTS = 4 };
 #define DR7_ENABLE(slot) (3ull << (2 * (slot)))
+#define DR7_HOW(slot) (16 + 4 * (slot)) /* R/W and LEN, four bits */
 
 /* Debug-register slots that are left out while the vCPU is stepped off a breakpoint; bit per slot. */
 static unsigned lifted_slots(const struct kvm_cpu *cpu)
@@ -38,6 +39,27 @@ static uint32_t step_control(const struct kvm_cpu *cpu)
 	return KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | block;
 }
 
+/*
+ * While ours are in, KVM does not have the guest's own debug registers in effect: those that it has enabled go into the
+ * slots that are left. cpu->debug.own tells for each slot which of the guest's is there, plus 1.
+ */
+static void add_own(struct kvm_cpu *cpu, struct kvm_guest_debug *d)
+{
+	struct kvm_debugregs own;
+	unsigned slot = cpu->all->hw.nslots;
+
+	memset(cpu->debug.own, 0, sizeof(cpu->debug.own));
+	if (kvm_cpu_ioctl(cpu, KVM_GET_DEBUGREGS, &own) < 0)
+		return;
+	for (unsigned i = 0; i < NSLOTS && slot < NSLOTS; i++) {
+		if (!(own.dr7 & DR7_ENABLE(i)))
+			continue;
+		d->arch.debugreg[slot] = own.db[i];
+		d->arch.debugreg[7] |= DR7_ENABLE(slot) | (own.dr7 >> DR7_HOW(i) & 15) << DR7_HOW(slot);
+		cpu->debug.own[slot++] = (uint8_t)(i + 1);
+	}
+}
+
 static struct kvm_guest_debug encode(struct kvm_cpu *cpu)
 {
 	const struct kvm_cpus *c = cpu->all;
@@ -55,6 +77,7 @@ static struct kvm_guest_debug encode(struct kvm_cpu *cpu)
 		if (lifted & BIT(i))
 			d.arch.debugreg[7] &= ~DR7_ENABLE(i);
 	}
+	add_own(cpu, &d);
 	return d;
 }
 
@@ -76,14 +99,19 @@ int kvm_debug_arm(struct kvm_cpu *cpu)
 	return rc;
 }
 
-/* B0-B3 of breakpoints that the guest itself has enabled; while ours are in, its own are not. */
-static uint64_t own_hits(const struct kvm_debug_exit_arch *d)
+/* B0-B3 of breakpoints that the guest itself has enabled, as it has numbered them. */
+static uint64_t own_hits(const struct kvm_cpu *cpu, const struct kvm_debug_exit_arch *d)
 {
+	bool ours = cpu->all->hw.nslots;
 	uint64_t hits = 0;
 
-	for (unsigned i = 0; i < 4; i++) {
-		if (d->dr7 & DR7_ENABLE(i))
-			hits |= d->dr6 & BIT(i);
+	for (unsigned i = 0; i < NSLOTS; i++) {
+		if (!(d->dr6 & BIT(i)))
+			continue;
+		if (ours && cpu->debug.own[i])
+			hits |= BIT(cpu->debug.own[i] - 1);
+		else if (!ours && d->dr7 & DR7_ENABLE(i))
+			hits |= BIT(i);
 	}
 	return hits;
 }
@@ -102,13 +130,16 @@ void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 	}
 	/* B0-B3 are also set for slots that match but are not enabled. */
 	slot = c->hw.nslots ? c->arch->hw_decode(&c->hw, d->dr6 & ~(uint64_t)lifted_slots(cpu)) : -ENOENT;
-	if (slot >= 0) {
+	t.own = own_hits(cpu, d);
+	t.status = (d->dr6 & ~(uint64_t)DR6_BP_MASK) | t.own;
+	/* An instruction has hit the guest's own, and is followed by one of ours: that one hits when the guest is back.
+	 */
+	if (slot >= 0 && (!t.own || c->hw.slot[slot].part.kind != HW_EXEC)) {
 		t.kind = KVM_TRAP_HW;
 		t.slot = (unsigned)slot;
 	} else if ((d->dr6 & DR6_BS) && cpu->debug.step) {
 		t.kind = KVM_TRAP_STEP;
 	}
-	t.own = c->hw.nslots ? 0 : own_hits(d);
 	*out = t;
 }
 

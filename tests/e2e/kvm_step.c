@@ -531,6 +531,38 @@ TEST_BOTH(a_data_breakpoint_of_the_guests_own_hits_in_a_step)
 	rig_close(&r);
 }
 
+/* Ours takes a slot; the guest's own has another one, and is told by its own number. */
+TEST(debug_registers_of_the_guests_own_hit_while_ours_are_in)
+{
+	const struct target_break ours = { .kind = TARGET_BREAK_HW, .at = GVA(RIG_CODE + 7), .len = 1 };
+	struct rig r;
+	struct arch_regs regs;
+
+	if (!rig_has_int3() || !rig_has_watch())
+		SKIP("this KVM has no breakpoints");
+	for (unsigned stepped = 0; stepped < 2; stepped++) {
+		open_long(&r, 1, false);
+		/* mov [0x2000], al; nop */
+		RIG_CODE_AT(&r, RIG_CODE, 0x88, 0x04, 0x25, 0x00, 0x20, 0, 0, NOP, 0xeb, 0xfe);
+		RIG_CODE_AT(&r, HANDLERS + 32, NOP, 0x48, 0xcf);
+		rig_regs(&r, 0, ARCH_DEBUG, &regs);
+		regs.x86.dr[2] = RIG_DATA;
+		regs.x86.dr[7] = 0x400 | 3 << 4 | 1 << 24;
+		CHECK_EQ(rig_regs_write(&r, 0, ARCH_DEBUG, &regs), 0);
+		CHECK_EQ(kvm_cpus_hw_set(r.cpus, &ours, 1), 0);
+		if (stepped) {
+			CHECK_STEP(&r, HANDLERS + 32);
+			check_frame(&r, false, RIG_CODE + 7, BASE | IF);
+		}
+		CHECK_EQ(rig_run(&r).why, STOP_HWBREAK);
+		CHECK_EQ(rig_pc(&r, 0), RIG_CODE + 7);
+		rig_regs(&r, 0, ARCH_DEBUG, &regs);
+		CHECK_EQ(regs.x86.dr[6] & 0x400f, 4); // its handler has not cleared it
+		CHECK_EQ(ld_le64(r.ram + RIG_STACK - 40), RIG_CODE + 7);
+		rig_close(&r);
+	}
+}
+
 /* ---- other modes ---- */
 
 TEST_BOTH(a_step_over_int_n_in_real_mode_ends_in_its_handler)
@@ -603,5 +635,7 @@ TESTS(T(a_step_over_pushf_hides_the_trap_flag), T(a_step_over_cli_and_sti_leaves
       T(a_step_over_rep_movs_takes_one_iteration), T(an_instruction_across_two_pages_is_one_step),
       T(instructions_that_exit_to_kvm_are_one_step), T(a_trap_flag_of_the_guests_own_traps_as_a_part_of_the_step),
       T(a_trap_flag_of_the_guests_own_outlives_a_stop), T(a_data_breakpoint_of_the_guests_own_hits_in_a_step),
+      T(debug_registers_of_the_guests_own_hit_while_ours_are_in),
+
       T(a_step_over_int_n_in_real_mode_ends_in_its_handler),
       T(another_vcpu_runs_through_the_handlers_of_one_that_steps))
