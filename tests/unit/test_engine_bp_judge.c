@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -442,6 +443,64 @@ TEST(range_step_passes_a_breakpoint_whose_condition_is_false)
 	}
 }
 
+/* ---- several vCPUs at once ---- */
+
+enum { ROUNDS = 5000, THREADS = 4 };
+
+struct asker {
+	struct world *w;
+	unsigned vcpu;
+	unsigned skipped;
+};
+
+static void *ask(void *arg)
+{
+	struct asker *a = arg;
+
+	for (unsigned i = 0; i < ROUNDS; i++)
+		a->skipped += target_fake_ask_filter(a->w->t, a->vcpu, GVA(HERE)) == TARGET_SKIP;
+	return NULL;
+}
+
+TEST(vcpus_judge_and_print_at_once_and_no_hit_is_lost)
+{
+	struct world w = world_open((struct target_fake_cfg){ .nvcpus = THREADS, .no_hw = true });
+	_cleanup_(strbuf_deinit) struct strbuf b = { 0 };
+	struct asker a[THREADS];
+	pthread_t thread[THREADS];
+	struct stop_event ev;
+	unsigned taken = 0;
+	uint8_t now;
+	size_t done;
+
+	CHECK_EQ(insert_with(&w, ENGINE_SWBP, HERE, COMMAND(PRINTS_HIT)), 0);
+	for (unsigned v = 0; v < THREADS; v++)
+		target_fake_regs(w.t, v)->x86.rip = CODE + 0x100;
+	CHECK_EQ(resume(&w, RUN_ALL), 0);
+	for (unsigned v = 0; v < THREADS; v++) {
+		a[v] = (struct asker){ .w = &w, .vcpu = v };
+		CHECK_EQ(pthread_create(&thread[v], NULL, ask, &a[v]), 0);
+	}
+	for (unsigned i = 0; i < 1000; i++) {
+		CHECK_EQ(engine_mem_read(w.e, 0, ENGINE_PHYS, HERE, &now, 1, &done), 0);
+		CHECK_EQ(now, NOP);
+		strbuf_reset(&b);
+		engine_text_take(w.e, &b);
+		taken += b.len;
+	}
+	for (unsigned v = 0; v < THREADS; v++) {
+		pthread_join(thread[v], NULL);
+		CHECK_EQ(a[v].skipped, ROUNDS);
+	}
+	CHECK(!wait_stop(&w, &ev));
+	stop_it(&w);
+	check_counts(&w, ROUNDS * THREADS, 0);
+	strbuf_reset(&b);
+	engine_text_take(w.e, &b);
+	CHECK(taken + b.len <= 4 * ROUNDS * THREADS);
+	world_close(&w);
+}
+
 /* ---- address spaces ---- */
 
 TEST(breakpoint_counts_in_one_address_space_only)
@@ -606,8 +665,9 @@ TESTS(T(false_condition_lets_the_guest_run_on_and_a_true_one_stops_it), T(one_tr
       T(two_breakpoints_at_one_place_count_each_and_either_stops), T(two_mappings_of_one_place_count_each_its_own),
       T(counts_outlive_a_breakpoint_that_is_out_for_a_stop),
       T(vcpu_that_passed_a_breakpoint_as_an_interrupt_came_does_not_hit_it_again),
-      T(range_step_passes_a_breakpoint_whose_condition_is_false), T(breakpoint_counts_in_one_address_space_only),
-      T(filter_of_address_spaces_ends_with_the_client), T(watchpoint_counts_in_one_address_space_only),
+      T(range_step_passes_a_breakpoint_whose_condition_is_false), T(vcpus_judge_and_print_at_once_and_no_hit_is_lost),
+      T(breakpoint_counts_in_one_address_space_only), T(filter_of_address_spaces_ends_with_the_client),
+      T(watchpoint_counts_in_one_address_space_only),
       T(breakpoints_move_to_the_guest_that_takes_the_place_of_one_that_was_reset),
       T(what_finds_no_place_in_the_new_guest_waits_and_goes_in_later),
       T(failure_at_any_call_of_a_pass_loses_no_breakpoint))
