@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The guests that the tests use, as arguments for `gdbvm run` and for Scene."""
-FLAT_ADDRESS = {"real": 0x8000, "modes": 0x8000, "count": 0x100000, "smp": 0x100000}
+FLAT_ADDRESS = {"real": 0x8000, "modes": 0x8000, "count": 0x100000, "smp": 0x100000, "places": 0x100000}
 UP = r"gdbvm-guest: user space is up"
 
 
 def flat(name, *more):
     """A small guest of tests/guests."""
-    mode = "long" if name in ("count", "smp") else "real"
+    mode = "long" if name in ("count", "smp", "places") else "real"
 
     def args(context):
         return ["--flat", f"{context.guest(name + '.bin')}@{FLAT_ADDRESS[name]:#x}", "--flat-mode", mode, "-m", "16", *more]

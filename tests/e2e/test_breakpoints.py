@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Breakpoints where there is no code yet, in code that changes, with conditions, in one process; and no hit is lost."""
+import re
+
+from guests import UP, flat, linux
+from session import check, check_eq, started
+from suite import Scene, test
+
+LATE = 0xFFFFFFFF80000000  # where places.S maps its own memory a second time
+
+
+def rows(s):
+    """`monitor info breakpoints`: {address: (hits, stops, condition, place)}."""
+    out = {}
+    for line in s.cmd("monitor info breakpoints").splitlines():
+        match = re.match(r"\w+ +(0x[0-9a-f]+) +(\d+) +(\d+)  (\S.*?)  +(.*)", line)
+        if match:
+            address, hits, stops, condition, place = match.groups()
+            out[int(address, 16)] = (int(hits), int(stops), condition, place)
+    return out
+
+
+def place(s, address):
+    """In one or two words; the target's own breakpoints (TCG) are where it wants them."""
+    return rows(s)[address][3].split(" at ")[0].split(";")[0]
+
+
+PLACES = Scene(**flat("places"))
+
+
+# ---- where there is no code yet ----
+
+@PLACES.test(needs="int3 hwbreak")
+def a_breakpoint_where_no_page_is_mapped_is_hit_once_there_is(s):
+    late = LATE + s.address("late")
+    check("annot access" in s.refused(f"x/1xb {late:#x}"), "nothing is mapped there")
+    s.cmd("set breakpoint always-inserted on")
+    try:
+        bp = s.brk(f"*{late:#x}")
+        s.cmd("set var *(int *)&map = 1")
+        for i in range(3):
+            if s.context.accel == "kvm":
+                check_eq(place(s, late), "memory" if i else "debug register", f"place before hit {i + 1}")
+            s.cont()
+            s.expect_stop(bp=bp, pc=late)
+            check_eq(s.word(s.address("lates"), "g"), i, "calls of late")
+        check_eq(rows(s)[late][:2], (3, 3), "hits and stops")
+    finally:
+        s.cmd("set breakpoint always-inserted off")
+
+
+@PLACES.test(needs="hwbreak kvm")
+def four_breakpoints_fit_where_no_page_is_mapped(s):
+    start = 0xFFFFFFFF00000000
+    s.cmd("set breakpoint always-inserted on")
+    try:
+        for i in range(4):
+            s.brk(f"*{start + i:#x}")
+        check("annot insert breakpoint" in s.refused(f"break *{start + 4:#x}"), "the fifth is refused")
+    finally:
+        s.delete()
+        s.cmd("set breakpoint always-inserted off")
+    s.stepi()
+
+
+@test(needs="int3 hwbreak", cap=240)
+def breakpoints_of_a_kernel_can_be_set_at_its_first_instruction(context):
+    with started(context, linux(cpus=4)) as s:
+        check(s.pc() < 1 << 32, "the kernel has not mapped itself yet")
+        bps = {name: s.tbrk(name) for name in ("start_kernel", "setup_arch", "rest_init", "kernel_init")}
+        for name in bps:
+            s.cont()
+            s.expect_stop(timeout=s.context.scale(60), reason="breakpoint-hit", func=name)
+        check_eq(s.cmd("info breakpoints").strip(), "No breakpoints or watchpoints.", "info breakpoints")
+        s.cont()
+        s.wait_console(UP, 90)
+
+
+# ---- code that changes ----
+
+@PLACES.test(needs="int3")
+def a_breakpoint_that_the_guest_overwrites_comes_back(s):
+    code = s.address("overwritten")
+    s.cmd("set breakpoint always-inserted on")
+    try:
+        bp = s.brk("*overwritten")
+        for _ in range(3):  # the guest copies its template over it, and only then comes there
+            s.tbrk("*called")
+            s.run_to_stop("continue", func="called")
+            check_eq(s.word(code, "b"), 0x90, "byte that GDB sees")
+            s.cont()
+            s.expect_stop(bp=bp, pc=code)
+        s.delete(bp)
+        check_eq(s.word(code, "b"), 0x90, "byte after the breakpoint is gone")
+    finally:
+        s.cmd("set breakpoint always-inserted off")
+
+
+@PLACES.test(needs="int3 kvm")  # QEMU's own stub puts back what it has saved
+def what_the_guest_wrote_over_a_breakpoint_is_not_undone(s):
+    code = s.address("overwritten")
+    s.tbrk("*round")
+    s.run_to_stop("continue", func="round")
+    s.cmd(f"set var *(char *){code:#x} = 0x55")
+    s.cmd("set breakpoint always-inserted on")
+    try:
+        bp = s.brk("*overwritten")
+        s.tbrk("*called")
+        s.run_to_stop("continue", func="called")
+        s.delete(bp)
+        check_eq(s.word(code, "b"), 0x90, "byte that the guest has written")
+    finally:
+        s.cmd("set breakpoint always-inserted off")
+
+
+@PLACES.test(needs="int3")
+def code_looks_as_the_guest_wrote_it_with_breakpoints_in(s):
+    path = s.context.log_path("code.bin")
+
+    def look():
+        s.cmd(f"dump binary memory {path} work work+16")
+        with open(path, "rb") as f:
+            return s.cmd("x/6i work").replace("=>", "  "), f.read(), s.cmd("find /b work, +16, 0xcc")
+    before = look()
+    s.cmd("set breakpoint always-inserted on")
+    try:
+        s.brk("*work")
+        s.brk("*work+8")
+        check_eq(look(), before, "x/6i, dump and find with breakpoints in")
+        s.cont()
+        s.expect_stop(reason="breakpoint-hit")
+        check_eq(look(), before, "and after a hit")
+    finally:
+        s.delete()
+        s.cmd("set breakpoint always-inserted off")
+
+
+# ---- one process ----
+
+@PLACES.test(needs="int3")
+def a_breakpoint_counts_in_one_address_space(s):
+    s.tbrk("*work")
+    s.run_to_stop("continue", func="work")
+    bp = s.brk("*work")
+    roots = [s.word(s.address("roots") + 8 * i, "g") for i in range(2)]
+    for number, root in enumerate(roots):
+        check(f"{root:#x}" in s.cmd(f"monitor bp-filter cr3 {root:#x}"), "the filter is told")
+        for _ in range(3):
+            s.cont()
+            s.expect_stop(bp=bp)
+            check_eq((s.reg("rbx"), s.reg("cr3")), (number, root), "number and root of the address space")
+    check(f"{roots[1]:#x}" in s.cmd("monitor bp-filter cr3 current"), "current is that of the stop")
+    check("every" in s.cmd("monitor bp-filter off"), "the filter is off")
+    seen = set()
+    for _ in range(4):
+        s.cont()
+        s.expect_stop(bp=bp)
+        seen.add(s.reg("rbx"))
+    check_eq(seen, {0, 1}, "address spaces without the filter")
+
+
+@PLACES.test(needs="hwbreak")
+def a_watchpoint_counts_in_one_address_space(s):
+    s.tbrk("*work") if "int3" in s.context.capabilities else s.hbrk("*work")
+    s.run_to_stop("continue", func="work")
+    s.delete()
+    s.watch("*(long *)&rounds")
+    s.cmd("monitor bp-filter cr3 0x7000")
+    s.cont()
+    s.expect_no_stop(1)
+    s.interrupt()
+    s.cmd("monitor bp-filter off")
+    s.run_to_stop("continue", reason="watchpoint-trigger")
+
+
+# ---- conditions, evaluated here ----
+
+@PLACES.test(needs="int3")
+def conditions_are_evaluated_by_the_server(s):
+    s.cmd("set breakpoint condition-evaluation target")
+    work, before = s.address("work"), rows(s).get(s.address("work"), (0, 0))
+    # GDB makes no bytecode of symbols without a type
+    bp = s.brk(f"*work if $rbx == 1 && *(long *){s.address('rounds'):#x} % 50 == 0")
+    for _ in range(3):
+        s.cont()
+        s.expect_stop(bp=bp)
+        check_eq((s.reg("rbx"), s.int("*(long *)&rounds") % 50), (1, 0), "rbx and rounds modulo 50")
+    hits, stops, condition, _ = rows(s)[work]
+    check_eq((stops - before[1], condition), (3, "yes"), "stops, condition")
+    check(hits - before[0] >= 200, f"hits {hits} are those with a false condition, too")
+
+
+@PLACES.test(needs="int3")
+def a_condition_that_cannot_be_evaluated_stops(s):
+    bp = s.brk("*work if *(char *)0x7fff00000000 == 1")
+    s.cont()
+    s.expect_stop(pc=s.address("work"))
+    s.delete(bp)
+
+
+@PLACES.test(needs="int3")
+def temporary_and_ignored_breakpoints_behave(s):
+    s.tbrk("*work")
+    s.run_to_stop("continue", func="work")
+    first = sum(s.word(s.address("worked") + 8 * i, "g") for i in range(2))
+    bp = s.brk("*work")
+    s.cmd(f"ignore {bp} 7")
+    s.cont()
+    s.expect_stop(bp=bp)
+    now = sum(s.word(s.address("worked") + 8 * i, "g") for i in range(2))
+    check_eq(now - first, 8, "calls up to the eighth hit")
+    check("already hit 8 times" in s.cmd("info breakpoints"), "GDB has counted eight")
+
+
+# ---- no hit is lost ----
+
+CPUS = 4
+
+
+def run_until_all_count(s):
+    s.cont()
+    s.wait_console(r"\+" * CPUS)
+    s.interrupt()
+
+
+def counted(s):
+    return sum(s.word(s.address("counts") + 8 * i, "g") for i in range(CPUS))
+
+
+SMP = Scene(**flat("smp", "-c", str(CPUS)), prepare=run_until_all_count)
+
+
+def hits_at(s, address):
+    return rows(s).get(address, (0,))[0]
+
+
+def run_with_false_condition(s, want):
+    """Let the vCPUs come by a breakpoint with a false condition until there are so many hits; guest and engine agree."""
+    at = s.address("count_here")
+    hits, counts, led = hits_at(s, at), counted(s), 0
+    s.brk("*count_here if $rbx == 0")
+    while counted(s) - counts < want:
+        led += s.pc() == at  # GDB itself leads a thread off the breakpoint that it stands at
+        s.cont()
+        s.expect_no_stop(1)
+        s.interrupt()
+    hits, counts = hits_at(s, at) - hits, counted(s) - counts
+    check(counts - led <= hits <= counts + CPUS, f"the guest has counted {counts}, the engine {hits} hits ({led} led off)")
+
+
+@SMP.test(needs="int3")
+def no_hit_of_a_false_condition_is_lost(s):
+    run_with_false_condition(s, 500)
+
+
+@SMP.test(needs="int3 long", cap=300)
+def no_hit_of_100000_is_lost_on_four_vcpus(s):
+    run_with_false_condition(s, 100000 if s.context.accel == "kvm" else 10000)
+
+
+@SMP.test(needs="int3 kvm")
+def no_hit_is_lost_when_the_breakpoint_is_in_memory(s):
+    for i in range(4):  # so that no debug register is left
+        s.hbrk(f"*finished+{i}")
+    run_with_false_condition(s, 500)
+    check_eq(place(s, s.address("count_here")), "memory", "place of the breakpoint")
+
+
+@SMP.test(needs="int3 kvm long", cap=300)
+def no_hit_of_20000_in_memory_is_lost_on_four_vcpus(s):
+    for i in range(4):
+        s.hbrk(f"*finished+{i}")
+    run_with_false_condition(s, 20000)
+
+
+@SMP.test(needs="int3 long", cap=300)
+def no_stop_of_2000_is_lost_on_four_vcpus(s):
+    at, stops = s.address("count_here"), 2000
+    s.tbrk("*count_here")
+    s.run_to_stop("continue", func="count_here")
+    bp, before = s.brk("*count_here"), counted(s)
+    hits = hits_at(s, at)
+    for _ in range(stops):
+        s.cont()
+        s.expect_stop(bp=bp)
+    grown = counted(s) - before
+    check(abs(grown - stops) <= CPUS, f"the guest has counted {grown} with {stops} stops")
+    check(hits_at(s, at) - hits >= stops, "the engine has counted all stops")
+
+
+@SMP.test(needs="int3")
+def a_breakpoint_of_one_thread_stops_that_thread_only(s):
+    bp = s.brk("*count_here thread 3")
+    for _ in range(5):
+        s.cont()
+        check_eq(s.expect_stop(bp=bp)["thread-id"], "3", "thread that was stopped")
+
+
+# ---- a guest that is reset ----
+
+@test(needs="int3 kvm")
+def breakpoints_survive_a_reset_of_the_guest(context):
+    with started(context, flat("count")) as s:
+        s.cmd("set breakpoint always-inserted on")
+        s.cmd("monitor catch reset off")
+        bp = s.brk("bump")
+        s.cont()
+        s.expect_stop(bp=bp)
+        s.cmd("set var counter = 5000")
+        s.cmd("set var reset = 1")
+        for _ in range(10):
+            s.cont()
+            s.expect_stop(bp=bp)
+            if s.int("counter") < 5000:
+                break
+        check(s.int("counter") < 5000, "the guest has started anew, and the breakpoint is hit in it")
+        check(rows(s)[s.address("bump")][0] >= 2, "the count goes on")
+
+
+# ---- a kernel full of breakpoints ----
+
+# Not what the timer calls: a machine that is slow enough would do nothing else.
+HOT = ("do_syscall_64", "schedule", "__schedule", "try_to_wake_up", "vfs_read", "vfs_write", "vfs_open", "handle_mm_fault",
+       "__alloc_pages", "kmem_cache_alloc", "kfree", "do_exit", "wake_up_process", "path_openat", "do_filp_open",
+       "exc_page_fault", "mntput", "fput", "dput", "mmput")
+
+
+@test(needs="int3 hwbreak kvm long", cap=600)
+def a_kernel_boots_through_twenty_breakpoints_with_false_conditions(context):
+    with started(context, linux(cpus=4)) as s:
+        s.hbrk("start_kernel")
+        s.cont()
+        s.expect_stop(timeout=s.context.scale(60), func="start_kernel")
+        s.delete()
+        for name in HOT:
+            s.brk(f"*{name} if $rsp == 1")
+        s.cont()
+        s.wait_console(UP, 300)
+        s.interrupt()
+        hits = sum(row[0] for row in rows(s).values())
+        check(hits > 1000, f"there were {hits} hits")
+        check(not re.search(r"soft lockup|rcu.*stall|Oops|BUG:|int3", s.console.text()), "the kernel has no complaint")
