@@ -23,3 +23,4 @@ result "every source file names its licence" "$(files \( -name '*.[chS]' -o -nam
 	-print0 | xargs -0 grep -L 'SPDX-License-Identifier')"
 result "no unfinished marks" "$(files -not -name check_style.sh -print0 | xargs -0 grep -nE '\b(TODO|FIXME|XXX|HACK)\b')"
 result "no file is over 40 KB" "$(files -name '*.[ch]' -size +40k)"
+result "nothing large was committed by mistake" "$(git ls-files -z 2> /dev/null | xargs -0r -I{} find {} -size +100k)"
