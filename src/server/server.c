@@ -201,7 +201,9 @@ static bool client_watch(struct server *s)
 static void client_update(struct server *s)
 {
 	bool alive = client_flush(s);
-	bool done = s->state != SESSION_OPEN || (!session_attached(s->session) && session_guest_over(s->session));
+	// let go by a client that may come back to it (extended mode), but it cannot run: nobody is left to see it
+	bool left = !s->kept && !session_attached(s->session) && session_guest_over(s->session);
+	bool done = s->state != SESSION_OPEN || left;
 
 	if (!alive || (done && session_output(s->session)->len == 0) || !client_watch(s) || text_watch(s) < 0)
 		client_end(s);

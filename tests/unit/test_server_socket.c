@@ -523,6 +523,21 @@ TEST(guest_that_crashes_without_a_client_is_kept_for_the_next)
 	rig_down(&r);
 }
 
+TEST(kept_guest_waits_for_the_first_packet_of_a_client)
+{
+	struct rig r;
+	int fd;
+
+	crash_alone(&r, STOP_TRIPLE_FAULT);
+	fd = dial_unix(&r);
+	say(&r, fd, "+"); // GDB writes this by itself, so that it may come alone
+	check_hears(fd, "", false);
+	say(&r, fd, "$?#3f");
+	check_is_told(fd, "+$T0bthread:1;");
+	close(fd);
+	rig_down(&r);
+}
+
 TEST(kept_guest_that_cannot_go_on_ends_when_it_is_continued)
 {
 	struct stop_event gone = { .why = STOP_EXIT, .code = TARGET_EXIT_INTERNAL };
@@ -744,6 +759,7 @@ TESTS(T(tcp_session_on_a_port_of_the_kernels_choice), T(tcp_port_in_use_names_th
       T(stop_reply_comes_through_the_loop), T(detach_closes_after_the_reply), T(kill_ends_the_process),
       T(guest_power_off_is_told_to_client_and_owner), T(guest_end_without_a_client_goes_to_the_owner),
       T(guest_that_crashes_without_a_client_is_kept_for_the_next),
+      T(kept_guest_waits_for_the_first_packet_of_a_client),
       T(kept_guest_that_cannot_go_on_ends_when_it_is_continued), T(panicked_guest_is_kept_until_a_client_lets_it_go),
       T(client_lost_at_a_crash_leaves_it_to_the_next), T(client_gone_after_a_final_stop_ends_the_guest),
       T(client_is_told_of_our_end_only_when_it_waits_for_a_stop), T(text_of_commands_comes_while_the_guest_runs),
