@@ -316,8 +316,6 @@ static int replace_guest(struct run *r, bool reset)
 		r->guest = former;
 		return -EIO;
 	}
-	if (reset)
-		engine_catches_adopt(r->guest.engine, former.engine);
 	guest_unwatch(r, &former);
 	if (former.serial_fd >= 0)
 		drain_serial(r, former.serial_fd);

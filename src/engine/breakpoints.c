@@ -320,5 +320,7 @@ int engine_adopt(struct engine *to, struct engine *from)
 		bps_forget(from);
 	else
 		bps_clear(from);
+	pwatch_adopt(to, from);
+	catches_adopt(to, from);
 	return 0;
 }

@@ -55,7 +55,7 @@ void catches_reset(struct engine *e)
 	catches_init(e);
 }
 
-void engine_catches_adopt(struct engine *to, const struct engine *from)
+void catches_adopt(struct engine *to, const struct engine *from)
 {
 	to->catches = from->catches;
 	if (engine_catches(from, STOP_VCPU_ON) && target_vcpu_on_catch(to->target, true) < 0)

@@ -133,9 +133,10 @@ int engine_text_fd(struct engine *e);
 void engine_text_take(struct engine *e, struct strbuf *out);
 
 /**
- * engine_adopt() - move what the client has set (breakpoints with their counts, the filter of address spaces) from the
- * engine of a guest that was reset to that of the guest that takes its place, where it all goes in at the next resume.
- * What finds no place then waits for one, and a text says so.
+ * engine_adopt() - move what the client has set (breakpoints with their counts, the filter of address spaces, watches on
+ * physical memory, what it catches) from the engine of a guest that was reset to that of the guest that takes its place,
+ * where it all goes in at the next resume. What finds no place then waits for one, and a text says so, as it does of
+ * watches that the new guest refuses.
  * @to: stopped, without breakpoints. @from: stopped or gone; its guest has no breakpoints afterwards.
  * Returns: 0; -EBUSY: one of them runs, or @to has breakpoints; -ENOMEM. On failure nothing has changed.
  */
@@ -179,9 +180,6 @@ int engine_detach(struct engine *e);
 /** engine_catches() - is the client to see a stop of this kind? Without a catch an event that the guest can go on from
  *  never leaves the engine; what else happens then is the caller's: a reset, or the end. */
 bool engine_catches(const struct engine *e, enum stop_why why);
-
-/** engine_catches_adopt() - @to, a guest that was reset, stops for what @from did. Both stopped. */
-void engine_catches_adopt(struct engine *to, const struct engine *from);
 
 /* ---- monitor commands ---- */
 

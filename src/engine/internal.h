@@ -193,6 +193,9 @@ void bps_forget(struct engine *e);
 /* ---- pwatch.c ---- */
 int pwatch_clear(struct engine *e);
 
+/** pwatch_adopt() - what @from watches, @to watches from its next resume on; a text says if it cannot. Both stopped. */
+void pwatch_adopt(struct engine *to, const struct engine *from);
+
 /** pwatch_digest() - fill in the text of a hit. False: nobody watches that place any more. */
 bool pwatch_digest(const struct engine *e, struct stop_event *ev);
 
@@ -201,6 +204,9 @@ void catches_init(struct engine *e);
 
 /** catches_reset() - back to the defaults, for the next client. Stopped. */
 void catches_reset(struct engine *e);
+
+/** catches_adopt() - @to, a guest that was reset, stops for what @from did. Both stopped. */
+void catches_adopt(struct engine *to, const struct engine *from);
 
 /* ---- text.c ---- */
 int text_init(struct engine *e);

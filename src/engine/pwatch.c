@@ -65,6 +65,14 @@ int pwatch_clear(struct engine *e)
 	return engine_pwatch_remove(e, NULL);
 }
 
+void pwatch_adopt(struct engine *to, const struct engine *from)
+{
+	int rc = from->pwatch.n ? pwatch_use(to, &from->pwatch) : 0;
+
+	if (rc < 0)
+		text_addf(to, "gdbvm: physical memory is not watched any more after the reset: %s\n", strerror(-rc));
+}
+
 bool pwatch_digest(const struct engine *e, struct stop_event *ev)
 {
 	const struct target_pwatch_hit *h = &ev->pwatch;

@@ -122,6 +122,16 @@ def a_client_that_is_lost_takes_its_watches_along(context):
         check("no physical" in s.cmd("monitor pwatch"), "nothing is watched")
 
 
+@test(needs="kvm")
+def a_watch_goes_on_in_a_guest_that_was_reset(context):
+    with started(context, flat("count")) as s:
+        watch(s, s.address('counter'), 8)
+        next_hit(s)
+        s.cmd("monitor reset")
+        s.cmd("maintenance flush register-cache")
+        next_hit(s)
+
+
 SMP = Scene(**flat("smp", "-c", "4"), needs="kvm")
 
 

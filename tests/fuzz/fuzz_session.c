@@ -59,8 +59,6 @@ static int restart(void *arg, bool reset, struct engine **ret)
 		guest_down(&fresh);
 		return rc;
 	}
-	if (reset)
-		engine_catches_adopt(fresh.engine, w->engine);
 	guest_down(w);
 	w->target = fresh.target;
 	w->engine = fresh.engine;

@@ -204,10 +204,8 @@ static int restart(void *arg, bool reset, struct engine **ret)
 
 	if (target_fake_create(&fresh.cfg, &fresh.target) < 0 || engine_create(fresh.target, &fresh.engine) < 0)
 		return -ENOMEM;
-	if (reset) {
+	if (reset)
 		engine_adopt(fresh.engine, w->engine);
-		engine_catches_adopt(fresh.engine, w->engine);
-	}
 	engine_destroy(w->engine);
 	target_destroy(w->target);
 	w->target = fresh.target;

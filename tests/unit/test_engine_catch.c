@@ -112,7 +112,7 @@ TEST(guest_that_was_reset_is_watched_like_the_one_before)
 
 	say(&w, "catch vcpu-on on");
 	say(&w, "catch reset off");
-	engine_catches_adopt(next.e, w.e);
+	CHECK_EQ(engine_adopt(next.e, w.e), 0);
 	CHECK(target_fake_catches_vcpu_on(next.t));
 	CHECK(engine_catches(next.e, STOP_VCPU_ON));
 	CHECK(!engine_catches(next.e, STOP_RESET));

@@ -111,6 +111,41 @@ TEST(detach_ends_all_watches)
 	world_close(&w);
 }
 
+TEST(watches_move_to_the_guest_that_takes_the_place_of_one_that_was_reset)
+{
+	struct world old = world_open((struct target_fake_cfg){ 0 }), w = world_open((struct target_fake_cfg){ 0 });
+	unsigned n;
+
+	CHECK_EQ(engine_pwatch_add(old.e, GPA(0x3000), 8), 0);
+	CHECK_EQ(engine_adopt(w.e, old.e), 0);
+	world_close(&old);
+	CHECK_EQ(engine_pwatch_list(w.e, &n)->at.raw, 0x3000);
+	CHECK_EQ(n, 1);
+	CHECK_EQ(target_fake_pwatches(w.t, &n)->at.raw, 0x3000);
+	CHECK_EQ(n, 1);
+	world_close(&w);
+}
+
+TEST(watches_that_the_new_guest_refuses_are_told)
+{
+	struct world old = world_open((struct target_fake_cfg){ 0 }), w = world_open((struct target_fake_cfg){ 0 });
+	_cleanup_(strbuf_deinit) struct strbuf b = { 0 };
+	unsigned n;
+
+	CHECK_EQ(engine_pwatch_add(old.e, GPA(0x3000), 8), 0);
+	target_fake_fail_at(w.t, 1, -EIO);
+	CHECK_EQ(engine_adopt(w.e, old.e), 0);
+	CHECK(target_fake_failed(w.t));
+	engine_pwatch_list(w.e, &n);
+	CHECK_EQ(n, 0);
+	engine_text_take(w.e, &b);
+	CHECK(strstr(strbuf_str(&b), "not watched any more"));
+	world_close(&old);
+	world_close(&w);
+}
+
 TESTS(T(the_target_gets_the_whole_list), T(a_refused_range_changes_nothing), T(a_hit_names_who_wrote_what),
       T(a_hit_on_a_range_that_is_not_watched_any_more_is_no_stop),
-      T(another_reason_of_the_same_instruction_carries_the_hit), T(detach_ends_all_watches))
+      T(another_reason_of_the_same_instruction_carries_the_hit), T(detach_ends_all_watches),
+      T(watches_move_to_the_guest_that_takes_the_place_of_one_that_was_reset),
+      T(watches_that_the_new_guest_refuses_are_told))
