@@ -175,6 +175,13 @@ int engine_stop_now(struct engine *e, struct stop_event *out);
  */
 int engine_detach(struct engine *e);
 
+/**
+ * engine_clear() - the client is gone, but the guest stays as it is, for the next one: all that engine_detach() removes
+ * is removed.
+ * Returns: 0; -EBUSY: running; -ENODEV: the guest is gone; the first error of the target, having tried all.
+ */
+int engine_clear(struct engine *e);
+
 /* ---- events that stop the guest for the client, or not: `monitor catch` ---- */
 
 /** engine_catches() - is the client to see a stop of this kind? Without a catch an event that the guest can go on from

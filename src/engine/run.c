@@ -422,19 +422,27 @@ static int run_free(struct engine *e)
 	return rc;
 }
 
+int engine_clear(struct engine *e)
+{
+	int pwatch, bps;
+
+	if (e->run.running)
+		return -EBUSY;
+	if (e->target->gone)
+		return -ENODEV;
+	catches_reset(e);
+	pwatch = pwatch_clear(e);
+	bps = bps_clear(e);
+	return pwatch < 0 ? pwatch : bps;
+}
+
 static int try_detach(struct engine *e)
 {
 	struct stop_event ev;
 	int rc = engine_stop_now(e, &ev);
 
-	if (rc < 0)
-		return rc;
-	if (e->target->gone)
-		return -ENODEV;
-	catches_reset(e);
-	rc = pwatch_clear(e);
 	if (rc == 0)
-		rc = bps_clear(e);
+		rc = engine_clear(e);
 	return rc < 0 ? rc : run_free(e);
 }
 

@@ -227,7 +227,9 @@ int h_extended(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 /* The guest runs on, unless it cannot: then whoever started the server learns how it ended. */
 static void let_go(struct session *s)
 {
-	if (!session_guest_over(s))
+	if (session_guest_over(s))
+		engine_clear(s->e);
+	else
 		engine_detach(s->e);
 	s->wait = WAIT_NONE;
 	s->detached = true;

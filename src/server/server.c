@@ -138,9 +138,13 @@ static void client_end(struct server *s)
 	client_close(s);
 	text_watch(s);
 	if (state != SESSION_EXITED && !killed && over && !s->ended) {
+		const bool lost = attached && state != SESSION_DETACHED && is_crash(why.why);
+
+		if (s->kept || lost)
+			engine_clear(s->cfg.engine); // the next client finds nothing of this one
 		if (s->kept)
 			return; // it was only looked at
-		if (attached && state != SESSION_DETACHED && is_crash(why.why)) {
+		if (lost) {
 			keep(s, &why);
 			return;
 		}

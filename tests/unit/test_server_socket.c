@@ -597,6 +597,55 @@ TEST(client_lost_at_a_crash_leaves_it_to_the_next)
 	rig_down(&r);
 }
 
+static void monitor(struct rig *r, int fd, const char *line)
+{
+	char text[128] = "qRcmd,";
+
+	for (const char *p = line; *p; p++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%02x", (uint8_t)*p);
+	say_packet(r, fd, text);
+}
+
+TEST(client_lost_at_a_crash_leaves_nothing_of_its_own)
+{
+	struct stop_event ev = { .why = STOP_TRIPLE_FAULT };
+	struct rig r;
+	unsigned n;
+	int fd;
+
+	rig_up(&r);
+	CHECK_EQ(serve(&r, r.addr, NULL), 0);
+	fd = dial_unix(&r);
+	target_fake_push_stop(r.target, &ev);
+	say_packet(&r, fd, "Z0,30,1");
+	monitor(&r, fd, "pwatch 0x100 8");
+	monitor(&r, fd, "catch vcpu-on on");
+	say_packet(&r, fd, "c");
+	for (unsigned i = 0; i < 2; i++) { // lost as the crash was seen, and after a look at it
+		CHECK_EQ(engine_bp_count(r.engine), 1);
+		close(fd);
+		turn(&r);
+		CHECK_EQ(r.keeps, 1);
+		CHECK_EQ(engine_bp_count(r.engine), 0);
+		engine_pwatch_list(r.engine, &n);
+		CHECK_EQ(n, 0);
+		CHECK(!engine_catches(r.engine, STOP_VCPU_ON));
+		CHECK(!engine_running(r.engine));
+		fd = dial_unix(&r);
+		say_packet(&r, fd, "Z0,30,1");
+		monitor(&r, fd, "catch triple-fault off");
+	}
+	say_packet(&r, fd, "D");
+	CHECK_EQ(engine_bp_count(r.engine), 0);
+	CHECK_EQ(r.ends, 0);
+	close(fd);
+	fd = dial_unix(&r);
+	say(&r, fd, "$?#3f");
+	check_is_told(fd, "+$T0bthread:1;");
+	close(fd);
+	rig_down(&r);
+}
+
 TEST(client_gone_after_a_final_stop_ends_the_guest)
 {
 	struct stop_event ev = { .why = STOP_RESET };
@@ -758,10 +807,9 @@ TESTS(T(tcp_session_on_a_port_of_the_kernels_choice), T(tcp_port_in_use_names_th
       T(client_that_comes_stops_the_guest_and_dying_lets_it_run), T(client_dying_while_the_guest_runs),
       T(stop_reply_comes_through_the_loop), T(detach_closes_after_the_reply), T(kill_ends_the_process),
       T(guest_power_off_is_told_to_client_and_owner), T(guest_end_without_a_client_goes_to_the_owner),
-      T(guest_that_crashes_without_a_client_is_kept_for_the_next),
-      T(kept_guest_waits_for_the_first_packet_of_a_client),
+      T(guest_that_crashes_without_a_client_is_kept_for_the_next), T(kept_guest_waits_for_the_first_packet_of_a_client),
       T(kept_guest_that_cannot_go_on_ends_when_it_is_continued), T(panicked_guest_is_kept_until_a_client_lets_it_go),
-      T(client_lost_at_a_crash_leaves_it_to_the_next), T(client_gone_after_a_final_stop_ends_the_guest),
-      T(client_is_told_of_our_end_only_when_it_waits_for_a_stop), T(text_of_commands_comes_while_the_guest_runs),
-      T(text_that_no_client_takes_is_handed_over), T(stdio_session_ends_with_its_input),
-      T(client_that_does_not_read_is_not_read_from))
+      T(client_lost_at_a_crash_leaves_it_to_the_next), T(client_lost_at_a_crash_leaves_nothing_of_its_own),
+      T(client_gone_after_a_final_stop_ends_the_guest), T(client_is_told_of_our_end_only_when_it_waits_for_a_stop),
+      T(text_of_commands_comes_while_the_guest_runs), T(text_that_no_client_takes_is_handed_over),
+      T(stdio_session_ends_with_its_input), T(client_that_does_not_read_is_not_read_from))
