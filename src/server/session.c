@@ -356,12 +356,14 @@ enum session_state session_guest_event(struct session *s)
 			log_warn("no stop event from the guest rc=%d", rc);
 		return s->state;
 	}
-	if (wait == WAIT_STOP && session_pass_reset(s, &ev) == 0)
-		return s->state;
+	if (wait == WAIT_STOP) {
+		send_engine_text(s); // before a reset, which is the end of this engine
+		if (session_pass_reset(s, &ev) == 0)
+			return s->state;
+	}
 	s->wait = WAIT_NONE;
 	stop_reply_record(s, &ev, wait == WAIT_ATTACH);
 	if (wait == WAIT_STOP) {
-		send_engine_text(s);
 		stop_reply_texts(s);
 		rsp_out_reset(&s->out);
 		stop_reply_fill(s, &s->out);
