@@ -10,13 +10,9 @@
 
 /* Running, stepping and letting go: c C s S vCont H ? D k vKill vAttach R vRun ! */
 
-/* What is said of a guest that is reset, or started, under this session. */
-static int restart(struct session *s, bool reset)
+void session_engine_set(struct session *s, struct engine *e)
 {
-	int rc = s->restart ? s->restart(s->restart_arg, reset, &s->e) : -ENOTSUP;
-
-	if (rc < 0)
-		return rc;
+	s->e = e;
 	s->killed = false;
 	s->cur = 0;
 	s->sel_g.id = s->sel_c.id = RSP_TID_ANY;
@@ -24,7 +20,19 @@ static int restart(struct session *s, bool reset)
 	s->last_sig = SIG_GDB_TRAP;
 	s->told = NULL;
 	s->doc_kind = DOC_NONE;
-	return 0;
+	for (unsigned i = 0; i < SAVED_REGS_MAX; i++)
+		s->saved[i].id = 0;
+}
+
+/* What is said of a guest that is reset, or started, under this session. */
+static int restart(struct session *s, bool reset)
+{
+	struct engine *e;
+	int rc = s->restart ? s->restart(s->restart_arg, reset, &e) : -ENOTSUP;
+
+	if (rc == 0)
+		session_engine_set(s, e);
+	return rc;
 }
 
 int session_reset(struct session *s)

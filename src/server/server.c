@@ -432,6 +432,8 @@ void server_engine_set(struct server *s, struct engine *e)
 {
 	s->cfg.engine = e;
 	s->kept = false;
+	if (s->session) // one that has not said a word, or has let the guest go, is still there
+		session_engine_set(s->session, e);
 	if (text_watch(s) < 0)
 		log_warn("out of memory: the text of breakpoints is not shown");
 }

@@ -54,6 +54,9 @@ bool session_guest_text(struct session *s);
 const struct strbuf *session_output(const struct session *s);
 void session_sent(struct session *s, size_t n);
 
+/** session_engine_set() - a new guest, stopped, is in the place of the former one: forget what is known of that. */
+void session_engine_set(struct session *s, struct engine *e);
+
 /** session_stopped_before() - the guest stopped before this client came: what `?` says. */
 void session_stopped_before(struct session *s, const struct stop_event *why);
 

@@ -735,6 +735,40 @@ TEST(text_that_no_client_takes_is_handed_over)
 }
 
 /* Pipes, as "target remote | gdbvm ..." may give. Checked only once the test has its own stdin and stdout back. */
+TEST(guest_that_is_replaced_under_a_client_that_has_not_taken_hold)
+{
+	struct target_fake_cfg cfg = { .nvcpus = 2, .ram_size = 0x10000 };
+	struct rig r;
+	int fd;
+
+	for (unsigned i = 0; i < 2; i++) {
+		rig_up(&r);
+		CHECK_EQ(serve(&r, r.addr, NULL), 0);
+		fd = dial_unix(&r);
+		if (i == 1) { // has let it go
+			say(&r, fd, "$QStartNoAckMode#b0");
+			say(&r, fd, "$!#21");
+			say(&r, fd, "$D#44");
+			check_hears(fd, "+$OK#9a$OK#9a$OK#9a", false);
+		}
+		loop_unwatch(r.loop, engine_event_fd(r.engine));
+		engine_destroy(r.engine);
+		target_destroy(r.target);
+		CHECK_EQ(target_fake_create(&cfg, &r.target), 0);
+		CHECK_EQ(engine_create(r.target, &r.engine), 0);
+		server_engine_set(r.server, r.engine);
+		if (i == 1)
+			say_packet(&r, fd, "vAttach;1");
+		else
+			say(&r, fd, "$QStartNoAckMode#b0");
+		recv(fd, (char[4096]){ 0 }, 4096, MSG_DONTWAIT);
+		say_packet(&r, fd, "T2"); // which the former guest did not have
+		check_hears(fd, "$OK#9a", false);
+		close(fd);
+		rig_down(&r);
+	}
+}
+
 TEST(stdio_session_ends_with_its_input)
 {
 	int in[2], out[2], own_in = dup(STDIN_FILENO), own_out = dup(STDOUT_FILENO);
@@ -812,4 +846,5 @@ TESTS(T(tcp_session_on_a_port_of_the_kernels_choice), T(tcp_port_in_use_names_th
       T(client_lost_at_a_crash_leaves_it_to_the_next), T(client_lost_at_a_crash_leaves_nothing_of_its_own),
       T(client_gone_after_a_final_stop_ends_the_guest), T(client_is_told_of_our_end_only_when_it_waits_for_a_stop),
       T(text_of_commands_comes_while_the_guest_runs), T(text_that_no_client_takes_is_handed_over),
-      T(stdio_session_ends_with_its_input), T(client_that_does_not_read_is_not_read_from))
+      T(guest_that_is_replaced_under_a_client_that_has_not_taken_hold), T(stdio_session_ends_with_its_input),
+      T(client_that_does_not_read_is_not_read_from))
