@@ -133,10 +133,10 @@ int engine_text_fd(struct engine *e);
 void engine_text_take(struct engine *e, struct strbuf *out);
 
 /**
- * engine_adopt() - move what the client has set (breakpoints with their counts, the filter of address spaces, watches on
- * physical memory, what it catches) from the engine of a guest that was reset to that of the guest that takes its place,
- * where it all goes in at the next resume. What finds no place then waits for one, and a text says so, as it does of
- * watches that the new guest refuses.
+ * engine_adopt() - move what the client has set (breakpoints with their counts, the filter of address spaces, watches
+ * on physical memory, what it catches) from the engine of a guest that was reset to that of the guest that takes its
+ * place, where it all goes in at the next resume. What finds no place then waits for one, and a text says so, as it
+ * does of watches that the new guest refuses.
  * @to: stopped, without breakpoints. @from: stopped or gone; its guest has no breakpoints afterwards.
  * Returns: 0; -EBUSY: one of them runs, or @to has breakpoints; -ENOMEM. On failure nothing has changed.
  */
