@@ -3,7 +3,7 @@
 
 #include "cmd.h"
 
-/* How a guest can end, and a panic, which it may survive. */
+/* How a guest can end, and a panic, which it may survive. Other stops, asked for in the monitor, go by their names. */
 static const struct {
 	const char *text;
 	bool dump; /* worth registers, and a line for every vCPU */
@@ -26,9 +26,10 @@ static void dump_vcpu(struct engine *e, unsigned vcpu, bool registers, struct st
 int report_end(struct engine *e, const struct stop_event *ev)
 {
 	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	const char *text = ends[ev->why].text ? ends[ev->why].text : stop_why_text(ev->why);
 	unsigned n = engine_target(e)->nvcpus;
 
-	strbuf_addf(&out, "gdbvm: %s%s%s\n", ends[ev->why].text, ev->text[0] ? ": " : "", ev->text);
+	strbuf_addf(&out, "gdbvm: %s%s%s\n", text, ev->text[0] ? ": " : "", ev->text);
 	if (ev->why != STOP_EXIT)
 		dump_vcpu(e, ev->vcpu, ends[ev->why].dump, &out);
 	for (unsigned i = 0; ends[ev->why].dump && i < n; i++)

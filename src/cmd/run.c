@@ -224,7 +224,7 @@ static void on_guest_event(void *arg, int fd, short revents)
 		if (stop_is_terminal(ev.why))
 			end(r, status);
 		else
-			run_all(r); // a panic: what comes of it is the guest's own business
+			run_all(r); // a panic, or what the monitor watches: what comes of it is the guest's business
 	}
 }
 
