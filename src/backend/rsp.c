@@ -73,6 +73,8 @@ static void rsp_free(struct rsp_target *r)
 	closep(&r->epoll_fd);
 	closep(&r->kick);
 	pthread_mutex_destroy(&r->lock);
+	for (unsigned i = 0; i < TARGET_MAX_VCPUS; i++)
+		strbuf_deinit(&r->before[i]);
 	free(r->set);
 	free(r);
 }

@@ -30,7 +30,10 @@ struct rsp_target {
 	unsigned nset;
 	struct resume_plan plan;
 	bool in_flight, want_stop;
-	int epoll_fd;         /* the event fd: the socket while in flight, and `kick` */
+	struct strbuf
+		before[TARGET_MAX_VCPUS]; /* the g reply of vCPUs that step, from before the step; empty: not known */
+	bool repeated;                    /* this plan's step was sent once more */
+	int epoll_fd;                     /* the event fd: the socket while in flight, and `kick` */
 	int kick;             /* eventfd, readable while an event waits in `pending` that may be handed out */
 	uint64_t pending_map; /* bit per vCPU: pending[] holds an event that was not handed out yet */
 	struct stop_event pending[TARGET_MAX_VCPUS];
@@ -54,6 +57,9 @@ static inline void rsp_unlockp(pthread_mutex_t **m)
 /* One request, one reply. -EBUSY: in flight. Suffix _locked: the caller holds the lock. */
 int rsp_ask_locked(struct rsp_target *r, const char *req, const uint8_t **body, size_t *n);
 int rsp_command_locked(struct rsp_target *r, const char *req);
+
+/** rsp_g_locked() - the registers of a stopped vCPU as the server writes them, in *@out instead of what was there. */
+int rsp_g_locked(struct rsp_target *r, unsigned vcpu, struct strbuf *out);
 
 /** rsp_pc_locked() - the linear pc of a stopped vCPU. */
 int rsp_pc_locked(struct rsp_target *r, unsigned vcpu, gva *pc);

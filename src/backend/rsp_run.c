@@ -48,6 +48,13 @@ static void flight_end(struct rsp_target *r)
 	epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, r->conn.fd, NULL);
 }
 
+static bool steps(const struct rsp_target *r, unsigned vcpu)
+{
+	enum target_action a = r->plan.vcpu[vcpu].action;
+
+	return a == TARGET_STEP || a == TARGET_STEP_RANGE;
+}
+
 /* Steps first: a server applies the leftmost action that names a thread. Threads that no action names are held. */
 static void vcont_build(struct rsp_target *r, struct strbuf *req)
 {
@@ -58,13 +65,32 @@ static void vcont_build(struct rsp_target *r, struct strbuf *req)
 	strbuf_adds(req, all ? "vCont;c" : "vCont");
 	for (int step = 1; step >= 0 && !all; step--) {
 		for (unsigned i = 0; i < r->t.nvcpus; i++) {
-			enum target_action a = r->plan.vcpu[i].action;
-			bool steps = a == TARGET_STEP || a == TARGET_STEP_RANGE;
-
-			if (a != TARGET_HOLD && steps == !!step)
-				strbuf_addf(req, ";%c:%" PRIx64, steps ? 's' : 'c', r->tid[i]);
+			if (r->plan.vcpu[i].action != TARGET_HOLD && steps(r, i) == !!step)
+				strbuf_addf(req, ";%c:%" PRIx64, step ? 's' : 'c', r->tid[i]);
 		}
 	}
+}
+
+static void steps_note(struct rsp_target *r)
+{
+	for (unsigned i = 0; i < r->t.nvcpus; i++)
+		if (!steps(r, i) || rsp_g_locked(r, i, &r->before[i]) < 0)
+			strbuf_reset(&r->before[i]);
+}
+
+/*
+ * QEMU ends a step also when the vCPU has looked for interrupts, which is due at the first step after a run, and has
+ * executed nothing. Then no register has changed. The one instruction of which that is true as well is a jump to
+ * itself, and to take that twice is no harm.
+ */
+static bool step_was_none(struct rsp_target *r, unsigned vcpu)
+{
+	_cleanup_(strbuf_deinit) struct strbuf now = { 0 };
+	const struct strbuf *before = &r->before[vcpu];
+
+	if (r->repeated || !before->len || rsp_g_locked(r, vcpu, &now) < 0)
+		return false;
+	return now.len == before->len && memcmp(now.s, before->s, now.len) == 0;
 }
 
 static int go_locked(struct rsp_target *r)
@@ -72,6 +98,7 @@ static int go_locked(struct rsp_target *r)
 	_cleanup_(strbuf_deinit) struct strbuf req = { 0 };
 	int rc;
 
+	steps_note(r);
 	vcont_build(r, &req);
 	if (!req.oom && req.len <= strlen("vCont"))
 		return -EINVAL; // everyone held: nothing would ever stop it
@@ -129,6 +156,7 @@ int rsp_op_resume(struct target *t, const struct resume_plan *plan)
 			rc = r->hooks->resuming(r->arg);
 	}
 	r->plan = *plan;
+	r->repeated = false;
 	if (rc == 0 && !r->conn.dead)
 		rc = go_locked(r);
 	if (rc == 0 && r->want_stop && r->in_flight)
@@ -254,7 +282,8 @@ static enum stop_why break_why(const struct target_break *b)
 
 /*
  * A SIGTRAP is a step that is done, or a breakpoint: the server does not say which, the pc does. It can be neither:
- * QEMU leaves single step armed on a vCPU whose step was cut short by another one's stop.
+ * QEMU leaves single step armed on a vCPU whose step was cut short by another one's stop, and ends a step before it is
+ * done.
  * Returns: 1: no stop for the client, let it run on.
  */
 static int digest_trap(struct rsp_target *r, struct stop_event *ev)
@@ -262,12 +291,14 @@ static int digest_trap(struct rsp_target *r, struct stop_event *ev)
 	enum target_action action = r->plan.vcpu[ev->vcpu].action;
 	gva lo = r->plan.vcpu[ev->vcpu].lo, hi = r->plan.vcpu[ev->vcpu].hi;
 	const struct target_break *b = rsp_exec_break_at(r, ev->pc);
+	bool none = steps(r, ev->vcpu) && step_was_none(r, ev->vcpu);
 
-	if (action == TARGET_STEP) {
+	r->repeated |= none;
+	if (!none && action == TARGET_STEP) {
 		ev->why = STOP_STEP;
-	} else if (b) {
+	} else if (!none && b) {
 		ev->why = break_why(b);
-	} else if (action == TARGET_STEP_RANGE && (ev->pc.raw < lo.raw || ev->pc.raw >= hi.raw)) {
+	} else if (!none && action == TARGET_STEP_RANGE && (ev->pc.raw < lo.raw || ev->pc.raw >= hi.raw)) {
 		ev->why = STOP_STEP;
 	} else if (r->want_stop) {
 		interrupt_fill(r, ev); // the 0x03 came after the server had stopped by itself, and is lost

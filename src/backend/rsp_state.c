@@ -21,16 +21,33 @@ static int select_locked(struct rsp_target *r, unsigned vcpu)
 	return rc;
 }
 
+static int g_ask_locked(struct rsp_target *r, unsigned vcpu, const uint8_t **body, size_t *n)
+{
+	int rc = select_locked(r, vcpu);
+
+	return rc == 0 ? rsp_ask_locked(r, "g", body, n) : rc;
+}
+
+int rsp_g_locked(struct rsp_target *r, unsigned vcpu, struct strbuf *out)
+{
+	const uint8_t *body;
+	size_t n;
+	int rc = g_ask_locked(r, vcpu, &body, &n);
+
+	strbuf_reset(out);
+	if (rc == 0)
+		strbuf_add(out, body, n);
+	return rc == 0 && out->oom ? -ENOMEM : rc;
+}
+
 static int regs_read_locked(struct rsp_target *r, unsigned vcpu, uint32_t groups, struct arch_regs *out)
 {
 	struct arch_regs got = { 0 };
 	const uint8_t *body;
 	size_t n;
-	int rc = select_locked(r, vcpu);
+	int rc = g_ask_locked(r, vcpu, &body, &n);
 
 	got.x86.fp_absent = X86_NO_AVX;
-	if (rc == 0)
-		rc = rsp_ask_locked(r, "g", &body, &n);
 	if (rc == 0)
 		rc = rsp_regs_decode(&r->map, body, n, &got);
 	if (rc == 0 && r->hooks->regs_read)

@@ -62,6 +62,9 @@ static const char *g_text(uint64_t rip, uint64_t rax)
 	return buf;
 }
 
+/* Any other registers, for what is only compared: before a step, so that it gets on. */
+#define GOT_ON "00"
+
 static void say(struct peer *p, const char *req, const char *reply)
 {
 	pthread_mutex_lock(&p->lock);
@@ -498,6 +501,44 @@ TEST(rsp_a_trap_without_reason_runs_on)
 	peer_end(&p);
 }
 
+TEST(rsp_a_step_that_executed_nothing_is_sent_once_more)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct resume_plan range = { .vcpu = { { .action = TARGET_STEP_RANGE, .lo = { 0x50 }, .hi = { 0x60 } } } };
+
+	say(&p, "g", g_text(0x40, 0));
+	say(&p, "vCont;", "T05thread:01;");
+	say_once(&p, "g", GOT_ON);
+	CHECK_EQ(run(t, TARGET_STEP, TARGET_HOLD).why, STOP_STEP);
+	CHECK_EQ(times_heard(&p, "vCont;s:1"), 1);
+	forget(&p);
+	CHECK_EQ(run(t, TARGET_STEP, TARGET_HOLD).why, STOP_STEP); // a jump to itself: not for ever
+	CHECK_EQ(times_heard(&p, "vCont;s:1"), 2);
+	forget(&p);
+	CHECK_EQ(target_resume(t, &range), 0);
+	CHECK_EQ(wait_stop(t).why, STOP_STEP);
+	CHECK_EQ(times_heard(&p, "vCont;s:1"), 2);
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_an_interrupt_of_a_step_that_executed_nothing_ends_it)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct resume_plan plan = { .vcpu = { { .action = TARGET_STEP }, { .action = TARGET_HOLD } } };
+
+	say(&p, "g", g_text(0x40, 0));
+	say(&p, "vCont;", "T05thread:01;");
+	say(&p, "break", NULL);
+	CHECK_EQ(target_resume(t, &plan), 0);
+	CHECK_EQ(target_interrupt(t), 0);
+	CHECK_EQ(wait_stop(t).why, STOP_INTERRUPT);
+	target_destroy(t);
+	peer_end(&p);
+}
+
 TEST(rsp_another_vcpu_at_a_breakpoint_is_kept_for_the_next_resume)
 {
 	struct peer p;
@@ -531,6 +572,7 @@ TEST(rsp_an_interrupt_that_comes_too_late_leaves_nothing_behind)
 	struct resume_plan plan = { .vcpu = { { .action = TARGET_STEP }, { .action = TARGET_HOLD } } };
 
 	say(&p, "g", g_text(0x40, 0));
+	say_once(&p, "g", GOT_ON);
 	say(&p, "vCont;", "T05thread:01;");
 	say(&p, "break", NULL);
 	CHECK_EQ(target_resume(t, &plan), 0);
@@ -690,7 +732,9 @@ TESTS(T(rsp_learns_threads_actions_and_breakpoint_kinds), T(rsp_registers_follow
       T(rsp_writes_only_what_changed_and_believes_what_it_reads_back), T(rsp_memory_goes_in_pieces_of_the_packet_size),
       T(rsp_breakpoints_are_sent_as_differences), T(rsp_a_refused_breakpoint_leaves_the_former_set),
       T(rsp_a_plan_becomes_actions_and_held_threads_get_none), T(rsp_stop_reasons_come_from_pc_and_set),
-      T(rsp_a_trap_without_reason_runs_on), T(rsp_another_vcpu_at_a_breakpoint_is_kept_for_the_next_resume),
+      T(rsp_a_trap_without_reason_runs_on), T(rsp_a_step_that_executed_nothing_is_sent_once_more),
+      T(rsp_an_interrupt_of_a_step_that_executed_nothing_ends_it),
+      T(rsp_another_vcpu_at_a_breakpoint_is_kept_for_the_next_resume),
       T(rsp_an_interrupt_that_comes_too_late_leaves_nothing_behind), T(rsp_nothing_is_sent_while_the_guest_runs),
       T(rsp_hang_up_is_an_exit), T(rsp_nonsense_for_a_stop_reply_is_an_exit), T(rsp_w_packet_is_an_exit),
       T(rsp_bad_checksums_and_naks_are_repaired), T(rsp_servers_that_make_no_sense_are_refused),
