@@ -317,11 +317,14 @@ static void refuse(struct server *s, int fd)
 /* Is the client gone without our having read its end yet? Then it is not in the way of the next one. */
 static void client_check(struct server *s)
 {
+	bool ends = session_guest_over(s->session) && !s->kept && !is_crash(session_last_stop(s->session)->why);
+	ssize_t n;
 	char byte;
 
-	if (session_guest_over(s->session) && !s->kept && !is_crash(session_last_stop(s->session)->why))
+	if (ends || session_killed(s->session))
 		return; // ending it ends the server
-	if (recv(s->in, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+	n = recv(s->in, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		client_end(s);
 }
 

@@ -23,7 +23,9 @@ struct rig {
 	char dir[64], addr[96];
 	unsigned ends, keeps;
 	bool killed, had_why;
-	char text[256]; /* what on_text got */
+	bool restartable;  /* says so; no test goes as far */
+	bool close_at_end; /* on_end closes the server */
+	char text[256];    /* what on_text got */
 	enum stop_why why;
 };
 
@@ -36,6 +38,15 @@ static void on_end(void *arg, const struct stop_event *why, bool killed)
 	r->had_why = why != NULL;
 	if (why)
 		r->why = why->why;
+	if (r->close_at_end) {
+		server_close(r->server);
+		r->server = NULL;
+	}
+}
+
+static int on_restart(void *arg, bool reset, struct engine **ret)
+{
+	return -EIO;
 }
 
 static void on_kept(void *arg, const struct stop_event *why)
@@ -72,6 +83,7 @@ static int serve(struct rig *r, const char *addr, struct errtext *why)
 		.loop = r->loop,
 		.on_end = on_end,
 		.on_kept = on_kept,
+		.on_restart = r->restartable ? on_restart : NULL,
 		.on_text = on_text,
 		.arg = r,
 	};
@@ -296,6 +308,52 @@ TEST(second_client_is_told_and_the_first_goes_on)
 	say(&r, one, "$qC#b4");
 	check_hears(one, "+$QC1#c5", false);
 	close(one);
+	rig_down(&r);
+}
+
+TEST(client_that_is_gone_is_not_in_the_way_of_the_next)
+{
+	struct linger at_once = { .l_onoff = 1 };
+	struct rig r;
+	int one, two;
+
+	for (unsigned i = 0; i < 2; i++) { // closed, and reset as that of a process that was killed with output unread
+		rig_up(&r);
+		CHECK_EQ(serve(&r, "0", NULL), 0);
+		one = dial_tcp(&r);
+		say(&r, one, "$Z0,1000,1#d4");
+		if (i == 1)
+			CHECK_EQ(setsockopt(one, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+		else
+			check_hears(one, "+$OK#9a", false);
+		close(one);
+		two = dial_tcp(&r); // both are there when the loop turns, and the new one is looked at first
+		CHECK_EQ(engine_bp_count(r.engine), 0);
+		say(&r, two, "$qC#b4");
+		check_hears(two, "+$QC1#c5", false);
+		close(two);
+		rig_down(&r);
+	}
+}
+
+TEST(client_that_killed_the_guest_ends_the_server_itself)
+{
+	struct rig r;
+	int one, two;
+
+	rig_up(&r);
+	r.restartable = true;
+	CHECK_EQ(serve(&r, r.addr, NULL), 0);
+	one = dial_unix(&r);
+	say(&r, one, "$!#21");
+	say(&r, one, "$vKill;1#6e");
+	check_hears(one, "+$OK#9a+$OK#9a", false);
+	close(one);
+	r.close_at_end = true;
+	two = dial_unix(&r);
+	CHECK_EQ(r.ends, 1);
+	CHECK(r.killed && !r.server);
+	close(two);
 	rig_down(&r);
 }
 
@@ -836,7 +894,8 @@ TEST(client_that_does_not_read_is_not_read_from)
 TESTS(T(tcp_session_on_a_port_of_the_kernels_choice), T(tcp_port_in_use_names_the_address),
       T(unix_socket_is_for_its_owner_only), T(unix_socket_of_a_dead_server_is_replaced),
       T(unix_socket_of_a_living_server_is_left_alone), T(unix_path_with_a_plain_file_is_left_alone),
-      T(second_client_is_told_and_the_first_goes_on), T(many_refused_clients_that_never_close),
+      T(second_client_is_told_and_the_first_goes_on), T(client_that_is_gone_is_not_in_the_way_of_the_next),
+      T(client_that_killed_the_guest_ends_the_server_itself), T(many_refused_clients_that_never_close),
       T(http_closes_the_connection_and_leaves_the_guest_as_it_was),
       T(client_that_comes_stops_the_guest_and_dying_lets_it_run), T(client_dying_while_the_guest_runs),
       T(stop_reply_comes_through_the_loop), T(detach_closes_after_the_reply), T(kill_ends_the_process),
