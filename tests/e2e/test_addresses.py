@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Addresses of devices; and of a kernel with page-table isolation, looked at while a vCPU is in user mode."""
 from guests import UP, flat, linux
+from mi import GdbError
 from session import check, check_eq
 from suite import Scene
 
@@ -49,7 +50,7 @@ def user_addresses_are_those_of_the_stopped_process(s):
     if s.int("$cs") & 3 == 0:  # idle: its page tables are the kernel's, or of the process that ran last
         try:
             check(s.cmd(f"x/16xb {pc:#x}") == code, "the process that ran last there is the same")
-        except Exception as error:
+        except GdbError as error:
             check("annot access memory" in str(error), f"{error}")
     s.cmd(f"thread {thread}")
     check_eq(s.cmd(f"x/16xb {pc:#x}"), code, "code of the process")

@@ -3,6 +3,7 @@
 import re
 
 from guests import UP, flat, linux
+from process import Timeout
 from session import check, check_eq, started
 from suite import Scene, test
 
@@ -103,7 +104,7 @@ def a_watch_on_page_tables_in_use_does_no_harm(s):
         s.go("continue")
         try:
             s.expect_stop(timeout=s.context.scale(0.3))
-        except Exception:
+        except Timeout:
             s.interrupt()
     check(s.int("counter") > before, "the guest goes on")
 
