@@ -121,7 +121,10 @@ int engine_pwatch_add(struct engine *e, gpa at, uint64_t len);
 /** engine_pwatch_remove() - the watches that start at *@at; NULL: all. Returns: 0; -ENOENT: none there; -EBUSY. */
 int engine_pwatch_remove(struct engine *e, const gpa *at);
 
+/** engine_pwatch_list() - what is watched: *@n ranges, valid until the next change. */
 const struct target_pwatch *engine_pwatch_list(const struct engine *e, unsigned *n);
+
+/* ---- text ---- */
 
 /**
  * engine_text_fd() - readable while there is text for the person: what breakpoints' commands have printed. Of text

@@ -48,7 +48,7 @@ void server_closep(struct server **s);
 /** server_listening() - what to print: "127.0.0.1:1234", "unix:/path", "stdin/stdout". */
 const char *server_listening(const struct server *s);
 
-/** server_has_client() - is a session open? While none is, the caller decides what a guest stop means. */
+/** server_has_client() - has a client taken hold of the guest? One that has not spoken, or has let go, has not. */
 bool server_has_client(const struct server *s);
 
 /** server_tell_end() - gdbvm is about to end, by signal @sig or with status 0: a client that waits for a stop is told.
