@@ -46,10 +46,14 @@ static bool is_reset(enum stop_why why)
 	return why == STOP_RESET || why == STOP_TRIPLE_FAULT;
 }
 
-int session_pass_reset(struct session *s, const struct stop_event *ev)
+int session_pass_reset(struct session *s, struct stop_event *ev)
 {
 	int rc = is_reset(ev->why) && !engine_catches(s->e, ev->why) ? session_reset(s) : -ENOENT;
 
+	if (rc == 0 && s->plan.vcpu[0].action == TARGET_HOLD) { // nobody would ever start the others
+		*ev = (struct stop_event){ .why = STOP_STEP, .text = "the guest was reset, with vCPU 0 held" };
+		return -EBUSY;
+	}
 	if (rc == 0)
 		rc = engine_resume(s->e, &s->plan);
 	return rc == 0 && s->broke ? engine_interrupt(s->e) : rc; // what the former guest got of it does not count

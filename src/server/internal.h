@@ -100,9 +100,12 @@ int session_layout(struct session *s, const struct arch_layout **ret);
 /** session_attach() - stop a running guest for a client that comes to it; packets that need it stopped wait. */
 void session_attach(struct session *s);
 
-/** session_pass_reset() - @ev is a reset that the client does not catch: do it, and the guest runs on by the last plan.
- *  Returns: 0; -ENOENT: it is not; another errno: the new guest cannot be made. */
-int session_pass_reset(struct session *s, const struct stop_event *ev);
+/**
+ * session_pass_reset() - @ev is a reset that the client does not catch: do it, and the guest runs on by the last plan.
+ * Returns: 0; -EBUSY: it was reset, but the plan holds the vCPU that starts a machine: *@ev is now the stop that says
+ * so; -ENOENT: it is no such event; another errno: the new guest cannot be made, or does not run.
+ */
+int session_pass_reset(struct session *s, struct stop_event *ev);
 
 /** session_reset() - a new guest under the client's breakpoints, at its first instruction. Stopped. */
 int session_reset(struct session *s);
