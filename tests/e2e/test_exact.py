@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Exact steps of a real kernel: across system calls, page faults and interrupts, and the kernel's own int3."""
+import gzip
+import os
 import re
+import subprocess
 
 from guests import UP, linux
 from session import check, check_eq, started
@@ -139,3 +142,39 @@ def a_boot_with_breakpoints_passes_the_kernels_own_int3_tests(context):
         s.interrupt()
         s.delete(never)
         check(not re.search(r"Oops|BUG:|WARNING|Kernel panic", s.console.text()), "the kernel has nothing to complain about")
+
+
+def initrd_with(context, program):
+    """The initrd with one program more, as /program."""
+    out = context.scratch(f"initrd-{os.path.basename(program)}")
+    with open(context.initrd("busybox"), "rb") as f:
+        initrd = f.read()
+    link = os.path.join(context.dir, "program")
+    os.symlink(program, link)
+    more = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-L", "-R", "0:0"], input=b"program", cwd=context.dir,
+                          stdout=subprocess.PIPE, check=True).stdout
+    with open(out, "wb") as f:
+        f.write(initrd + gzip.compress(more, 1))
+    return out
+
+
+@test(needs="int3 hwbreak", cap=300)
+def a_debugger_in_the_guest_works_while_we_debug(context):
+    """Its steps, its int3 and its debug register, with an int3 of ours in the kernel that is hit and goes on."""
+    what = linux(do="program", cpus=2)
+    args = what["args"](context)
+    args[args.index("-i") + 1] = initrd_with(context, context.guest("ptrace"))
+    what["args"] = lambda context: args
+    with started(context, what) as s:
+        s.hbrk("start_kernel")
+        s.cont()
+        s.expect_stop(timeout=context.scale(60), func="start_kernel")
+        s.delete()
+        hit = s.brk("__x64_sys_getppid")
+        s.cmd(f"ignore {hit} 1000")
+        s.cont()
+        s.wait_console(r"ptrace: .*\n", 120)
+        found = re.search(r"ptrace: .*(?=\n)", s.console.text())[0].strip()
+        check_eq(found, "ptrace: 3000 of 3000 steps, int3 seen, 5 of 5 writes", "what the guest's debugger saw")
+        s.interrupt()
+        check("already hit" in s.cmd(f"info breakpoints {hit}"), "the child came by the breakpoint")
