@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STEPS = 3000, WRITES = 5, DR7_L0_WRITE_4 = 1 | 0xd << 16 };
+enum { STEPS = 1000, WRITES = 5, DR7_L0_WRITE_4 = 1 | 0xd << 16 };
 
 static volatile int watched;
 
