@@ -9,15 +9,20 @@ PTI_USER_TABLE = 0x1000
 
 
 def in_user_mode(s):
-    """The thread of the vCPU that runs the process, stopped in it; selected."""
-    for _ in range(50):
-        for thread in (1, 2):
-            s.cmd(f"thread {thread}")
-            if s.int("$cs") & 3 == 3:
-                return thread
-        s.cont()
-        s.interrupt()
-    check(False, "no vCPU was found in user mode")
+    """The thread of the vCPU that runs the process, stopped in it; selected. Every tick leads back to it."""
+    for thread in (1, 2):
+        s.cmd(f"thread {thread}")
+        if s.int("$cs") & 3 == 3:
+            return thread
+    way_back = s.hbrk("swapgs_restore_regs_and_return_to_usermode")
+    s.cont()
+    thread = int(s.expect_stop(bp=way_back)["thread-id"])
+    s.delete(way_back)
+    for _ in range(80):
+        s.stepi()
+        if s.int("$cs") & 3 == 3:
+            return thread
+    check(False, "80 steps did not lead back to user mode")
 
 
 def to_the_process(s):
@@ -27,7 +32,7 @@ def to_the_process(s):
     s.interrupt()
 
 
-PTI = Scene(**linux(do="spin", cpus=2, params="pti=on"), prepare=to_the_process, needs="long")
+PTI = Scene(**linux(do="spin", cpus=2, params="pti=on"), prepare=to_the_process, needs="long hwbreak")
 
 
 @PTI.test()

@@ -202,7 +202,8 @@ def a_condition_holds_on_one_of_four_vcpus(s):
         s.cont()
         check_eq(s.expect_stop(bp=bp)["thread-id"], "3", "thread of the stop")
     grown = [now - old for now, old in zip(counts(s), before)]
-    check(19 <= grown[2] <= 20 and all(grown), f"the vCPUs have counted {grown} in 20 stops of the third")
+    # Whom the host lets run in such short turns is not ours to say.
+    check(19 <= grown[2] <= 20 and sum(grown) > 3 * grown[2], f"the vCPUs have counted {grown} in 20 stops of the third")
 
 
 @SMP.test()
