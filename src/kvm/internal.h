@@ -192,6 +192,12 @@ bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev);
 /** kvm_cpu_pc() - linear pc, 0 if it cannot be read. */
 gva kvm_cpu_pc(struct kvm_cpu *cpu);
 
+/** kvm_cpu_is_halted() - has it executed hlt, and waits? */
+bool kvm_cpu_is_halted(struct kvm_cpu *cpu);
+
+/** kvm_cpu_wake() - a halted vCPU goes on; false for one that waits for its start-up interrupt and stays as it is. */
+bool kvm_cpu_wake(struct kvm_cpu *cpu);
+
 int kvm_cpu_ioctl(struct kvm_cpu *cpu, unsigned long req, void *arg);
 
 /* exits.c: all on the vCPU's own thread */

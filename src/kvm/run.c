@@ -33,8 +33,12 @@ static uint32_t mp_state(struct kvm_cpu *cpu)
 	return s.mp_state;
 }
 
-/* A halted vCPU would sleep through its step; one that waits for its start-up interrupt stays as it is: false. */
-static bool wake_for_step(struct kvm_cpu *cpu)
+bool kvm_cpu_is_halted(struct kvm_cpu *cpu)
+{
+	return cpu->halted || mp_state(cpu) == KVM_MP_STATE_HALTED;
+}
+
+bool kvm_cpu_wake(struct kvm_cpu *cpu)
 {
 	struct kvm_mp_state s = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	uint32_t now = mp_state(cpu);
@@ -61,7 +65,7 @@ static void step_off_if_seen(struct kvm_cpu *cpu)
 
 static int prepare_step(struct kvm_cpu *cpu)
 {
-	bool awake = !cpu->asleep || wake_for_step(cpu);
+	bool awake = !cpu->asleep || kvm_cpu_wake(cpu);
 	int rc = kvm_step_begin(cpu, awake);
 
 	cpu->asleep = !awake || kvm_step_halts(cpu);

@@ -54,8 +54,14 @@ static int read_call(struct kvm_port *p, unsigned vcpu, void *arg)
 static int write_call(struct kvm_port *p, unsigned vcpu, void *arg)
 {
 	struct regs_call *a = arg;
+	bool asleep = a->groups & ARCH_CORE && kvm_cpu_is_halted(a->cpu);
+	gva from = asleep ? kvm_cpu_pc(a->cpu) : GVA(0);
+	int rc = kvm_regs_write(p, vcpu, a->groups, a->out);
 
-	return kvm_regs_write(p, vcpu, a->groups, a->out);
+	/* One that is sent elsewhere is to go there, not to wait for what ends hlt. */
+	if (rc == 0 && asleep && kvm_cpu_pc(a->cpu).raw != from.raw)
+		kvm_cpu_wake(a->cpu);
+	return rc;
 }
 
 int kvm_cpus_regs_read(struct kvm_cpus *c, unsigned vcpu, uint32_t groups, struct arch_regs *r)
@@ -69,7 +75,7 @@ int kvm_cpus_regs_read(struct kvm_cpus *c, unsigned vcpu, uint32_t groups, struc
 
 int kvm_cpus_regs_write(struct kvm_cpus *c, unsigned vcpu, uint32_t groups, const struct arch_regs *r)
 {
-	struct regs_call a = { .groups = groups, .out = r };
+	struct regs_call a = { .cpu = &c->cpu[MIN(vcpu, c->ncpus - 1)], .groups = groups, .out = r };
 
 	return kvm_cpus_call(c, vcpu, write_call, &a);
 }

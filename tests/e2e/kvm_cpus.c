@@ -339,6 +339,32 @@ TEST(a_vcpu_halted_in_kvm_sleeps_until_it_is_stepped)
 	check_halt(true);
 }
 
+static void check_sent_elsewhere(bool irqchip)
+{
+	struct rig r;
+
+	rig_open(&r, 1, irqchip);
+	RIG_CODE_AT(&r, RIG_CODE, HLT, INC_AX, POWER_OFF);
+	rig_resume(&r, 0, TARGET_RUN, TARGET_RUN);
+	CHECK(rig_quiet(&r, 30));
+	kvm_cpus_interrupt(r.cpus);
+	CHECK_STOP(rig_wait(&r), STOP_INTERRUPT, RIG_CODE + 1);
+	rig_set_pc(&r, 0, RIG_CODE + 1); // where it is: it sleeps on
+	rig_resume(&r, 0, TARGET_RUN, TARGET_RUN);
+	CHECK(rig_quiet(&r, 30));
+	kvm_cpus_interrupt(r.cpus);
+	CHECK_STOP(rig_wait(&r), STOP_INTERRUPT, RIG_CODE + 1);
+	rig_set_pc(&r, 0, RIG_CODE + 2);
+	CHECK_EQ(rig_run(&r).why, STOP_POWER_OFF);
+	rig_close(&r);
+}
+
+TEST(a_halted_vcpu_whose_pc_is_set_goes_on_from_there)
+{
+	check_sent_elsewhere(false);
+	check_sent_elsewhere(true);
+}
+
 /* Long enough a row of them is taken by the caller's thread, which must come back from each. */
 static void check_many_steps(bool irqchip)
 {
@@ -1062,9 +1088,10 @@ TESTS(T(vcpus_are_held_before_their_first_instruction), T(interrupt_stops_a_busy
       T(a_step_over_mmio_is_answered_and_counts_once), T(string_output_gives_every_byte),
       T(an_interrupted_vcpu_has_finished_its_port_read), T(a_range_step_ends_at_the_first_pc_outside),
       T(a_step_takes_no_interrupt), T(a_halted_vcpu_sleeps_until_it_is_stepped),
-      T(a_vcpu_halted_in_kvm_sleeps_until_it_is_stepped), T(a_vcpu_waiting_for_its_startup_ipi_stays_so),
-      T(many_steps_in_a_row_are_steps_like_any_other), T(a_hardware_breakpoint_hits_on_every_pass),
-      T(a_vcpu_that_was_halted_just_before_a_breakpoint_still_hits_it),
+      T(a_vcpu_halted_in_kvm_sleeps_until_it_is_stepped), T(a_halted_vcpu_whose_pc_is_set_goes_on_from_there),
+      T(a_vcpu_waiting_for_its_startup_ipi_stays_so), T(many_steps_in_a_row_are_steps_like_any_other),
+      T(a_hardware_breakpoint_hits_on_every_pass), T(a_vcpu_that_was_halted_just_before_a_breakpoint_still_hits_it),
+
       T(bad_hardware_breakpoints_are_refused_and_change_nothing), T(a_watchpoint_names_the_request),
       T(no_hardware_breakpoint_of_four_vcpus_is_lost), T(no_breakpoint_is_lost_to_an_interrupt),
       T(no_software_breakpoint_of_four_vcpus_is_lost), T(int3_asks_the_filter_on_the_vcpu_thread),

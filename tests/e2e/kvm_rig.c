@@ -144,13 +144,6 @@ static int read_call(struct kvm_port *p, unsigned vcpu, void *arg)
 	return kvm_regs_read(p, vcpu, c->groups, c->r);
 }
 
-static int write_call(struct kvm_port *p, unsigned vcpu, void *arg)
-{
-	struct regs_call *c = arg;
-
-	return kvm_regs_write(p, vcpu, c->groups, c->r);
-}
-
 void rig_regs(struct rig *r, unsigned vcpu, uint32_t groups, struct arch_regs *out)
 {
 	struct regs_call c = { groups, out };
@@ -162,10 +155,7 @@ void rig_regs(struct rig *r, unsigned vcpu, uint32_t groups, struct arch_regs *o
 
 int rig_regs_write(struct rig *r, unsigned vcpu, uint32_t groups, const struct arch_regs *in)
 {
-	struct arch_regs copy = *in;
-	struct regs_call c = { groups, &copy };
-
-	return kvm_cpus_call(r->cpus, vcpu, write_call, &c);
+	return kvm_cpus_regs_write(r->cpus, vcpu, groups, in);
 }
 
 uint64_t rig_pc(struct rig *r, unsigned vcpu)
