@@ -481,8 +481,8 @@ int kvm_cpus_next_stop(struct kvm_cpus *c, struct stop_event *out)
 
 	if (!from && !c->killed && !c->over)
 		ev = interrupt_event(c);
-	/* An interrupt may have come right before a breakpoint, which is then still to be hit. */
-	if (ev.why != STOP_INTERRUPT) {
+	/* What came right before a breakpoint, an interrupt or the end of a step, leaves it to be hit. */
+	if (ev.why == STOP_HWBREAK) {
 		c->cpu[ev.vcpu].seen = true;
 		c->cpu[ev.vcpu].seen_pc = ev.pc;
 	}

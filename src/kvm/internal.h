@@ -86,7 +86,7 @@ struct kvm_cpu {
 	enum target_action action; /* of the last plan; lo, hi for TARGET_STEP_RANGE */
 	gva lo, hi;
 	bool was_offline; /* while kvm_cpus.catch_online: nobody was told yet that it came online */
-	bool seen;        /* the debugger was shown a stop of this vCPU at seen_pc, and it has not moved since */
+	bool seen;        /* the debugger was shown the hit of a slot at seen_pc, and the vCPU has not moved since */
 	gva seen_pc;
 
 	/* the vCPU's own thread only */
@@ -96,6 +96,7 @@ struct kvm_cpu {
 	bool emulated_write; /* the access being answered is a write to RAM by KVM's emulator */
 	struct kvm_step *step;
 	bool asleep;            /* may be: to be woken before a step */
+	bool onward;            /* the step to come is a further one of a range: what it comes to is hit */
 	bool synced;            /* the run page has the registers */
 	bool halted;            /* did HLT with no in-kernel irqchip: nothing but the debugger wakes it */
 	gva skip_at;            /* KVM_NEXT_SKIP: of the breakpoint instruction */

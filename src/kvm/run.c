@@ -71,7 +71,7 @@ static int prepare_step(struct kvm_cpu *cpu)
 	cpu->asleep = !awake || kvm_step_halts(cpu);
 	cpu->debug.step = true;
 	cpu->debug.armed = false;
-	if (cpu->all->hw.nslots) {
+	if (cpu->all->hw.nslots && !cpu->onward) {
 		cpu->debug.lift = true;
 		cpu->debug.lift_at = kvm_step_pc(cpu);
 	}
@@ -146,6 +146,7 @@ static enum kvm_next step_alone(struct kvm_cpu *cpu, struct stop_event *ev)
 	enum kvm_next next;
 
 	cpu->asleep = true;
+	cpu->onward = false;
 	do {
 		cpu->debug.step = true;
 		next = enter(cpu, ev);
@@ -248,6 +249,7 @@ static bool follow_plan(struct kvm_cpu *cpu, struct stop_event *ev)
 		cpu->action == TARGET_STEP_RANGE ? kvm_run_pc_regs(cpu->all->port->caps_sync_regs) : 0;
 	cpu->synced = false;
 	cpu->asleep = true;
+	cpu->onward = false;
 	if (!stepping)
 		step_off_if_seen(cpu);
 	for (;;) {
@@ -279,7 +281,8 @@ static bool follow_plan(struct kvm_cpu *cpu, struct stop_event *ev)
 			if (!stepping)
 				break;
 			pc = pc_after_step(cpu);
-			if (!plan_done(cpu, pc))
+			cpu->onward = !plan_done(cpu, pc);
+			if (cpu->onward)
 				break;
 			*ev = (struct stop_event){ .why = STOP_STEP, .pc = pc };
 			return true;

@@ -116,6 +116,22 @@ static uint64_t own_hits(const struct kvm_cpu *cpu, const struct kvm_debug_exit_
 	return hits;
 }
 
+/*
+ * The slots that this trap is of. A trap behind an instruction may also show an exec slot at the next one, which some
+ * processors do: that one hits by itself when the vCPU comes to it.
+ */
+static uint64_t slot_hits(const struct kvm_cpu *cpu, uint64_t dr6)
+{
+	const struct kvm_cpus *c = cpu->all;
+	uint64_t data = 0, exec = 0;
+
+	for (unsigned i = 0; i < c->hw.nslots; i++)
+		*(c->hw.slot[i].part.kind == HW_EXEC ? &exec : &data) |= dr6 & BIT(i);
+	if (data || (dr6 & DR6_BS && cpu->debug.step))
+		return data;
+	return exec & ~(uint64_t)lifted_slots(cpu);
+}
+
 void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 {
 	const struct kvm_debug_exit_arch *d = &cpu->run->debug.arch;
@@ -129,7 +145,7 @@ void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 		return;
 	}
 	/* B0-B3 are also set for slots that match but are not enabled. */
-	slot = c->hw.nslots ? c->arch->hw_decode(&c->hw, d->dr6 & ~(uint64_t)lifted_slots(cpu)) : -ENOENT;
+	slot = c->hw.nslots ? c->arch->hw_decode(&c->hw, slot_hits(cpu, d->dr6)) : -ENOENT;
 	t.own = own_hits(cpu, d);
 	t.status = (d->dr6 & ~(uint64_t)DR6_BP_MASK) | t.own;
 	/* An instruction has hit the guest's own, and is followed by one of ours: that one hits when the guest is back.

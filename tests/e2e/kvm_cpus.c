@@ -18,6 +18,7 @@
 #define INT3 0xcc
 #define HLT 0xf4
 #define IRET 0xcf
+#define PUSHF 0x9c
 #define JMP_SELF 0xeb, 0xfe
 #define OUT_80 0xe6, 0x80
 #define IN_71 0xe4, 0x71
@@ -446,6 +447,44 @@ TEST(a_vcpu_that_was_halted_just_before_a_breakpoint_still_hits_it)
 	hw_break(&r, RIG_CODE); // both vCPUs stand on it, and neither was shown there
 	for (unsigned i = 0; i < 2; i++)
 		CHECK_STOP(rig_run(&r), STOP_HWBREAK, RIG_CODE);
+	rig_close(&r);
+}
+
+/* KVM emulates the out instruction, and reports the step alone, without what the next instruction hits. */
+TEST(a_hardware_breakpoint_right_behind_a_step_is_hit)
+{
+	struct resume_plan plan = { 0 };
+	struct rig r;
+
+	rig_open(&r, 1, false);
+	RIG_CODE_AT(&r, RIG_CODE, OUT_80, INC_AX, OUT_80, INC_AX, 0xeb, 0xf8);
+	hw_break(&r, RIG_CODE + 2);
+	CHECK_STOP(rig_step(&r, 0), STOP_STEP, RIG_CODE + 2);
+	CHECK_STOP(rig_run(&r), STOP_HWBREAK, RIG_CODE + 2);
+	CHECK_EQ(gpr(&r, 0, X86_RAX), 0);
+	plan.vcpu[0].action = TARGET_STEP_RANGE;
+	plan.vcpu[0].lo = GVA(RIG_CODE);
+	plan.vcpu[0].hi = GVA(RIG_CODE + 8);
+	for (unsigned i = 1; i < 3; i++) { // the first instruction of a range is left, and nothing else
+		CHECK_EQ(kvm_cpus_resume(r.cpus, &plan), 0);
+		CHECK_STOP(rig_wait(&r), STOP_HWBREAK, RIG_CODE + 2);
+		CHECK_EQ(gpr(&r, 0, X86_RAX), 2 * i);
+	}
+	rig_close(&r);
+}
+
+TEST(a_range_that_ends_at_a_breakpoint_leaves_no_trap_flag)
+{
+	struct resume_plan plan = { .vcpu[0] = { TARGET_STEP_RANGE, GVA(RIG_CODE), GVA(RIG_CODE + 8) } };
+	struct rig r;
+
+	rig_open(&r, 1, false);
+	RIG_CODE_AT(&r, RIG_CODE, PUSHF, INC_AX, JMP_SELF);
+	hw_break(&r, RIG_CODE + 1);
+	CHECK_EQ(kvm_cpus_resume(r.cpus, &plan), 0);
+	CHECK_STOP(rig_wait(&r), STOP_HWBREAK, RIG_CODE + 1);
+	CHECK_EQ(gpr(&r, 0, X86_RSP), RIG_STACK - 2);
+	CHECK_EQ(ld_le16(r.ram + RIG_STACK - 2) & X86_RFLAGS_TF, 0);
 	rig_close(&r);
 }
 
@@ -1091,7 +1130,7 @@ TESTS(T(vcpus_are_held_before_their_first_instruction), T(interrupt_stops_a_busy
       T(a_vcpu_halted_in_kvm_sleeps_until_it_is_stepped), T(a_halted_vcpu_whose_pc_is_set_goes_on_from_there),
       T(a_vcpu_waiting_for_its_startup_ipi_stays_so), T(many_steps_in_a_row_are_steps_like_any_other),
       T(a_hardware_breakpoint_hits_on_every_pass), T(a_vcpu_that_was_halted_just_before_a_breakpoint_still_hits_it),
-
+      T(a_hardware_breakpoint_right_behind_a_step_is_hit), T(a_range_that_ends_at_a_breakpoint_leaves_no_trap_flag),
       T(bad_hardware_breakpoints_are_refused_and_change_nothing), T(a_watchpoint_names_the_request),
       T(no_hardware_breakpoint_of_four_vcpus_is_lost), T(no_breakpoint_is_lost_to_an_interrupt),
       T(no_software_breakpoint_of_four_vcpus_is_lost), T(int3_asks_the_filter_on_the_vcpu_thread),
