@@ -2,6 +2,7 @@
 /* Exact steps on a real KVM: what the guest can see after each, with KVM_GUESTDBG_BLOCKIRQ and without. */
 #include "kvm_rig.h"
 
+#include <linux/kvm_para.h>
 #include <poll.h>
 
 #include "../unit/test.h"
@@ -463,6 +464,20 @@ TEST_BOTH(instructions_that_exit_to_kvm_are_one_step)
 	rig_close(&r);
 }
 
+TEST_BOTH(a_hypercall_is_one_step)
+{
+	struct rig r;
+
+	open_long(&r, 1, fallback);
+	RIG_CODE_AT(&r, RIG_CODE, 0x6a, 100, 0x58, 0x0f, 0x01, 0xd9, NOP); /* push 100; pop rax; vmmcall */
+	CHECK_STEP(&r, RIG_CODE + 2);
+	CHECK_STEP(&r, RIG_CODE + 3);
+	CHECK_STEP(&r, RIG_CODE + 6);
+	CHECK_EQ(core(&r).gpr[X86_RAX], (uint64_t)-KVM_ENOSYS); /* there is none of this number */
+	CHECK_STEP(&r, RIG_CODE + 7);
+	rig_close(&r);
+}
+
 /* ---- the guest steps itself ---- */
 
 TEST_BOTH(a_trap_flag_of_the_guests_own_traps_as_a_part_of_the_step)
@@ -633,9 +648,9 @@ TESTS(T(a_step_over_pushf_hides_the_trap_flag), T(a_step_over_cli_and_sti_leaves
       T(a_step_over_syscall_and_sysret_leaves_no_flag_in_r11), T(a_syscall_that_keeps_the_trap_flag_is_one_step),
       T(a_step_over_mov_ss_takes_one_instruction), T(a_step_over_hlt_ends_behind_it),
       T(a_step_over_rep_movs_takes_one_iteration), T(an_instruction_across_two_pages_is_one_step),
-      T(instructions_that_exit_to_kvm_are_one_step), T(a_trap_flag_of_the_guests_own_traps_as_a_part_of_the_step),
-      T(a_trap_flag_of_the_guests_own_outlives_a_stop), T(a_data_breakpoint_of_the_guests_own_hits_in_a_step),
-      T(debug_registers_of_the_guests_own_hit_while_ours_are_in),
+      T(instructions_that_exit_to_kvm_are_one_step), T(a_hypercall_is_one_step),
+      T(a_trap_flag_of_the_guests_own_traps_as_a_part_of_the_step), T(a_trap_flag_of_the_guests_own_outlives_a_stop),
+      T(a_data_breakpoint_of_the_guests_own_hits_in_a_step), T(debug_registers_of_the_guests_own_hit_while_ours_are_in),
 
       T(a_step_over_int_n_in_real_mode_ends_in_its_handler),
       T(another_vcpu_runs_through_the_handlers_of_one_that_steps))
