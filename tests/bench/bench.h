@@ -45,6 +45,7 @@ struct client {
 	bool conditions, binary;
 	uint8_t *in; /* received and not yet taken: [at, len) */
 	size_t at, len;
+	size_t fresh;    /* where the last piece begins, while a packet is waited for */
 	size_t body_len; /* of the last packet */
 };
 

@@ -110,19 +110,23 @@ static void receive(struct client *c)
 	n = recv(c->sock, c->in + c->len, IN_SIZE - c->len, 0);
 	if (n <= 0)
 		bench_die("%s: %s", c->path, n ? "no reply in time" : "the server closed the connection");
+	c->fresh = c->len;
 	c->len += (size_t)n;
 }
 
 /* A whole packet in the buffer from c->at on? Its body then starts at c->in + c->at, and ends with a NUL. */
 static bool packet(struct client *c)
 {
+	size_t from; // what came before the last receive() has no end, except for the end's own last bytes
 	uint8_t *end;
 
 	while (c->at < c->len && c->in[c->at] != '$')
 		c->at++;
-	end = memchr(c->in + c->at, '#', c->len - c->at);
+	from = c->fresh > c->at + 3 ? c->fresh - 3 : c->at;
+	end = memchr(c->in + from, '#', c->len - from);
 	if (!end || end + 2 >= c->in + c->len)
 		return false;
+	c->fresh = 0;
 	*end = '\0';
 	c->body_len = (size_t)(end - c->in) - c->at - 1;
 	return true;

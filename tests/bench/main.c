@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench [--quick] [--rounds N] GDBVM ROM: measure gdbvm against the bare KVM it stands on and against QEMU's gdbstub,
- * and print one table. Where it runs is the business of run.sh.
+ * bench [--quick] [--rounds N] [--only steps|memory] GDBVM ROM: measure gdbvm against the bare KVM it stands on and
+ * against QEMU's gdbstub, and print one table. Where it runs is the business of run.sh.
  */
 #include <getopt.h>
 #include <stdarg.h>
@@ -135,8 +135,12 @@ static void print_times(const struct measured *m)
 	double bare = 1 / median(m, BARE_STEP), step = 1 / median(m, OURS_STEP), noop = 1 / median(m, OURS_NOOP);
 	double kick = median(m, BARE_KICK);
 
+	if (!m->n[OURS_STEP])
+		return; // only memory
 	row("step packet = bare step + N no-op packets: N", us(step).s, us(bare).s,
 	    text("%.2f", (step - bare) / noop).s, "<= 1.3");
+	if (!m->n[OURS_INTERRUPT])
+		return; // only steps
 	row("Ctrl-C to stop reply; signal to KVM_RUN", us(median(m, OURS_INTERRUPT)).s, us(kick).s,
 	    text("%.2f", median(m, OURS_INTERRUPT) / kick).s, "");
 	row("Ctrl-C to stop reply, worst", us(worst(m, OURS_INTERRUPT)).s, us(worst(m, BARE_KICK)).s, "", "");
@@ -168,10 +172,18 @@ static unsigned number(const char *opt, const char *s)
 	return (unsigned)v;
 }
 
+static const char *part(const char *s)
+{
+	if (strcmp(s, "steps") != 0 && strcmp(s, "memory") != 0)
+		bench_die("--only %s: expected steps or memory", s);
+	return s;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "quick", no_argument, NULL, 'q' },
 						 { "rounds", required_argument, NULL, 'r' },
+						 { "only", required_argument, NULL, 'o' },
 						 { 0 } };
 	struct plan plan = { .rounds = 5, .quick = false };
 	static struct measured m;
@@ -182,11 +194,13 @@ int main(int argc, char **argv)
 			plan.quick = true;
 		else if (opt == 'r')
 			plan.rounds = number("--rounds", optarg);
+		else if (opt == 'o')
+			plan.only = part(optarg);
 		else
 			return 2;
 	}
 	if (argc - optind != 2)
-		bench_die("expected [--quick] [--rounds N] GDBVM ROM");
+		bench_die("expected [--quick] [--rounds N] [--only steps|memory] GDBVM ROM");
 	if (plan.quick)
 		plan.rounds = 1;
 	plan.gdbvm = argv[optind];

@@ -41,7 +41,8 @@ struct measured {
 
 struct plan {
 	unsigned rounds;
-	bool quick; /* so little of everything that it only shows that it works */
+	bool quick;       /* so little of everything that it only shows that it works */
+	const char *only; /* "steps" or "memory"; NULL: everything */
 	char *gdbvm, *rom;
 };
 
