@@ -11,6 +11,10 @@
  * as it goes: the deadline is in guest ticks, so it is as far away as before. The counting modes of the local APIC's
  * timer have no such switch; their state is put back by writing the whole APIC, which must not happen while another
  * vCPU could send an interrupt, so kvm_cpus_resume() calls for it before anyone goes.
+ *
+ * When one vCPU takes one step and all others are held, none of this is done before it is known that the instruction
+ * could tell: most only see registers and memory, and no interrupt comes in a step. The stop before then just goes on.
+ * kvmclock's page in memory is no clock by itself: it is read together with the TSC, and anew if it has changed.
  */
 #include <errno.h>
 #include <time.h>
@@ -169,19 +173,31 @@ void kvm_clock_left(struct kvm_cpu *cpu)
 	cpu->time.left_tsc = __rdtsc();
 }
 
-void kvm_clock_park(struct kvm_cpu *cpu)
+static void timer_look(struct kvm_cpu *cpu)
 {
 	struct kvm_cpu_time *t = &cpu->time;
-	bool have;
+	bool have = lapic_read(cpu, &t->lapic);
 
-	t->counts = t->owed = false;
-	t->deadline = deadline_take(cpu);
-	if (t->deadline || t->no_lapic)
-		return;
-	have = lapic_read(cpu, &t->lapic);
 	t->no_lapic = !have;
 	t->counts = have && lapic_timer_counts(&t->lapic);
 	t->owed = t->counts && tick_owed(cpu, __rdtsc());
+}
+
+void kvm_clock_park(struct kvm_cpu *cpu)
+{
+	struct kvm_cpu_time *t = &cpu->time;
+
+	if (cpu->all->clock.still) {
+		if (!t->counts && kvm_step_reach(cpu) == KVM_STEP_MEMORY)
+			timer_look(cpu); // the instruction may have started it
+		if (t->counts)
+			t->deadline = 0; // by another mode
+		return;
+	}
+	t->counts = t->owed = false;
+	t->deadline = deadline_take(cpu);
+	if (!t->deadline && !t->no_lapic)
+		timer_look(cpu);
 }
 
 int kvm_clock_lapic_put_back(struct kvm_port *p, unsigned vcpu, void *arg)
@@ -307,6 +323,35 @@ void kvm_clock_thaw_locked(struct kvm_cpus *c)
 bool kvm_clock_lapic_due(const struct kvm_cpu *cpu)
 {
 	return cpu->time.counts && !cpu->all->clock.run_on;
+}
+
+/* ---- a step with time standing still ---- */
+
+bool kvm_clock_may_stand_locked(const struct kvm_cpus *c)
+{
+	return c->clock.frozen && c->clock.have_stop && !c->clock.run_on;
+}
+
+static bool sees_time(const struct kvm_cpu *cpu)
+{
+	enum kvm_step_reach reach = kvm_step_reach(cpu);
+
+	return reach == KVM_STEP_ANYTHING || (reach == KVM_STEP_MEMORY && cpu->time.counts);
+}
+
+void kvm_clock_look(struct kvm_cpu *cpu, bool awake)
+{
+	struct kvm_cpus *c = cpu->all;
+
+	if (!c->clock.still || (awake && !sees_time(cpu)))
+		return;
+	pthread_mutex_lock(&c->lock);
+	c->clock.still = false;
+	kvm_clock_thaw_locked(c);
+	pthread_mutex_unlock(&c->lock);
+	if (kvm_clock_lapic_due(cpu))
+		kvm_clock_lapic_put_back(c->port, cpu->id, cpu);
+	kvm_clock_go(cpu);
 }
 
 /* ---- what the debugger shows and chooses ---- */

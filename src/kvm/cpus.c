@@ -127,6 +127,7 @@ static bool run(struct kvm_cpu *cpu, struct stop_event *ev)
 {
 	bool has;
 
+	cpu->synced &= cpu->untouched;
 	has = kvm_online_arm(cpu, ev) || kvm_cpu_run(cpu, ev) || kvm_online_disarm(cpu, ev);
 	kvm_clock_park(cpu);
 	kvm_cpu_fetch_stop_regs(cpu, has);
@@ -323,6 +324,28 @@ static bool lapics_put_back_locked(struct kvm_cpus *c)
  */
 enum { STEPS_BEFORE_OWN = 16 };
 
+/* @one: the vCPU of lone_step_locked(). */
+static void count_steps_locked(struct kvm_cpus *c, struct kvm_cpu *one)
+{
+	bool again = one && one == c->stepped;
+
+	c->nsteps = again ? c->nsteps + 1 : 0;
+	for (unsigned i = 0; i < c->ncpus; i++)
+		c->cpu[i].untouched = again && &c->cpu[i] == one && one->at_stop.have;
+}
+
+/* The guest's time goes on, unless that can wait until the step of @one is known to see it. Returns: false: everybody
+ * is to stop already. */
+static bool time_go_locked(struct kvm_cpus *c, const struct kvm_cpu *one)
+{
+	c->clock.still = one && kvm_clock_may_stand_locked(c);
+	if (c->clock.still)
+		return true;
+	kvm_clock_thaw_locked(c);
+	return lapics_put_back_locked(c);
+}
+
+/* The vCPU that is to take one step while all others are held; NULL: the plan is another one. */
 static struct kvm_cpu *lone_step_locked(struct kvm_cpus *c)
 {
 	struct kvm_cpu *one = NULL;
@@ -332,19 +355,16 @@ static struct kvm_cpu *lone_step_locked(struct kvm_cpus *c)
 
 		if (cpu->action == TARGET_HOLD)
 			continue;
-		if (one || cpu->action != TARGET_STEP) {
-			c->nsteps = 0;
+		if (one || cpu->action != TARGET_STEP)
 			return NULL;
-		}
 		one = cpu;
 	}
-	c->nsteps = one && one == c->stepped ? c->nsteps + 1 : 0;
-	return c->nsteps > STEPS_BEFORE_OWN ? one : NULL;
+	return one;
 }
 
 int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 {
-	struct kvm_cpu *own = NULL;
+	struct kvm_cpu *own = NULL, *one;
 	int rc = 0;
 
 	pthread_mutex_lock(&c->lock);
@@ -358,13 +378,14 @@ int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 		stop_locked(c);
 		goto out;
 	}
+	one = lone_step_locked(c);
+	count_steps_locked(c, one);
 	kvm_stop_regs_drop_locked(c);
 	kvm_pwatch_look_locked(c);
-	own = lone_step_locked(c);
+	own = c->nsteps > STEPS_BEFORE_OWN ? one : NULL;
 	if (own)
 		own->runner = pthread_self();
-	kvm_clock_thaw_locked(c);
-	if (!lapics_put_back_locked(c))
+	if (!time_go_locked(c, one))
 		goto out;
 	for (unsigned i = 0; i < c->ncpus; i++) {
 		struct kvm_cpu *cpu = &c->cpu[i];

@@ -36,6 +36,7 @@ struct kvm_clock {
 	bool has_offset;   /* KVM_VCPU_TSC_OFFSET is there */
 	unsigned tsc_khz;  /* the guest's; 0: not told */
 	uint64_t ratio;    /* guest ticks per host tick, 16.48 fixed point; 0: KVM does not scale */
+	bool still;        /* the plan is a step, and the guest's time stands until the instruction can tell */
 	bool frozen;       /* from the stop to the resume; the next five are what was read or done then */
 	bool have_stop;    /* `stop` was read */
 	bool pit_held;     /* `pit` is to be set back */
@@ -95,6 +96,7 @@ struct kvm_cpu {
 	bool lifted;         /* watched pages are writable, for this one alone */
 	bool emulated_write; /* the access being answered is a write to RAM by KVM's emulator */
 	struct kvm_step *step;
+	bool untouched;         /* since its last step nothing was done to it, and no other vCPU has executed */
 	bool asleep;            /* may be: to be woken before a step */
 	bool onward;            /* the step to come is a further one of a range: what it comes to is hit */
 	bool synced;            /* the run page has the registers */
@@ -278,7 +280,15 @@ void kvm_step_deinit(struct kvm_cpu *cpu);
  * @can_land: false for a vCPU that waits to be started: it may do so for long, and takes no exception.
  */
 int kvm_step_begin(struct kvm_cpu *cpu, bool can_land);
-gva kvm_step_pc(const struct kvm_cpu *cpu);     /* after kvm_step_begin() */
+gva kvm_step_pc(const struct kvm_cpu *cpu); /* after kvm_step_begin() */
+
+/** kvm_step_reach() - what the instruction may get at; after kvm_step_begin(). Whatever is not known is ANYTHING. */
+enum kvm_step_reach {
+	KVM_STEP_NO_DEVICE, /* registers; memory, where the local APIC is not */
+	KVM_STEP_MEMORY,    /* the registers of the local APIC are there, too */
+	KVM_STEP_ANYTHING,  /* the TSC, MSRs, ports; an exception's handler */
+};
+enum kvm_step_reach kvm_step_reach(const struct kvm_cpu *cpu);
 bool kvm_step_halts(const struct kvm_cpu *cpu); /* is it hlt? */
 
 /** kvm_step_plant(), _unplant() - around KVM_RUN: have an int3 wherever an exception may lead. */
@@ -324,6 +334,9 @@ void kvm_stop_regs_drop_locked(struct kvm_cpus *c);
 /** kvm_regs_copy() - copy ARCH_CORE, ARCH_SYS from one file to another. */
 void kvm_regs_copy(uint32_t groups, const struct arch_regs *from, struct arch_regs *to);
 
+/** kvm_regs_from_run() - ARCH_CORE and ARCH_SYS from what KVM_RUN left in the run page, as kvm_run_pc_regs() asks. */
+void kvm_regs_from_run(const struct kvm_run *run, struct arch_regs *out);
+
 /** kvm_run_pc() - linear pc from the registers that KVM_RUN left in the run page; false if it left none. */
 bool kvm_run_pc(const struct kvm_run *run, gva *ret);
 uint64_t kvm_run_pc_regs(long caps_sync_regs); /* kvm_valid_regs that kvm_run_pc() needs, 0 if not to be had */
@@ -332,6 +345,9 @@ uint64_t kvm_run_pc_regs(long caps_sync_regs); /* kvm_valid_regs that kvm_run_pc
 void kvm_clock_freeze_locked(struct kvm_cpus *c);
 void kvm_clock_thaw_locked(struct kvm_cpus *c);
 
+/** kvm_clock_may_stand_locked() - can time stand still over a step? kvm_clock.still is the caller's to set. */
+bool kvm_clock_may_stand_locked(const struct kvm_cpus *c);
+
 /** kvm_clock_init() - find out what this KVM can do, and begin with time stopped. Before there are vCPU threads. */
 void kvm_clock_init(struct kvm_cpus *c);
 
@@ -339,6 +355,9 @@ void kvm_clock_init(struct kvm_cpus *c);
 bool kvm_clock_lapic_due(const struct kvm_cpu *cpu);
 
 /* clock.c: on the vCPU's own thread */
+
+/** kvm_clock_look() - a step is about to be taken: must time go on for it? Then it does. */
+void kvm_clock_look(struct kvm_cpu *cpu, bool awake);
 
 /** kvm_clock_left() - note that the vCPU has just left the guest. */
 void kvm_clock_left(struct kvm_cpu *cpu);

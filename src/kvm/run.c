@@ -68,6 +68,7 @@ static int prepare_step(struct kvm_cpu *cpu)
 	bool awake = !cpu->asleep || kvm_cpu_wake(cpu);
 	int rc = kvm_step_begin(cpu, awake);
 
+	kvm_clock_look(cpu, rc >= 0 && awake);
 	cpu->asleep = !awake || kvm_step_halts(cpu);
 	cpu->debug.step = true;
 	cpu->debug.armed = false;
@@ -245,10 +246,8 @@ static bool follow_plan(struct kvm_cpu *cpu, struct stop_event *ev)
 
 	memset(&cpu->passed, 0, sizeof(cpu->passed));
 	cpu->debug.lift = cpu->debug.armed = false; // the filter and the slots may have changed
-	cpu->run->kvm_valid_regs =
-		cpu->action == TARGET_STEP_RANGE ? kvm_run_pc_regs(cpu->all->port->caps_sync_regs) : 0;
-	cpu->synced = false;
-	cpu->asleep = true;
+	cpu->run->kvm_valid_regs = stepping ? kvm_run_pc_regs(cpu->all->port->caps_sync_regs) : 0;
+	cpu->asleep |= !cpu->untouched;
 	cpu->onward = false;
 	if (!stepping)
 		step_off_if_seen(cpu);
@@ -295,7 +294,8 @@ bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev)
 	bool has;
 	int rc;
 
-	kvm_clock_go(cpu);
+	if (!cpu->all->clock.still)
+		kvm_clock_go(cpu);
 	has = follow_plan(cpu, ev);
 	rc = kvm_step_leave(cpu);
 	if (rc < 0 && !has)

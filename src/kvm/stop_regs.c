@@ -11,7 +11,9 @@ enum { STOP_GROUPS = ARCH_CORE | ARCH_SYS };
 void kvm_cpu_fetch_stop_regs(struct kvm_cpu *cpu, bool has_event)
 {
 	cpu->at_stop.have = 0;
-	if (has_event || cpu->id == 0)
+	if (cpu->synced)
+		kvm_regs_from_run(cpu->run, &cpu->at_stop);
+	else if (has_event || cpu->id == 0)
 		kvm_regs_read(cpu->all->port, cpu->id, STOP_GROUPS, &cpu->at_stop);
 }
 

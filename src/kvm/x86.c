@@ -43,18 +43,22 @@ static struct kvm_segment *kvm_seg(struct kvm_sregs *s, unsigned nr)
 	return (struct kvm_segment *)(void *)((char *)s + seg_off[nr]);
 }
 
+static void core_from_kvm(const struct kvm_regs *k, struct x86_regs *x)
+{
+	for (unsigned i = 0; i < X86_NGPR; i++)
+		x->gpr[i] = *(const __u64 *)(const void *)((const char *)k + gpr_off[i]);
+	x->rip = k->rip;
+	x->rflags = k->rflags;
+}
+
 static int core_read(struct kvm_port *p, unsigned vcpu, struct x86_regs *x)
 {
 	struct kvm_regs k;
 	int rc = vcpu_ioctl(p, vcpu, KVM_GET_REGS, &k);
 
-	if (rc < 0)
-		return rc;
-	for (unsigned i = 0; i < X86_NGPR; i++)
-		x->gpr[i] = *kvm_gpr(&k, i);
-	x->rip = k.rip;
-	x->rflags = k.rflags;
-	return 0;
+	if (rc == 0)
+		core_from_kvm(&k, x);
+	return rc;
 }
 
 static int core_write(struct kvm_port *p, unsigned vcpu, const struct x86_regs *x)
@@ -95,24 +99,28 @@ static void seg_to_kvm(const struct x86_seg *s, struct kvm_segment *k)
 	};
 }
 
+static void sys_from_kvm(const struct kvm_sregs *s, struct x86_regs *x)
+{
+	for (unsigned i = 0; i < X86_NSEG; i++)
+		seg_from_kvm((const struct kvm_segment *)(const void *)((const char *)s + seg_off[i]), &x->seg[i]);
+	x->gdt = (struct x86_table){ .base = s->gdt.base, .limit = s->gdt.limit };
+	x->idt = (struct x86_table){ .base = s->idt.base, .limit = s->idt.limit };
+	x->cr0 = s->cr0;
+	x->cr2 = s->cr2;
+	x->cr3 = s->cr3;
+	x->cr4 = s->cr4;
+	x->cr8 = s->cr8;
+	x->efer = s->efer;
+}
+
 static int sys_read(struct kvm_port *p, unsigned vcpu, struct x86_regs *x)
 {
 	struct kvm_sregs s;
 	int rc = vcpu_ioctl(p, vcpu, KVM_GET_SREGS, &s);
 
-	if (rc < 0)
-		return rc;
-	for (unsigned i = 0; i < X86_NSEG; i++)
-		seg_from_kvm(kvm_seg(&s, i), &x->seg[i]);
-	x->gdt = (struct x86_table){ .base = s.gdt.base, .limit = s.gdt.limit };
-	x->idt = (struct x86_table){ .base = s.idt.base, .limit = s.idt.limit };
-	x->cr0 = s.cr0;
-	x->cr2 = s.cr2;
-	x->cr3 = s.cr3;
-	x->cr4 = s.cr4;
-	x->cr8 = s.cr8;
-	x->efer = s.efer;
-	return 0;
+	if (rc == 0)
+		sys_from_kvm(&s, x);
+	return rc;
 }
 
 static int sys_write(struct kvm_port *p, unsigned vcpu, const struct x86_regs *x)
@@ -445,6 +453,13 @@ uint64_t kvm_run_pc_regs(long caps_sync_regs)
 	uint64_t need = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 
 	return ((uint64_t)caps_sync_regs & need) == need ? need : 0;
+}
+
+void kvm_regs_from_run(const struct kvm_run *run, struct arch_regs *out)
+{
+	core_from_kvm(&run->s.regs.regs, &out->x86);
+	sys_from_kvm(&run->s.regs.sregs, &out->x86);
+	out->have |= ARCH_CORE | ARCH_SYS;
 }
 
 bool kvm_run_pc(const struct kvm_run *run, gva *ret)

@@ -23,6 +23,7 @@ static bool is_online(struct kvm_cpu *cpu)
 {
 	struct kvm_mp_state s = { .mp_state = KVM_MP_STATE_RUNNABLE };
 
+	cpu->synced = false; // a start-up interrupt that has come is taken in by this
 	kvm_cpu_ioctl(cpu, KVM_GET_MP_STATE, &s);
 	return kvm_mp_is_online(s.mp_state);
 }

@@ -25,6 +25,7 @@
 #include "util/macros.h"
 
 enum { INSN_MAX = 15, VECTOR_DB = 1, VECTOR_BP = 3, NO_LANDING = -1, INT3 = 0xcc, CR4_SMEP = 1 << 20 };
+enum { APIC_BASE_EXTD = 1 << 10, APIC_BASE_EN = 1 << 11 };
 enum { IOPL_SHIFT = 12, DR6_BP_MASK = 0xf, DR6_BS = 1 << 14, DR6_EVENTS = 0xe00f };
 enum { MSR_STAR = 0xc0000081, MSR_LSTAR = 0xc0000082, MSR_CSTAR = 0xc0000083, MSR_SFMASK = 0xc0000084 };
 
@@ -49,6 +50,7 @@ struct kvm_step {
 	struct kvm_idt idt;
 
 	unsigned nplanted; /* landings that are in */
+	bool all_land;     /* every exception that the instruction may raise leads to a landing */
 
 	/* changed only under kvm_cpus.landings */
 	struct kvm_landing list[KVM_MAX_LANDINGS];
@@ -147,10 +149,8 @@ static void add_vectors(struct kvm_cpu *cpu, struct kvm_step *s, uint32_t vector
 	if (!vectors && s->insn.kind != X86_INSN_INT)
 		return;
 	kvm_idt_use(cpu, &s->g, &s->idt);
-	for (uint32_t left = vectors; left; left &= left - 1) {
-		if (kvm_idt_landing(cpu, &s->g, &s->idt, (unsigned)__builtin_ctz(left), &l))
-			add(s, &l);
-	}
+	for (uint32_t left = vectors; left; left &= left - 1)
+		s->all_land &= kvm_idt_landing(cpu, &s->g, &s->idt, (unsigned)__builtin_ctz(left), &l) && add(s, &l);
 	if (s->insn.kind == X86_INSN_INT && s->insn.vector >= KVM_NVECTORS &&
 	    kvm_idt_landing(cpu, &s->g, &s->idt, s->insn.vector, &l))
 		add(s, &l);
@@ -183,6 +183,7 @@ static void choose_landings(struct kvm_cpu *cpu, struct kvm_step *s)
 {
 	s->nnext = 0;
 	s->shadow_next = s->enters = false;
+	s->all_land = true;
 	if (s->delivering) {
 		add_vectors(cpu, s, X86_FAULTS_ANY);
 		return;
@@ -242,7 +243,18 @@ int kvm_step_begin(struct kvm_cpu *cpu, bool can_land)
 		choose_landings(cpu, s);
 	else
 		s->nnext = 0;
+	s->all_land &= can_land;
 	return rc;
+}
+
+enum kvm_step_reach kvm_step_reach(const struct kvm_cpu *cpu)
+{
+	const struct kvm_step *s = cpu->step;
+	bool apic_mapped = (s->g.sregs.apic_base & (APIC_BASE_EXTD | APIC_BASE_EN)) == APIC_BASE_EN;
+
+	if (s->delivering || !s->all_land || s->insn.faults & ~X86_FAULTS_MEMORY)
+		return KVM_STEP_ANYTHING;
+	return s->insn.faults && apic_mapped ? KVM_STEP_MEMORY : KVM_STEP_NO_DEVICE;
 }
 
 gva kvm_step_pc(const struct kvm_cpu *cpu)

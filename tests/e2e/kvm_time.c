@@ -345,6 +345,113 @@ TEST(a_periodic_timer_has_no_ticks_to_catch_up)
 	rig_close(&r);
 }
 
+/* ---- steps that cannot tell the time ---- */
+
+enum { IDT = 0x20000, APIC_BASE = 0xfee00000, APIC_RANGE = 3, APIC_TICKS = 800 * 1000000 };
+
+/* In 64-bit code most instructions can be stepped with time standing still. Every exception has a handler. */
+static void open_stepping(struct rig *r)
+{
+	struct kvm_lapic_state s;
+	struct arch_regs regs;
+
+	rig_open(r, 1, true);
+	need_offset(r);
+	rig_long_mode(r, 0);
+	st_le64(r->ram + RIG_TABLES + 0x1000 + 8 * APIC_RANGE, (uint64_t)APIC_RANGE << 30 | 0x83);
+	for (unsigned v = 0; v < 32; v++) {
+		st_le64(r->ram + IDT + 16 * v, HANDLER | 8 << 16 | 0x8eull << 40);
+		st_le64(r->ram + IDT + 16 * v + 8, 0);
+	}
+	rig_regs(r, 0, ARCH_SYS, &regs);
+	regs.x86.idt = (struct x86_table){ .base = IDT, .limit = 0xfff };
+	CHECK_EQ(rig_regs_write(r, 0, ARCH_SYS, &regs), 0);
+	CHECK_EQ(ioctl(r->vcpu_fd[0], KVM_GET_LAPIC, &s), 0);
+	lapic_reg_set(&s, LAPIC_SVR, 0x1ff);
+	lapic_reg_set(&s, LAPIC_LVT_TIMER, VECTOR);
+	lapic_reg_set(&s, LAPIC_TIMER_DIVIDE, DIVIDE_BY_1);
+	CHECK_EQ(ioctl(r->vcpu_fd[0], KVM_SET_LAPIC, &s), 0);
+}
+
+static void set_gpr(struct rig *r, unsigned nr, uint64_t v)
+{
+	struct arch_regs regs;
+
+	rig_regs(r, 0, ARCH_CORE, &regs);
+	regs.x86.gpr[nr] = v;
+	CHECK_EQ(rig_regs_write(r, 0, ARCH_CORE, &regs), 0);
+}
+
+static uint64_t gpr(struct rig *r, unsigned nr)
+{
+	struct arch_regs regs;
+
+	rig_regs(r, 0, ARCH_CORE, &regs);
+	return regs.x86.gpr[nr];
+}
+
+static void step_to(struct rig *r, unsigned pc)
+{
+	struct stop_event ev = rig_step(r, 0);
+
+	CHECK_EQ(ev.why, STOP_STEP);
+	CHECK_EQ(ev.pc.raw, pc);
+}
+
+TEST(steps_that_cannot_tell_the_time_take_none_and_rdtsc_takes_what_it_takes)
+{
+	struct rig r;
+	uint64_t first, read, clock;
+	struct target_time t;
+
+	open_stepping(&r);
+	RIG_CODE_AT(&r, RIG_CODE, 0x90, 0x48, 0xff, 0xc0, 0x89, 0x03, 0x0f, 0x31,
+		    JMP_SELF); /* nop; inc rax; mov [rbx] */
+	step_to(&r, RIG_CODE + 1);
+	set_gpr(&r, X86_RBX, RIG_DATA);
+	first = tsc(&r, 0);
+	CHECK_EQ(kvm_cpus_time(r.cpus, TARGET_TIME_KEEP, 0, &t), 0);
+	clock = t.clock_ns;
+	hold(&r, 300);
+	step_to(&r, RIG_CODE + 4);
+	hold(&r, 300);
+	step_to(&r, RIG_CODE + 6);
+	hold(&r, 300);
+	CHECK_EQ(word(&r, RIG_DATA), 1);
+	CHECK_EQ(tsc(&r, 0), first);
+	step_to(&r, RIG_CODE + 8);
+	read = gpr(&r, X86_RDX) << 32 | gpr(&r, X86_RAX);
+	check_ms(&r, read - first, 0, 400);
+	check_ms(&r, tsc(&r, 0) - read, 0, 400);
+	CHECK(clock_ns(&r) - clock < 400 * 1000000);
+	rig_close(&r);
+}
+
+/* The step that starts the timer, steps that do not see it, and one that reads it. */
+TEST(a_timer_that_a_step_starts_is_held_from_then_on)
+{
+	_cleanup_(strbuf_deinit) struct strbuf first = { 0 }, again = { 0 };
+	struct rig r;
+
+	open_stepping(&r);
+	RIG_CODE_AT(&r, RIG_CODE, 0x90, 0x89, 0x03, 0x90, 0x8b, 0x11,
+		    JMP_SELF); /* mov [rbx], eax; nop; mov edx, [rcx] */
+	step_to(&r, RIG_CODE + 1);
+	set_gpr(&r, X86_RBX, APIC_BASE + LAPIC_TIMER_INITIAL);
+	set_gpr(&r, X86_RCX, APIC_BASE + LAPIC_TIMER_CURRENT);
+	set_gpr(&r, X86_RAX, APIC_TICKS);
+	step_to(&r, RIG_CODE + 3);
+	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_LAPIC, 0, &first), 0);
+	hold(&r, HOLD_MS);
+	step_to(&r, RIG_CODE + 4);
+	hold(&r, HOLD_MS);
+	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_LAPIC, 0, &again), 0);
+	CHECK_STR(strbuf_str(&first), strbuf_str(&again));
+	step_to(&r, RIG_CODE + 6);
+	CHECK(gpr(&r, X86_RDX) > APIC_TICKS / 2 && gpr(&r, X86_RDX) <= APIC_TICKS);
+	rig_close(&r);
+}
+
 static void check_interrupt_is_kept(enum lapic_timer_mode mode)
 {
 	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = OTHER_VECTOR };
@@ -504,10 +611,11 @@ TEST(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs)
 	rig_close(&r);
 }
 
-TESTS(T(the_tsc_shown_is_that_of_the_stop), T(tsc_and_kvmclock_stand_still_on_every_vcpu),
-      T(steps_by_hand_take_no_time), T(tsc_and_kvmclock_keep_their_distance_over_many_stops),
-      T(a_one_shot_timer_is_neither_early_nor_lost), T(a_deadline_timer_is_neither_early_nor_lost),
-      T(a_deadline_is_shown_while_the_timer_is_held), T(a_periodic_timer_has_no_ticks_to_catch_up),
-      T(a_held_timer_is_shown_as_it_was_at_the_stop), T(interrupt_controllers_are_shown),
-      T(an_interrupt_that_comes_while_the_timer_is_held_is_kept), T(a_pit_one_shot_waits_for_the_guest),
-      T(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs))
+TESTS(T(steps_that_cannot_tell_the_time_take_none_and_rdtsc_takes_what_it_takes),
+      T(a_timer_that_a_step_starts_is_held_from_then_on), T(the_tsc_shown_is_that_of_the_stop),
+      T(tsc_and_kvmclock_stand_still_on_every_vcpu), T(steps_by_hand_take_no_time),
+      T(tsc_and_kvmclock_keep_their_distance_over_many_stops), T(a_one_shot_timer_is_neither_early_nor_lost),
+      T(a_deadline_timer_is_neither_early_nor_lost), T(a_deadline_is_shown_while_the_timer_is_held),
+      T(a_periodic_timer_has_no_ticks_to_catch_up), T(a_held_timer_is_shown_as_it_was_at_the_stop),
+      T(interrupt_controllers_are_shown), T(an_interrupt_that_comes_while_the_timer_is_held_is_kept),
+      T(a_pit_one_shot_waits_for_the_guest), T(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs))
