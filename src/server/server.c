@@ -226,6 +226,8 @@ static void client_read(struct server *s)
 	}
 	s->state = session_input(s->session, buf, (size_t)n);
 	s->kept = s->kept && !engine_running(s->cfg.engine);
+	if (s->state == SESSION_OPEN && session_attached(s->session))
+		s->state = session_guest_event(s->session); // a step may be done by now, which saves a turn of the loop
 	client_update(s);
 }
 
