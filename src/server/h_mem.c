@@ -21,12 +21,13 @@ static int read_mem(struct session *s, const struct rsp_req *r, size_t max, uint
 
 int h_mem_read(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
-	_cleanup_(freep) uint8_t *buf = malloc(PKT_SIZE / 2);
+	const size_t want = (size_t)MIN(r->mem.len, PKT_SIZE / 2);
+	uint8_t *room = rsp_out_hex_room(out, want);
 	size_t n;
-	int rc = buf ? read_mem(s, r, PKT_SIZE / 2, buf, &n) : -ENOMEM;
+	int rc = room ? read_mem(s, r, want, room, &n) : -ENOMEM;
 
 	if (rc == 0)
-		rsp_out_hex(out, buf, n);
+		rsp_out_hex_take(out, want, n);
 	return rc;
 }
 
@@ -36,19 +37,22 @@ int h_mem_read(struct session *s, const struct rsp_req *r, struct rsp_out *out)
  */
 int h_mem_read_binary(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
-	_cleanup_(freep) uint8_t *buf = malloc(PKT_SIZE - 1);
+	uint8_t *room;
 	size_t n;
-	int rc = buf ? read_mem(s, r, PKT_SIZE - 1, buf, &n) : -ENOMEM;
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	s->bare_x |= r->mem.at == 0 && r->mem.len == 0;
-	if (s->bare_x && r->mem.len == 0)
+	if (s->bare_x && r->mem.len == 0) {
 		rsp_out_ok(out);
-	else if (!s->bare_x)
+		return 0;
+	}
+	if (!s->bare_x)
 		rsp_out_str(out, "b");
-	rsp_out_bytes(out, buf, rsp_escape_fit(buf, n, PKT_SIZE - 1));
-	return 0;
+	room = rsp_out_bytes_room(out, (size_t)MIN(r->mem.len, PKT_SIZE - 1));
+	rc = room ? read_mem(s, r, PKT_SIZE - 1, room, &n) : -ENOMEM;
+	if (rc == 0)
+		rsp_out_bytes_take(out, n, PKT_SIZE - 1);
+	return rc;
 }
 
 int h_mem_write(struct session *s, const struct rsp_req *r, struct rsp_out *out)

@@ -99,12 +99,12 @@ static void send_last_frame(struct session *s)
 		s->state = SESSION_JUNK; // half a reply cannot be repaired
 }
 
-static void send_body(struct session *s, const void *body, size_t n)
+static void send_reply(struct session *s, struct rsp_out *out)
 {
 	const size_t before = s->wire.len;
 
 	if (s->noack) { // nobody asks for it again: no copy is kept
-		rsp_frame(body, n, &s->wire);
+		rsp_out_frame(out, &s->wire);
 		if (s->wire.oom)
 			s->state = SESSION_JUNK;
 		else
@@ -112,15 +112,15 @@ static void send_body(struct session *s, const void *body, size_t n)
 		return;
 	}
 	strbuf_reset(&s->last_frame);
-	rsp_frame(body, n, &s->last_frame);
+	rsp_out_frame(out, &s->last_frame);
 	send_last_frame(s);
 }
 
 static void send_out(struct session *s)
 {
-	if (s->out.body.oom)
+	if (s->out.frame.oom)
 		rsp_out_error_form(&s->out, -ENOMEM, s->error_form);
-	send_body(s, s->out.body.s, s->out.body.len);
+	send_reply(s, &s->out);
 }
 
 static void send_error(struct session *s, int err)
@@ -137,8 +137,8 @@ void session_send_text(struct session *s, const char *text, size_t n)
 		rsp_out_reset(&o);
 		rsp_out_str(&o, "O");
 		rsp_out_hex(&o, text + at, MIN(n - at, (size_t)TEXT_CHUNK));
-		if (!o.body.oom)
-			send_body(s, o.body.s, o.body.len);
+		if (!o.frame.oom)
+			send_reply(s, &o);
 	}
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/bytes.h"
+
 void strbuf_deinit(struct strbuf *b)
 {
 	free(b->s);
@@ -64,15 +66,20 @@ void strbuf_adds(struct strbuf *b, const char *s)
 void strbuf_addfv(struct strbuf *b, const char *fmt, va_list ap)
 {
 	va_list again;
+	size_t room;
 	int n;
 
-	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
-	va_end(again);
-	if (n < 0 || !reserve(b, (size_t)n))
+	if (!reserve(b, 1))
 		return;
-	vsnprintf(b->s + b->len, (size_t)n + 1, fmt, ap);
-	b->len += (size_t)n;
+	room = b->cap - b->len; // mostly enough
+	va_copy(again, ap);
+	n = vsnprintf(b->s + b->len, room, fmt, again);
+	va_end(again);
+	if (n >= 0 && (size_t)n >= room && reserve(b, (size_t)n))
+		vsnprintf(b->s + b->len, (size_t)n + 1, fmt, ap);
+	else if (n < 0 || (size_t)n >= room)
+		n = 0;
+	strbuf_room_take(b, (size_t)n);
 }
 
 void strbuf_addf(struct strbuf *b, const char *fmt, ...)
@@ -84,26 +91,79 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* The two digits of every byte. */
-#define HEX_ROW(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9" d "a" d "b" d "c" d "d" d "e" d "f"
-static const char hex_pairs[] =
-	HEX_ROW("0") HEX_ROW("1") HEX_ROW("2") HEX_ROW("3") HEX_ROW("4") HEX_ROW("5") HEX_ROW("6") HEX_ROW("7")
-		HEX_ROW("8") HEX_ROW("9") HEX_ROW("a") HEX_ROW("b") HEX_ROW("c") HEX_ROW("d") HEX_ROW("e") HEX_ROW("f");
-
-void strbuf_addhex(struct strbuf *b, const void *p, size_t n)
+char *strbuf_room(struct strbuf *b, size_t n)
 {
+	return reserve(b, n) ? b->s + b->len : NULL;
+}
+
+void strbuf_room_take(struct strbuf *b, size_t n)
+{
+	b->len += n;
+	b->s[b->len] = '\0';
+}
+
+/* ---- hex ---- */
+
+#define BYTES(ch) (0x0101010101010101ull * (ch))
+
+/* The digits' values of four bytes, one in each byte, in the order in which they are written. */
+static uint64_t digits_of_4(uint32_t v)
+{
+	uint64_t x = v;
+
+	x = (x | x << 16) & 0x0000ffff0000ffffull;
+	x = (x | x << 8) & 0x00ff00ff00ff00ffull;
+	return (x >> 4 | x << 8) & BYTES(0xf);
+}
+
+/* '0' to '9', 'a' to 'f' for eight values at a time: adding 6 carries into the upper half from 10 on. */
+static uint64_t hex_of(uint64_t digits)
+{
+	uint64_t letters = (digits + BYTES(6)) >> 4 & BYTES(1);
+
+	return digits + BYTES('0') + letters * ('a' - '0' - 10);
+}
+
+/* Eight bytes to their sum, in lanes of 16 bits: pairs first. */
+static uint64_t sum_lanes(uint64_t v)
+{
+	const uint64_t low = 0x00ff00ff00ff00ffull;
+
+	return (v & low) + (v >> 8 & low);
+}
+
+unsigned strbuf_addhex(struct strbuf *b, const void *p, size_t n)
+{
+	enum { LANES_MAX = 256 }; // additions to the lanes before one may overflow
 	const uint8_t *at = p;
+	unsigned sum = 0;
+	size_t i = 0;
 	char *to;
 
 	if (n > SIZE_MAX / 4 || !reserve(b, 2 * n)) {
 		b->oom = true;
-		return;
+		return 0;
 	}
 	to = b->s + b->len; // a local, because for all the compiler knows a char that is written may be part of *b
-	for (size_t i = 0; i < n; i++)
-		memcpy(to + 2 * i, hex_pairs + 2 * at[i], 2);
-	b->len += 2 * n;
-	b->s[b->len] = '\0';
+	while (i + 4 <= n) {
+		uint64_t lanes = 0;
+
+		for (size_t end = MIN(n - 3, i + 4 * LANES_MAX); i < end; i += 4) {
+			uint64_t hex = hex_of(digits_of_4(ld_le32(at + i)));
+
+			st_le64(to + 2 * i, hex);
+			lanes += sum_lanes(hex);
+		}
+		sum += (lanes & 0xffff) + (lanes >> 16 & 0xffff) + (lanes >> 32 & 0xffff) + (lanes >> 48);
+	}
+	for (; i < n; i++) {
+		uint16_t two = (uint16_t)hex_of(digits_of_4(at[i]));
+
+		st_le16(to + 2 * i, two);
+		sum += (two & 0xff) + (two >> 8);
+	}
+	strbuf_room_take(b, 2 * n);
+	return sum;
 }
 
 const char *strbuf_str(const struct strbuf *b)

@@ -28,8 +28,17 @@ void strbuf_adds(struct strbuf *b, const char *s);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) _printf_(2, 3);
 void strbuf_addfv(struct strbuf *b, const char *fmt, va_list ap) _printf_(2, 0);
 
-/** strbuf_addhex() - two lower-case hex digits for each of @n bytes. */
-void strbuf_addhex(struct strbuf *b, const void *p, size_t n);
+/** strbuf_room() - room for @n bytes behind the text, for the caller to fill. Returns: where; NULL, and oom. */
+char *strbuf_room(struct strbuf *b, size_t n);
+
+/** strbuf_room_take() - the first @n bytes of what strbuf_room() gave are part of the text now. */
+void strbuf_room_take(struct strbuf *b, size_t n);
+
+/**
+ * strbuf_addhex() - two lower-case hex digits for each of @n bytes. @p may be the last @n bytes of the room for them.
+ * Returns: the sum of what was added, as bytes.
+ */
+unsigned strbuf_addhex(struct strbuf *b, const void *p, size_t n);
 
 /** strbuf_str() - the text, "" when empty. Valid until the next add. */
 const char *strbuf_str(const struct strbuf *b);

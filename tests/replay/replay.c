@@ -290,7 +290,7 @@ static void expect_error(struct world *w, const char *name)
 	_cleanup_(strbuf_deinit) struct strbuf frame = { 0 };
 
 	rsp_out_error(&o, -value_of(w, errno_names, name));
-	rsp_frame(o.body.s, o.body.len, &frame);
+	rsp_frame(rsp_out_body(&o), rsp_out_len(&o), &frame);
 	expect_bytes(w, frame.s, frame.len);
 }
 

@@ -28,11 +28,11 @@ TEST(unsupported_is_empty_and_other_errors_are_two_digits)
 
 	rsp_out_str(&o, "half a reply");
 	rsp_out_error(&o, -ENOTSUP);
-	CHECK_EQ(o.body.len, 0);
+	CHECK_EQ(rsp_out_len(&o), 0);
 	rsp_out_error(&o, -EINVAL);
-	CHECK_STR(o.body.s, "E16");
+	CHECK_STR(rsp_out_body(&o), "E16");
 	rsp_out_error(&o, -100000);
-	CHECK_STR(o.body.s, "E05");
+	CHECK_STR(rsp_out_body(&o), "E05");
 }
 
 TEST(an_error_takes_the_form_that_the_client_asked_for)
@@ -40,13 +40,13 @@ TEST(an_error_takes_the_form_that_the_client_asked_for)
 	_cleanup_(rsp_out_deinit) struct rsp_out o = { 0 };
 
 	rsp_out_error_form(&o, -EBADMSG, RSP_ERROR_CODE);
-	CHECK_STR(o.body.s, "E4a");
+	CHECK_STR(rsp_out_body(&o), "E4a");
 	rsp_out_error_form(&o, -EBADMSG, RSP_ERROR_TEXT);
-	CHECK_STR(o.body.s, "E.wrong checksum");
+	CHECK_STR(rsp_out_body(&o), "E.wrong checksum");
 	rsp_out_error_form(&o, -EBADMSG, RSP_ERROR_BOTH);
-	CHECK_STR(o.body.s, "E4a;77726f6e6720636865636b73756d");
+	CHECK_STR(rsp_out_body(&o), "E4a;77726f6e6720636865636b73756d");
 	rsp_out_error_form(&o, -ENOTSUP, RSP_ERROR_TEXT);
-	CHECK_EQ(o.body.len, 0);
+	CHECK_EQ(rsp_out_len(&o), 0);
 }
 
 TEST(escape_fit_counts_what_escaping_adds)
@@ -113,16 +113,70 @@ TEST(escape_fit_of_any_bytes_takes_all_that_fits)
 	}
 }
 
+/* Put together in every way that a handler may, and behind bytes that wait to be sent or not. */
+TEST(a_reply_is_framed_as_its_body_is)
+{
+	_cleanup_(strbuf_deinit) struct strbuf wire = { 0 }, expected = { 0 };
+	_cleanup_(rsp_out_deinit) struct rsp_out o = { 0 };
+	uint8_t bytes[3000];
+
+	for (unsigned seed = 0; seed < 2000; seed++) {
+		size_t n = any_bytes(seed, bytes, seed % 3 ? 40 : sizeof(bytes)), body = 0;
+		size_t cap = seed % 2 ? n : (size_t)rand() % 40;
+		void *room;
+
+		for (unsigned pieces = (unsigned)rand() % 4; pieces; pieces--) {
+			if (rand() % 2)
+				rsp_out_str(&o, rand() % 2 ? "b" : "}#");
+			if (rand() % 2)
+				rsp_out_hex(&o, bytes, n);
+		}
+		if (seed % 5 == 0) {
+			room = rsp_out_hex_room(&o, n + seed % 7);
+			memcpy(room, bytes, n);
+			rsp_out_hex_take(&o, n + seed % 7, n);
+		}
+		if (seed % 5 == 1) {
+			room = rsp_out_bytes_room(&o, n);
+			memcpy(room, bytes, n);
+			body = rsp_out_len(&o) + rsp_escape_fit(bytes, n, cap);
+			rsp_out_bytes_take(&o, n, cap);
+			CHECK_EQ(rsp_out_len(&o), body);
+		}
+		if (seed % 11 == 0)
+			strbuf_reset(&wire);
+		strbuf_reset(&expected);
+		strbuf_add(&expected, wire.s, wire.len);
+		CHECK_EQ(rsp_frame(rsp_out_body(&o), rsp_out_len(&o), &expected), 0);
+		CHECK_EQ(rsp_out_frame(&o, &wire), 0);
+		CHECK_EQ(wire.len, expected.len);
+		assert_memory_equal(wire.s, expected.s, wire.len);
+		CHECK_EQ(rsp_out_len(&o), 0);
+	}
+}
+
+TEST(numbers_have_no_zeros_in_front)
+{
+	_cleanup_(rsp_out_deinit) struct rsp_out o = { 0 };
+
+	rsp_out_number(&o, 0);
+	rsp_out_str(&o, ",");
+	rsp_out_number(&o, 0x1a0);
+	rsp_out_str(&o, ",");
+	rsp_out_number(&o, UINT64_MAX);
+	CHECK_STR(rsp_out_body(&o), "0,1a0,ffffffffffffffff");
+}
+
 TEST(unavailable_bytes_are_x)
 {
 	_cleanup_(rsp_out_deinit) struct rsp_out o = { 0 };
 
 	rsp_out_hex(&o, "\x01", 1);
 	rsp_out_unavailable(&o, 2);
-	CHECK_STR(o.body.s, "01xxxx");
+	CHECK_STR(rsp_out_body(&o), "01xxxx");
 }
 
 TESTS(T(frames_carry_a_checksum_over_escaped_bytes), T(unsupported_is_empty_and_other_errors_are_two_digits),
       T(an_error_takes_the_form_that_the_client_asked_for), T(escape_fit_counts_what_escaping_adds),
       T(frames_of_any_bytes_are_those_made_one_byte_at_a_time), T(escape_fit_of_any_bytes_takes_all_that_fits),
-      T(unavailable_bytes_are_x))
+      T(a_reply_is_framed_as_its_body_is), T(numbers_have_no_zeros_in_front), T(unavailable_bytes_are_x))
