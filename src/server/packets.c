@@ -118,8 +118,11 @@ const struct pkt_def *pkt_find(const struct pkt_def *table, unsigned n, const vo
 	size_t best_len = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		size_t plen = strlen(table[i].prefix);
+		size_t plen;
 
+		if (!len || table[i].prefix[0] != *(const char *)body)
+			continue; // nearly all of them
+		plen = strlen(table[i].prefix);
 		if (plen <= best_len || plen > len || memcmp(table[i].prefix, body, plen) != 0)
 			continue;
 		if (!table[i].glued && !name_ends(table[i].prefix, plen, body, len))

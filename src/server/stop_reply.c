@@ -75,7 +75,8 @@ static void add_reg(const struct session *s, unsigned vcpu, const struct arch_la
 		return;
 	if (arch_reg_get(l, num, r, buf) < 0)
 		return;
-	rsp_out_fmt(o, "%02x:", num);
+	rsp_out_hex(o, &(uint8_t){ (uint8_t)num }, 1); // a stop reply is made for every step: no printf
+	rsp_out_str(o, ":");
 	rsp_out_hex(o, buf, arch_reg_size(l, num));
 	rsp_out_str(o, ";");
 }
@@ -114,7 +115,11 @@ void stop_reply_thread(struct session *s, unsigned vcpu, struct rsp_out *o)
 	const struct arch_layout *l;
 	const char *reason;
 
-	rsp_out_fmt(o, "T%02xthread:%x;", stop_reply_signal(s, vcpu, &reason), session_thread(vcpu));
+	rsp_out_str(o, "T");
+	rsp_out_hex(o, &(uint8_t){ (uint8_t)stop_reply_signal(s, vcpu, &reason) }, 1);
+	rsp_out_str(o, "thread:");
+	rsp_out_number(o, session_thread(vcpu));
+	rsp_out_str(o, ";");
 	if (vcpu == s->last_stop.vcpu)
 		add_reason(s, o);
 	if (s->lists_threads)
