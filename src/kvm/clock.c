@@ -122,6 +122,19 @@ static void tsc_write_back(struct kvm_cpu *cpu, uint64_t shift)
 		msr_set(cpu->all, cpu->id, MSR_TSC, tsc - shift);
 }
 
+/*
+ * Of what is to be taken off the TSC, the part that KVM has not taken off itself: where the host's own TSC is unstable,
+ * KVM lets a vCPU's go on from where it last left the guest.
+ */
+static uint64_t shift_left(struct kvm_cpu *cpu, uint64_t shift)
+{
+	uint64_t tsc, deadline;
+
+	if (!msrs_get(cpu->all, cpu->id, &tsc, &deadline))
+		return shift;
+	return tsc < cpu->time.parked ? 0 : MIN(shift, tsc - cpu->time.parked);
+}
+
 static void tsc_catch_up(struct kvm_cpu *cpu)
 {
 	struct kvm_cpus *c = cpu->all;
@@ -134,10 +147,11 @@ static void tsc_catch_up(struct kvm_cpu *cpu)
 		tsc_write_back(cpu, shift);
 		return;
 	}
-	/* Read each time: the guest may have written its TSC. */
+	/* Read each time: the guest may have written its TSC, or KVM. */
 	if (tsc_offset(c, cpu->id, KVM_GET_DEVICE_ATTR, &offset) < 0)
 		return;
-	offset -= shift;
+	offset -= offset == cpu->time.offset ? shift : shift_left(cpu, shift);
+	cpu->time.offset = offset;
 	if (tsc_offset(c, cpu->id, KVM_SET_DEVICE_ATTR, &offset) < 0)
 		log_warn("the TSC of vCPU %u cannot be set back: the guest sees the time it was held", cpu->id);
 }
@@ -154,7 +168,10 @@ static uint64_t deadline_take(struct kvm_cpu *cpu)
 {
 	uint64_t tsc, deadline;
 
-	if (!msrs_get(cpu->all, cpu->id, &tsc, &deadline) || deadline <= tsc)
+	if (!msrs_get(cpu->all, cpu->id, &tsc, &deadline))
+		return 0;
+	cpu->time.parked = tsc;
+	if (deadline <= tsc)
 		return 0;
 	return msr_set(cpu->all, cpu->id, MSR_TSC_DEADLINE, 0) ? deadline : 0;
 }

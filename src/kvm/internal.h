@@ -54,6 +54,8 @@ struct kvm_clock {
 struct kvm_cpu_time {
 	uint64_t behind;   /* how much of kvm_clock.behind was taken off its TSC */
 	uint64_t left_tsc; /* the host's TSC when it last left the guest */
+	uint64_t parked;   /* its own TSC as it parked */
+	uint64_t offset;   /* of its TSC, as we set it last */
 	uint64_t deadline; /* IA32_TSC_DEADLINE to be set again; 0: none */
 	bool no_lapic;     /* the local APIC is not in KVM */
 	bool counts;       /* the APIC's timer counts down, as in `lapic`, */

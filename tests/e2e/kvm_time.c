@@ -65,6 +65,15 @@ static bool tsc_offset(struct rig *r, unsigned vcpu, uint64_t *offset)
 	return ioctl(r->vcpu_fd[vcpu], KVM_GET_DEVICE_ATTR, &a) == 0;
 }
 
+static void set_offset(struct rig *r, uint64_t offset)
+{
+	struct kvm_device_attr a = { .group = KVM_VCPU_TSC_CTRL,
+				     .attr = KVM_VCPU_TSC_OFFSET,
+				     .addr = (uintptr_t)&offset };
+
+	CHECK_EQ(ioctl(r->vcpu_fd[0], KVM_SET_DEVICE_ATTR, &a), 0);
+}
+
 static void need_offset(struct rig *r)
 {
 	uint64_t offset;
@@ -130,6 +139,30 @@ TEST(the_tsc_shown_is_that_of_the_stop)
 	first = tsc(&r, 0);
 	hold(&r, 50);
 	CHECK_EQ(tsc(&r, 0), first);
+	rig_close(&r);
+}
+
+/* As where the host's TSC is unstable. */
+TEST(a_tsc_that_kvm_has_held_back_is_not_set_back_twice)
+{
+	struct rig r;
+	uint64_t first, offset;
+
+	rig_open(&r, 1, false);
+	need_offset(&r);
+	RIG_CODE_AT(&r, RIG_CODE, JMP_SELF);
+	go(&r);
+	hold(&r, 20);
+	stop(&r);
+	first = tsc(&r, 0);
+	CHECK(tsc_offset(&r, 0, &offset));
+	hold(&r, 200);
+	offset -= 200 * tsc_khz(&r);
+	set_offset(&r, offset);
+	go(&r);
+	hold(&r, 20);
+	stop(&r);
+	CHECK(tsc(&r, 0) >= first);
 	rig_close(&r);
 }
 
@@ -613,9 +646,10 @@ TEST(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs)
 
 TESTS(T(steps_that_cannot_tell_the_time_take_none_and_rdtsc_takes_what_it_takes),
       T(a_timer_that_a_step_starts_is_held_from_then_on), T(the_tsc_shown_is_that_of_the_stop),
-      T(tsc_and_kvmclock_stand_still_on_every_vcpu), T(steps_by_hand_take_no_time),
-      T(tsc_and_kvmclock_keep_their_distance_over_many_stops), T(a_one_shot_timer_is_neither_early_nor_lost),
-      T(a_deadline_timer_is_neither_early_nor_lost), T(a_deadline_is_shown_while_the_timer_is_held),
-      T(a_periodic_timer_has_no_ticks_to_catch_up), T(a_held_timer_is_shown_as_it_was_at_the_stop),
-      T(interrupt_controllers_are_shown), T(an_interrupt_that_comes_while_the_timer_is_held_is_kept),
-      T(a_pit_one_shot_waits_for_the_guest), T(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs))
+      T(a_tsc_that_kvm_has_held_back_is_not_set_back_twice), T(tsc_and_kvmclock_stand_still_on_every_vcpu),
+      T(steps_by_hand_take_no_time), T(tsc_and_kvmclock_keep_their_distance_over_many_stops),
+      T(a_one_shot_timer_is_neither_early_nor_lost), T(a_deadline_timer_is_neither_early_nor_lost),
+      T(a_deadline_is_shown_while_the_timer_is_held), T(a_periodic_timer_has_no_ticks_to_catch_up),
+      T(a_held_timer_is_shown_as_it_was_at_the_stop), T(interrupt_controllers_are_shown),
+      T(an_interrupt_that_comes_while_the_timer_is_held_is_kept), T(a_pit_one_shot_waits_for_the_guest),
+      T(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs))
