@@ -194,7 +194,7 @@ def a_watchpoint_of_a_vcpu_that_runs_while_another_is_stepped(s):
     s.cmd("thread 1")
     wp = s.watch(f"*(unsigned long *)({s.address('counts') + 16:#x})")
     seen = set()
-    for _ in range(40):
+    for _ in range(2000):
         s.go("stepi")
         stop = s.expect_stop()
         if "wpt" in stop:
