@@ -95,8 +95,10 @@ static int put_in_list_first(struct engine *e, struct bp *b)
 {
 	int rc = put_in_list(e, b);
 
-	while (rc == -ENOSPC && make_room(e))
+	while (rc == -ENOSPC && make_room(e)) {
 		rc = put_in_list(e, b);
+		e->bps.native_stale |= rc < 0; // the target still has what made room
+	}
 	return rc;
 }
 

@@ -155,6 +155,22 @@ TEST(what_the_client_asks_a_debug_register_for_goes_first)
 	world_close(&w);
 }
 
+TEST(what_made_room_in_vain_leaves_no_debug_register_behind)
+{
+	struct world w = paged_world((struct target_fake_cfg){ 0 });
+
+	CHECK_EQ(insert(&w, ENGINE_SWBP, AT), 0);
+	CHECK(is_in_register(&w, AT));
+	world_map(&w, AT, PHYS);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(insert(&w, ENGINE_HWBP, 0x2000 + i), 0);
+	CHECK_EQ(engine_bp_insert(w.e, 0, ENGINE_WATCH_W, GVA(0x3001), 3, NULL), -ENOSPC); // it takes two
+	run_briefly(&w);
+	CHECK_EQ(w.ram[PHYS], BP);
+	CHECK(!is_in_register(&w, AT));
+	world_close(&w);
+}
+
 TEST(breakpoint_that_must_have_a_debug_register_goes_before_one_that_only_likes_it)
 {
 	struct world w = world_open((struct target_fake_cfg){ .rom_at = GPA(0xf0000000), .rom_size = 0x1000 });
@@ -274,6 +290,7 @@ TESTS(T(unmapped_page_takes_a_debug_register), T(address_that_no_page_can_have_t
       T(hit_in_a_debug_register_is_told_as_the_software_breakpoint_that_it_is),
       T(breakpoint_moves_into_memory_once_its_page_is_mapped), T(rom_takes_a_debug_register_while_one_is_free),
       T(what_the_client_asks_a_debug_register_for_goes_first),
+      T(what_made_room_in_vain_leaves_no_debug_register_behind),
       T(breakpoint_that_must_have_a_debug_register_goes_before_one_that_only_likes_it),
       T(software_and_hardware_breakpoint_at_one_address_share_a_debug_register),
       T(overwritten_breakpoint_is_back_at_the_next_resume_with_what_the_guest_wrote_under_it),
