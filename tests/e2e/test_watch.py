@@ -189,28 +189,6 @@ def the_vcpu_that_wrote_is_named(s):
         s.delete(wp)
 
 
-@FOUR.test()
-def a_watchpoint_of_a_vcpu_that_runs_while_another_is_stepped(s):
-    s.cmd("thread 1")
-    wp = s.watch(f"*(unsigned long *)({s.address('counts') + 16:#x})")
-    seen = set()
-    for _ in range(40 if s.context.in_lab else 2000):
-        s.go("stepi")
-        stop = s.expect_stop()
-        if "wpt" in stop:
-            check_eq(stop["thread-id"], "3", "the vCPU that wrote")
-            seen.add("watch")
-            s.cmd("thread 1")
-        else:
-            check_eq(stop["thread-id"], "1", "the vCPU that is stepped")
-            seen.add("step")
-        if len(seen) == 2:
-            break
-    if not s.context.in_lab:  # on its one processor nobody else may have run between the steps
-        check("watch" in seen, f"stops: {seen}")
-    s.delete(wp)
-
-
 @test(needs="hwbreak kvm")
 def a_lost_client_leaves_no_debug_register_behind(context):
     with started(context, flat("count")) as s:
