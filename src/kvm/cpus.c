@@ -80,6 +80,7 @@ void kvm_cpu_wait_stop(struct kvm_cpu *cpu)
 	struct kvm_cpus *c = cpu->all;
 
 	pthread_mutex_lock(&c->lock);
+	cpu->due = false;
 	c->nheld++;
 	pthread_cond_broadcast(&c->gate);
 	while (!c->stopping)
@@ -92,6 +93,8 @@ static void park_locked(struct kvm_cpu *cpu, const struct stop_event *ev)
 {
 	struct kvm_cpus *c = cpu->all;
 
+	if (ev)
+		kvm_cpu_wait_turn_locked(cpu);
 	cpu->going = false;
 	c->ngoing--;
 	pthread_cond_broadcast(&c->gate);
@@ -393,7 +396,7 @@ int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 		if (cpu->action == TARGET_HOLD)
 			continue;
 		kvm_cpu_immediate_exit_locked(cpu, false);
-		cpu->going = true;
+		cpu->going = cpu->due = true;
 		c->ngoing++;
 		if (cpu == own)
 			run_and_park_locked(cpu);

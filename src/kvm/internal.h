@@ -80,6 +80,7 @@ struct kvm_cpu {
 
 	/* under kvm_cpus.lock */
 	bool going; /* not parked */
+	bool due;   /* if going: was let go, and has not entered the guest since. Set by others only while it waits. */
 	struct kvm_call *call;
 	bool has_event;
 	struct stop_event event;
@@ -178,6 +179,12 @@ void kvm_cpu_wait_stop(struct kvm_cpu *cpu);
 void kvm_cpu_alone_begin(struct kvm_cpu *cpu);
 void kvm_cpu_alone_end(struct kvm_cpu *cpu);
 bool kvm_cpu_is_alone(struct kvm_cpu *cpu);
+
+/** kvm_cpu_wait_turn_locked() - before the vCPU sends the others out: wait until each has been in, or is to stop. */
+void kvm_cpu_wait_turn_locked(struct kvm_cpu *cpu);
+
+/** kvm_cpu_enters() - the vCPU's thread is about to call KVM_RUN. */
+void kvm_cpu_enters(struct kvm_cpu *cpu);
 
 /** kvm_cpu_hold_locked() - wait while another vCPU is alone. */
 void kvm_cpu_hold_locked(struct kvm_cpu *cpu);

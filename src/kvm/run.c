@@ -101,6 +101,7 @@ static enum kvm_next enter_once(struct kvm_cpu *cpu, struct stop_event *ev)
 
 	if (rc < 0)
 		return kvm_exit_error(cpu, rc, ev);
+	kvm_cpu_enters(cpu);
 	kvm_step_plant(cpu);
 	rc = kvm_cpu_ioctl(cpu, KVM_RUN, NULL);
 	kvm_clock_left(cpu);

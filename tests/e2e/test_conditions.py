@@ -197,13 +197,12 @@ def counts(s):
 @SMP.test()
 def a_condition_holds_on_one_of_four_vcpus(s):
     before = counts(s)
-    bp, stops, grown = s.brk("count_here if $rbx == 0x1002"), 0, [0]
-    while stops < 20 or (stops < 400 and not all(grown)):  # the host may not give each of them time at once
+    bp = s.brk("count_here if $rbx == 0x1002")
+    for _ in range(20):
         s.cont()
         check_eq(s.expect_stop(bp=bp)["thread-id"], "3", "thread of the stop")
-        stops += 1
-        grown = [now - old for now, old in zip(counts(s), before)]
-    check(stops - 1 <= grown[2] <= stops and all(grown), f"the vCPUs have counted {grown} in {stops} stops of the third")
+    grown = [now - old for now, old in zip(counts(s), before)]
+    check(19 <= grown[2] <= 20 and all(grown), f"the vCPUs have counted {grown} in 20 stops of the third")
 
 
 @SMP.test()

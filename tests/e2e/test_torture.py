@@ -315,6 +315,24 @@ def a_watchpoint_of_a_vcpu_that_runs_while_another_is_stepped(context):
         c.close()
 
 
+@test(needs="kvm")
+def vcpus_run_beside_one_that_is_stepped_quickly(context):
+    """Also where the host has one processor for all of them, and a step is over before anybody else is at the guest's door."""
+    with Torture(context) as t:
+        c = t.client()
+        c.stopped(c.ask(b"?"))
+        c.ok(b"Hg1")
+        for number, value in ((RCX, 0x7FFFFFFF), (RIP, t.at["pause_loop"])):
+            c.ok(b"P%x=%s" % (number, value.to_bytes(8, "little").hex().encode()))
+        before = t.counts(c)
+        for _ in range(100):
+            c.run(b"vCont;s:1;c")
+        grown = [now - old for now, old in zip(t.counts(c), before)]
+        check(grown[0] == 0 and all(grown[1:]), f"in 100 steps of the first the vCPUs have counted {grown}")
+        c.ok(b"D")
+        c.close()
+
+
 # ---- a hostile client ----
 
 class Hostile:
