@@ -46,7 +46,7 @@ check:
 		asan-unit=build-asan:unit asan-replay=build-asan:replay asan-fuzz=build-asan:fuzz \
 		tsan-unit=build-tsan:unit \
 		tsan-kvm='!env TSAN_OPTIONS=halt_on_error=1 tests/e2e/run.py --build build-tsan --accel kvm --lab none torture.' \
-		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg' \
+		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg' / \
 		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab stock'
 
 # What needs an emulator built from source, and longer runs.
@@ -59,7 +59,7 @@ check-lab:
 	$(MAKE) lab
 	tests/run.py \
 		arm64-build='!ninja -C build-arm64' \
-		clang-unit=build-clang:unit clang-replay=build-clang:replay fuzz=build-fuzz:fuzz-long \
+		clang-unit=build-clang:unit clang-replay=build-clang:replay fuzz=build-fuzz:fuzz-long / \
 		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab patched --long' \
 		e2e-gdb16='!sh -c "tests/e2e/run.py --build $(B) --accel kvm --lab patched --gdb $$(tools/fetch-gdb) gdb16. flat. smp."'
 

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Run test programs and count every test in them.
 
-usage: tests/run.py STEP...      each STEP is  NAME=BUILD_DIR:SUITE  (the tests of a meson suite in a build)
-                                 or            NAME=!COMMAND         (a program that prints TAP, or says it by its status)
+usage: tests/run.py STEP... [/ STEP...]...   each STEP is  NAME=BUILD_DIR:SUITE  (the tests of a meson suite in a build)
+                                             or            NAME=!COMMAND         (prints TAP, or says it by its status)
 
+Steps run one after the other; what `/` separates runs beside each other, and the lines of long steps say which they are.
 Programs that print TAP are counted test by test; of others the exit status is the one result (0 passed, 77 skipped).
 Failed and skipped tests are named at the end; the last line is `N passed, N failed, N skipped`.
 Exit status: 0 if nothing failed.
@@ -15,12 +16,25 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 
 TAP = re.compile(r'^(ok|not ok)\b[ \d]*-?\s*(.*?)(?:\s+#\s*(skip\S*)\s*(.*))?$', re.I)
 
 
+def named(step, line):
+    """A line of TAP with the step's name in it."""
+    return re.sub(r'^((?:not )?ok [0-9]+ - |# )', rf'\g<1>{step}: ', line)
+
+
+def say(text):
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 class Tally:
+    """The results of one lane."""
+
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, [], []
 
@@ -54,7 +68,7 @@ def run(tally, step, command, limit, env=None, cwd=None):
         for line in process.stdout:
             lines.append(line)
             if live:
-                print(line, end='', flush=True)
+                say(named(step, line))
             match = TAP.match(line.rstrip())
             if match:
                 tally.add_tap(step, match)
@@ -71,8 +85,7 @@ def run(tally, step, command, limit, env=None, cwd=None):
     elif status not in (0, 77) and len(tally.failed) == failed_before:
         tally.failed.append(f'{step}: ended with status {status} after its last test')
     if len(tally.failed) > failed_before and not live:
-        print(f'--- {step}: {shlex.join(command)}')
-        print(''.join(lines[-200:]), end='', flush=True)
+        say(f'--- {step}: {shlex.join(command)}\n' + ''.join(lines[-200:]))
 
 
 def run_suite(tally, name, build, suite):
@@ -84,26 +97,55 @@ def run_suite(tally, name, build, suite):
         run(tally, f'{name}/{test["name"]}', test['cmd'], test['timeout'] * 3, test['env'], test['workdir'] or build)
 
 
-def main():
-    tally = Tally()
-    for step in sys.argv[1:]:
+def run_lane(tally, steps):
+    for step in steps:
         name, what = step.split('=', 1)
         start, before = time.monotonic(), (tally.passed, len(tally.failed), len(tally.skipped))
-        print(f'== {name}', flush=True)
+        say(f'== {name}\n')
         if what.startswith('!'):
             run(tally, name, shlex.split(what[1:]), None)
         else:
             run_suite(tally, name, *what.rsplit(':', 1))
         now = (tally.passed, len(tally.failed), len(tally.skipped))
         passed, failed, skipped = (b - a for a, b in zip(before, now))
-        print(f'== {name}: {passed} passed, {failed} failed, {skipped} skipped '
-              f'({time.monotonic() - start:.0f} s)', flush=True)
-    for line in tally.skipped:
-        print(f'skipped: {line}')
-    for line in tally.failed:
-        print(f'FAILED: {line}')
-    print(f'{tally.passed} passed, {len(tally.failed)} failed, {len(tally.skipped)} skipped')
-    return 1 if tally.failed or not tally.passed else 0
+        say(f'== {name}: {passed} passed, {failed} failed, {skipped} skipped ({time.monotonic() - start:.0f} s)\n')
+
+
+def run_guarded(tally, steps):
+    """A lane on a thread of its own: what goes wrong in the runner itself is a failure, too."""
+    try:
+        run_lane(tally, steps)
+    except Exception as e:  # whatever it is
+        tally.failed.append(f'the runner of {" ".join(steps)}: {type(e).__name__}: {e}')
+
+
+def lanes_of(arguments):
+    lanes = [[]]
+    for argument in arguments:
+        if argument == '/':
+            lanes.append([])
+        else:
+            lanes[-1].append(argument)
+    return lanes
+
+
+def main():
+    lanes = [(Tally(), steps) for steps in lanes_of(sys.argv[1:])]
+    threads = [threading.Thread(target=run_guarded, args=lane) for lane in lanes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tallies = [tally for tally, _ in lanes]
+    for tally in tallies:
+        for line in tally.skipped:
+            print(f'skipped: {line}')
+    for tally in tallies:
+        for line in tally.failed:
+            print(f'FAILED: {line}')
+    passed, failed, skipped = (sum(n) for n in zip(*((t.passed, len(t.failed), len(t.skipped)) for t in tallies)))
+    print(f'{passed} passed, {failed} failed, {skipped} skipped')
+    return 1 if failed or not passed else 0
 
 
 if __name__ == '__main__':
