@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The lab's machine (L1): a Linux VM under QEMU's TCG whose nested SVM gives it a /dev/kvm.
+"""The lab's machine (L1): a Linux VM under QEMU's TCG that has a /dev/kvm, by nested SVM or by an emulated EL2.
 
 One L1 serves many tests: it is started once, runs many processes (the agent in it starts them for us) and is stopped at
 the end. It sees the files of the host as they were when it started, with writes going to its RAM, and `share`, a directory
 in which both sides see each other's writes at once. Ports in it are reached through `reach()`.
 
-As a program: l1.py [--qemu stock|patched] [-c CPUS] [-m MIB] [--] COMMAND [ARG...] runs one command in a fresh L1.
+As a program: l1.py [--arch x86|arm64] [--qemu stock|patched] [--kernel PARAMETERS] [-c CPUS] [-m MIB] [--] COMMAND [ARG...]
+runs one command in a fresh L1. On arm64, --kernel kvm-arm.mode=nvhe leaves only KVM in EL2, --machine gic-version=2 is an older GIC.
 """
 import argparse
 import os
@@ -26,6 +27,14 @@ from process import HostProcess, Process, Timeout  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEADER = struct.Struct("<IHcx")
 FIRST_PORT, NPORTS = 7001, 8
+
+# pauth-impdef: QEMU's default cipher for pointer authentication takes half of all time
+MACHINES = {
+    "x86": {"program": "qemu-system-x86_64", "args": ["-M", "q35", "-L", "/usr/share/qemu", "-L", "/usr/share/seabios"],
+            "cpu": "max", "console": "ttyS0", "kernel": "mitigations=off"},
+    "arm64": {"program": "qemu-system-aarch64", "args": ["-M", "virt,virtualization=on,gic-version=3"],
+              "cpu": "max,pauth-impdef=on", "console": "ttyAMA0", "kernel": ""},
+}
 
 
 class LabError(Exception):
@@ -78,11 +87,13 @@ class L1Process(Process):
 class L1:
     name = "lab"
 
-    def __init__(self, qemu="stock", cpus=1, mem=2048, cpu="max", extra=()):
+    def __init__(self, qemu="stock", cpus=1, mem=2048, cpu=None, extra=(), arch="x86", kernel=""):
         self.kind = qemu
-        self.dir = script_output(os.path.join(HERE, "prepare"))
-        self.qemu = "qemu-system-x86_64" if qemu == "stock" else script_output(os.path.join(HERE, "build-qemu"))
-        self.cpus, self.mem, self.cpu, self.extra = cpus, mem, cpu, list(extra)
+        self.machine = MACHINES[arch]
+        self.dir = script_output(os.path.join(HERE, "prepare"), arch)
+        self.qemu = self.machine["program"] if qemu == "stock" else script_output(os.path.join(HERE, "build-qemu"))
+        self.cpus, self.mem, self.cpu, self.extra = cpus, mem, cpu or self.machine["cpu"], list(extra)
+        self.kernel = kernel
         self.processes, self.next_id, self.lock = {}, 1, threading.Lock()
         self.share = self.process = self.channel = None
         self.up, self.alive = threading.Event(), False
@@ -94,12 +105,11 @@ class L1:
         self.ports = {FIRST_PORT + i: host for i, host in enumerate(host_ports)}
         self.free = sorted(self.ports)
         forward = "".join(f",hostfwd=tcp:127.0.0.1:{host}-10.0.2.15:{inside}" for inside, host in self.ports.items())
-        append = (f"console=ttyS0 panic=-1 nokaslr mitigations=off quiet loglevel=4 lab.share={self.share} "
-                  f"lab.ports={','.join(map(str, self.ports))}")
+        append = (f"console={self.machine['console']} panic=-1 nokaslr quiet loglevel=4 {self.machine['kernel']} {self.kernel} "
+                  f"lab.share={self.share} lab.ports={','.join(map(str, self.ports))}")
         files = "security_model=none,multidevs=remap"
-        return [self.qemu, "-L", "/usr/share/qemu", "-L", "/usr/share/seabios", "-M", "q35",
-                "-accel", "tcg,thread=multi,tb-size=512", "-cpu", self.cpu, "-smp", str(self.cpus), "-m", str(self.mem),
-                "-display", "none", "-no-reboot", "-nodefaults",
+        return [self.qemu, *self.machine["args"], "-accel", "tcg,thread=multi,tb-size=512",
+                "-cpu", self.cpu, "-smp", str(self.cpus), "-m", str(self.mem), "-display", "none", "-no-reboot", "-nodefaults",
                 "-kernel", f"{self.dir}/vmlinuz", "-initrd", f"{self.dir}/initrd", "-append", append,
                 "-serial", f"file:{self.share}/l1-console",
                 "-chardev", f"socket,id=agent,path={self.share}/agent.sock,server=on,wait=off",
@@ -206,6 +216,10 @@ class L1:
 
 def main():
     parser = argparse.ArgumentParser(description="Run one command in a fresh lab machine.")
+    parser.add_argument("--arch", choices=MACHINES, default="x86")
+    parser.add_argument("--kernel", default="", help="more parameters for L1's kernel")
+    parser.add_argument("--cpu", help="QEMU's name and options of the processor")
+    parser.add_argument("--machine", help="more options of QEMU's machine: gic-version=2")
     parser.add_argument("--qemu", choices=["stock", "patched"], default="stock")
     parser.add_argument("-c", "--cpus", type=int, default=1)
     parser.add_argument("-m", "--mem", type=int, default=2048, help="MiB")
@@ -215,7 +229,7 @@ def main():
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         parser.error("no command")
-    l1 = L1(args.qemu, args.cpus, args.mem)
+    l1 = L1(args.qemu, args.cpus, args.mem, args.cpu, ["-M", args.machine] if args.machine else [], args.arch, args.kernel)
     try:
         begin = time.monotonic()
         l1.start()

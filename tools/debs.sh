@@ -11,12 +11,38 @@ die() { say "$*"; exit 1; }
 size() { du -sh "$1" | cut -f1; }
 
 deb_opts=()
+deb_state=$cache/apt
+deb_foreign=
+deb_lists_opts() {
+	mkdir -p "$deb_state/lists/partial" "$deb_state/cache/archives/partial"
+	deb_opts+=(-o "Dir::State::lists=$deb_state/lists" -o "Dir::Cache=$deb_state/cache" -o APT::Sandbox::User=root)
+}
+
 # The machine's package lists may be stale or absent: then we take our own.
 deb_own_lists() {
-	say "refreshing the package lists (in $cache/apt)"
-	mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial"
-	deb_opts=(-o "Dir::State::lists=$cache/apt/lists" -o "Dir::Cache=$cache/apt/cache" -o APT::Sandbox::User=root)
+	say "refreshing the package lists (in $deb_state)"
+	deb_lists_opts
 	apt-get "${deb_opts[@]}" -qq update > "$work/apt.log" 2>&1 || { cat "$work/apt.log" >&2; die "apt-get update failed"; }
+}
+
+# deb_arch ARCH: from here on, packages of Debian's architecture ARCH; this machine's lists and what is installed on it say
+# nothing about those of another.
+deb_arch() {
+	[ "$1" != "$(dpkg --print-architecture)" ] || return 0
+	deb_state=$cache/apt-$1
+	deb_opts=(-o "APT::Architecture=$1" -o "APT::Architectures=$1" -o Dir::State::status=/dev/null)
+	deb_foreign=$1
+	if [ -e "$deb_state/lists/lock" ]; then deb_lists_opts; else deb_own_lists; fi
+}
+
+# deb_busybox: prints the path of a static busybox for that architecture.
+deb_busybox() {
+	local deb out=$deb_state/busybox version
+	[ -n "$deb_foreign" ] || out=/bin/busybox
+	[ -x "$out" ] && { echo "$out"; return 0; }
+	version=$(apt-cache "${deb_opts[@]}" policy busybox-static | sed -n 's/^ *Candidate: //p')
+	deb=$(deb_download busybox-static "$version") && dpkg-deb -x "$deb" "$work/busybox" &&
+		mv "$work/busybox/bin/busybox" "$out" && echo "$out"
 }
 
 # deb_resolve META: the versioned kernel package that META stands for, and its version; nothing when unknown.
