@@ -40,6 +40,7 @@ deb_busybox() {
 	local deb out=$deb_state/busybox version
 	[ -n "$deb_foreign" ] || out=/bin/busybox
 	[ -x "$out" ] && { echo "$out"; return 0; }
+	[ -n "$deb_foreign" ] || return 1
 	version=$(apt-cache "${deb_opts[@]}" policy busybox-static | sed -n 's/^ *Candidate: //p')
 	deb=$(deb_download busybox-static "$version") && dpkg-deb -x "$deb" "$work/busybox" &&
 		mv "$work/busybox/bin/busybox" "$out" && echo "$out"
