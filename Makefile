@@ -28,9 +28,16 @@ build-tsan/build.ninja:
 build-fuzz/build.ninja:
 	CC=clang meson setup build-fuzz -Dfuzz=true -Doptimization=1
 build-arm64/build.ninja:
-	meson setup build-arm64 --cross-file cross/aarch64-linux-gnu.ini -Dtests=false
+	libs=$$(tools/fetch-arm64-libs) && \
+		meson setup build-arm64 --cross-file cross/aarch64-linux-gnu.ini --cross-file "$$libs" -Dtests=false
 build-clang/build.ninja:
 	CC=clang meson setup build-clang
+
+# For arm64, on another architecture: build-arm64/src/cmd/gdbvm, linked statically.
+arm64:
+	tools/install-packages build arm64
+	$(MAKE) build-arm64/build.ninja
+	ninja -C build-arm64
 
 # Everything that runs in minutes, on any machine. The last line is `N passed, N failed, N skipped`.
 check:
@@ -51,7 +58,7 @@ check:
 
 # What needs an emulator built from source, and longer runs.
 check-lab:
-	tools/install-packages build demo check lab
+	tools/install-packages build demo check arm64 lab
 	$(MAKE) all build-clang/build.ninja build-fuzz/build.ninja build-arm64/build.ninja
 	ninja -C $(B)
 	ninja -C build-clang
@@ -82,4 +89,4 @@ bench:
 clean:
 	rm -rf $(B) build-asan build-tsan build-clang build-fuzz build-arm64
 
-.PHONY: all deps demo check check-lab lab bench clean
+.PHONY: all deps demo arm64 check check-lab lab bench clean
