@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "../guests/bench.h"
+#include "../guests/x86/bench.h"
 
 /*
  * Everything that is measured runs in one process and its two children (gdbvm, QEMU), and takes turns: a round measures

@@ -4,7 +4,7 @@
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 build=$(readlink -f "$1")
 shift
-set -- "$build/tests/bench/bench" "$@" "$build/src/cmd/gdbvm" "$build/tests/guests/bench.bin"
+set -- "$build/tests/bench/bench" "$@" "$build/src/cmd/gdbvm" "$build/tests/guests/x86/bench.bin"
 if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
 	echo "on this machine: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)"
 	exec "$@"

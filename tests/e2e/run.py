@@ -93,7 +93,7 @@ class Context:
         elif self.where != "lab":
             have |= {"hwbreak-base"}
         if self.where in ("tcg", "host") or self.in_lab and self.lab == "patched":
-            have |= {"int3", "hwbreak", "code-hwbreak"}
+            have |= {"swbreak", "hwbreak", "code-hwbreak"}
         elif self.in_lab and qemu_major() >= STOCK_HWBREAK_SINCE:
             have |= {"hwbreak", "code-hwbreak"}
         for program, word in (("tmux", "tmux"), ("mkinitramfs", "own-initrd"), ("mke2fs", "root-disk"),
@@ -109,7 +109,7 @@ class Context:
         return have
 
     REASONS = {
-        "int3": "software breakpoints do not work in stock QEMU's nested SVM (make check-lab)",
+        "swbreak": "software breakpoints do not work in stock QEMU's nested SVM (make check-lab)",
         "hwbreak": "debug registers do not work in this QEMU's nested SVM (make check-lab)",
         "code-hwbreak": "debug registers do not work in this QEMU's nested SVM (make check-lab)",
         "hwbreak-base": "QEMU's nested SVM compares debug registers with ip, not cs.base + ip, and hangs",
@@ -127,7 +127,7 @@ class Context:
         if self.unusable:
             return "/dev/kvm is not usable on this machine"
         lacking = sorted(needs - self.capabilities)
-        if lacking and self.where == "emulator" and lacking[0] in ("int3", "hwbreak", "hwbreak-base"):
+        if lacking and self.where == "emulator" and lacking[0] in ("swbreak", "hwbreak", "hwbreak-base"):
             return "this machine's KVM is an emulator that does not have it"
         return self.REASONS[lacking[0]] if lacking else ""
 
@@ -171,7 +171,7 @@ class Context:
         return self._paths[argv]
 
     def guest(self, name):
-        return os.path.join(self.build, "tests/guests", name)
+        return os.path.join(self.build, "tests/guests/x86", name)
 
     def kernel(self, name):
         return os.path.join(self._tool("fetch-kernel"), name)

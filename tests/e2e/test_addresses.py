@@ -61,7 +61,7 @@ def user_addresses_are_those_of_the_stopped_process(s):
     check_eq(s.cmd(f"x/16xb {pc:#x}"), code, "code of the process")
 
 
-@PTI.test(needs="int3")
+@PTI.test(needs="swbreak")
 def a_breakpoint_in_the_kernel_is_set_from_user_mode_and_hit(s):
     in_user_mode(s)
     bp = s.brk("hrtimer_interrupt")

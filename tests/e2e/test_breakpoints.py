@@ -30,7 +30,7 @@ PLACES = Scene(**flat("places"))
 
 # ---- where there is no code yet ----
 
-@PLACES.test(needs="int3 hwbreak")
+@PLACES.test(needs="swbreak hwbreak")
 def a_breakpoint_where_no_page_is_mapped_is_hit_once_there_is(s):
     late = LATE + s.address("late")
     check("annot access" in s.refused(f"x/1xb {late:#x}"), "nothing is mapped there")
@@ -63,7 +63,7 @@ def four_breakpoints_fit_where_no_page_is_mapped(s):
     s.stepi()
 
 
-@test(needs="int3 hwbreak", cap=240)
+@test(needs="swbreak hwbreak", cap=240)
 def breakpoints_of_a_kernel_can_be_set_at_its_first_instruction(context):
     with started(context, linux(cpus=4)) as s:
         check(s.pc() < 1 << 32, "the kernel has not mapped itself yet")
@@ -99,7 +99,7 @@ def a_breakpoint_in_rom_is_hit_and_is_not_copied_with_it(context):
 
 # ---- code that changes ----
 
-@PLACES.test(needs="int3")
+@PLACES.test(needs="swbreak")
 def a_breakpoint_that_the_guest_overwrites_comes_back(s):
     code = s.address("overwritten")
     s.cmd("set breakpoint always-inserted on")
@@ -117,7 +117,7 @@ def a_breakpoint_that_the_guest_overwrites_comes_back(s):
         s.cmd("set breakpoint always-inserted off")
 
 
-@PLACES.test(needs="int3 kvm")  # QEMU's own stub puts back what it has saved
+@PLACES.test(needs="swbreak kvm")  # QEMU's own stub puts back what it has saved
 def what_the_guest_wrote_over_a_breakpoint_is_not_undone(s):
     code = s.address("overwritten")
     s.tbrk("*round")
@@ -134,7 +134,7 @@ def what_the_guest_wrote_over_a_breakpoint_is_not_undone(s):
         s.cmd("set breakpoint always-inserted off")
 
 
-@PLACES.test(needs="int3")
+@PLACES.test(needs="swbreak")
 def code_looks_as_the_guest_wrote_it_with_breakpoints_in(s):
     path = s.context.log_path("code.bin")
 
@@ -158,7 +158,7 @@ def code_looks_as_the_guest_wrote_it_with_breakpoints_in(s):
 
 # ---- one process ----
 
-@PLACES.test(needs="int3")
+@PLACES.test(needs="swbreak")
 def a_breakpoint_counts_in_one_address_space(s):
     s.tbrk("*work")
     s.run_to_stop("continue", func="work")
@@ -182,7 +182,7 @@ def a_breakpoint_counts_in_one_address_space(s):
 
 @PLACES.test(needs="hwbreak")
 def a_watchpoint_counts_in_one_address_space(s):
-    s.tbrk("*work") if "int3" in s.context.capabilities else s.hbrk("*work")
+    s.tbrk("*work") if "swbreak" in s.context.capabilities else s.hbrk("*work")
     s.run_to_stop("continue", func="work")
     s.delete()
     s.watch("*(long *)&rounds")
@@ -196,7 +196,7 @@ def a_watchpoint_counts_in_one_address_space(s):
 
 # ---- conditions, evaluated here ----
 
-@PLACES.test(needs="int3")
+@PLACES.test(needs="swbreak")
 def conditions_are_evaluated_by_the_server(s):
     s.cmd("set breakpoint condition-evaluation target")
     work, before = s.address("work"), rows(s).get(s.address("work"), (0, 0))
@@ -211,7 +211,7 @@ def conditions_are_evaluated_by_the_server(s):
     check(hits - before[0] >= 200, f"hits {hits} are those with a false condition, too")
 
 
-@PLACES.test(needs="int3")
+@PLACES.test(needs="swbreak")
 def a_condition_that_cannot_be_evaluated_stops(s):
     bp = s.brk("*work if *(char *)0x7fff00000000 == 1")
     s.cont()
@@ -219,7 +219,7 @@ def a_condition_that_cannot_be_evaluated_stops(s):
     s.delete(bp)
 
 
-@PLACES.test(needs="int3")
+@PLACES.test(needs="swbreak")
 def temporary_and_ignored_breakpoints_behave(s):
     s.tbrk("*work")
     s.run_to_stop("continue", func="work")
@@ -269,17 +269,17 @@ def run_with_false_condition(s, want):
     check(counts - led <= hits <= counts + CPUS, f"the guest has counted {counts}, the engine {hits} hits ({led} led off)")
 
 
-@SMP.test(needs="int3")
+@SMP.test(needs="swbreak")
 def no_hit_of_a_false_condition_is_lost(s):
     run_with_false_condition(s, 500)
 
 
-@SMP.test(needs="int3 long", cap=300)
+@SMP.test(needs="swbreak long", cap=300)
 def no_hit_of_100000_is_lost_on_four_vcpus(s):
     run_with_false_condition(s, 100000 if s.context.accel == "kvm" else 10000)
 
 
-@SMP.test(needs="int3 kvm")
+@SMP.test(needs="swbreak kvm")
 def no_hit_is_lost_when_the_breakpoint_is_in_memory(s):
     for i in range(4):  # so that no debug register is left
         s.hbrk(f"*finished+{i}")
@@ -287,14 +287,14 @@ def no_hit_is_lost_when_the_breakpoint_is_in_memory(s):
     check_eq(place(s, s.address("count_here")), "memory", "place of the breakpoint")
 
 
-@SMP.test(needs="int3 kvm long", cap=300)
+@SMP.test(needs="swbreak kvm long", cap=300)
 def no_hit_of_20000_in_memory_is_lost_on_four_vcpus(s):
     for i in range(4):
         s.hbrk(f"*finished+{i}")
     run_with_false_condition(s, 20000)
 
 
-@SMP.test(needs="int3 long", cap=300)
+@SMP.test(needs="swbreak long", cap=300)
 def no_stop_of_2000_is_lost_on_four_vcpus(s):
     at, stops = s.address("count_here"), 2000
     s.tbrk("*count_here")
@@ -309,7 +309,7 @@ def no_stop_of_2000_is_lost_on_four_vcpus(s):
     check(hits_at(s, at) - hits >= stops, "the engine has counted all stops")
 
 
-@SMP.test(needs="int3")
+@SMP.test(needs="swbreak")
 def a_breakpoint_of_one_thread_stops_that_thread_only(s):
     bp = s.brk("*count_here thread 3")
     for _ in range(2):
@@ -319,7 +319,7 @@ def a_breakpoint_of_one_thread_stops_that_thread_only(s):
 
 # ---- a guest that is reset ----
 
-@test(needs="int3 kvm")
+@test(needs="swbreak kvm")
 def breakpoints_survive_a_reset_of_the_guest(context):
     with started(context, flat("count")) as s:
         s.cmd("set breakpoint always-inserted on")
@@ -346,7 +346,7 @@ HOT = ("do_syscall_64", "schedule", "__schedule", "try_to_wake_up", "vfs_read", 
        "exc_page_fault", "mntput", "fput", "dput", "mmput")
 
 
-@test(needs="int3 hwbreak kvm long", cap=600)
+@test(needs="swbreak hwbreak kvm long", cap=600)
 def a_kernel_boots_through_twenty_breakpoints_with_false_conditions(context):
     with started(context, linux(cpus=4)) as s:
         s.hbrk("start_kernel")

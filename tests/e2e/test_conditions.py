@@ -14,7 +14,7 @@ def use_target(s):
 
 
 CPUS = 4
-COUNT = Scene(**flat("count"), prepare=use_target, needs="int3")
+COUNT = Scene(**flat("count"), prepare=use_target, needs="swbreak")
 
 
 def until_all_count(s):
@@ -24,7 +24,7 @@ def until_all_count(s):
     s.interrupt()
 
 
-SMP = Scene(**flat("smp", "-c", str(CPUS)), prepare=until_all_count, needs="int3")
+SMP = Scene(**flat("smp", "-c", str(CPUS)), prepare=until_all_count, needs="swbreak")
 
 
 class Wire:
@@ -224,7 +224,7 @@ def what_four_vcpus_print_is_whole_and_complete(s):
         check(numbers[0] - old in (0, 1) and now - numbers[-1] in (0, 1), f"{old} to {now}, printed {numbers[0]} to {numbers[-1]}")
 
 
-@test(needs="int3")
+@test(needs="swbreak")
 def a_condition_on_memory_that_is_not_there_stops(context):
     with started(context, flat("count")) as s:  # GDB's wire log ends with the error that it makes of this
         use_target(s)
@@ -234,7 +234,7 @@ def a_condition_on_memory_that_is_not_there_stops(context):
         check("condition" in s.mi.told, f"the server says why: {s.mi.told!r}")
 
 
-@test(needs="int3")
+@test(needs="swbreak")
 def commands_end_with_their_client(context):
     with started(context, flat("count")) as s:
         use_target(s)
@@ -263,7 +263,7 @@ def ask_until_stop(packets, body):
     return b"".join(texts), reply
 
 
-@test(needs="int3")
+@test(needs="swbreak")
 def an_endless_expression_ends(context):
     """Round and round, with and without reading memory and printing; none holds the guest or the server up."""
     with started(context, flat("count")) as s:
@@ -292,7 +292,7 @@ def an_endless_expression_ends(context):
         check(s.int("counter") >= before, "a real GDB works afterwards")
 
 
-@test(needs="int3 long")
+@test(needs="swbreak long")
 def a_client_that_does_not_read_loses_text_and_nothing_else(context):
     """4000 bytes at each count, and for a while nobody takes them."""
     with started(context, flat("count")) as s:

@@ -75,7 +75,7 @@ def sections_compare_equal(s):
     check("MIS-MATCHED" not in s.cmd("compare-sections .text"), "the code is as in the file")
 
 
-@COUNT.test(needs="int3")
+@COUNT.test(needs="swbreak")
 def a_breakpoint_by_source_line_is_hit_again_and_again(s):
     bp = s.brk("multiply")
     for _ in range(3):
@@ -87,7 +87,7 @@ def a_breakpoint_by_source_line_is_hit_again_and_again(s):
     s.delete(bp)
 
 
-@COUNT.test(needs="int3")
+@COUNT.test(needs="swbreak")
 def breakpoints_do_not_show_in_memory(s):
     before = s.cmd("x/4xb bump")
     s.cmd("set breakpoint always-inserted on")
@@ -100,7 +100,7 @@ def breakpoints_do_not_show_in_memory(s):
     s.cmd("set breakpoint always-inserted off")
 
 
-@COUNT.test(needs="int3")
+@COUNT.test(needs="swbreak")
 def step_next_and_finish_follow_the_source(s):
     s.tbrk("measure")
     s.cont()
@@ -120,7 +120,7 @@ def structures_are_printed(s):
     check("width = 3" in text and "height = 4" in text and "rectangle" in text, f"shape prints as {text}")
 
 
-@COUNT.test(needs="int3")
+@COUNT.test(needs="swbreak")
 def advance_until_and_jump(s):
     s.run_to_stop("advance bump", func="bump")
     s.run_to_stop("until", reason="end-stepping-range")
@@ -145,7 +145,7 @@ def there_are_four_hardware_breakpoints_and_the_fifth_is_an_error(s):
     try:
         for name in ("multiply", "measure", "bump", "trap"):
             s.hbrk(name)
-        check("annot insert hardware breakpoint" in s.refused("hbreak out8"), "GDB says that the fifth does not fit")
+        check("annot insert hardware breakpoint" in s.refused("hbreak scatter"), "GDB says that the fifth does not fit")
     finally:
         s.delete()
         s.cmd("set breakpoint always-inserted off")
@@ -175,7 +175,7 @@ def a_watchpoint_of_one_byte_and_an_access_watchpoint(s):
     s.delete(wp)
 
 
-@COUNT.test(needs="int3")
+@COUNT.test(needs="swbreak")
 def a_condition_is_kept(s):
     target = s.int("counter") + 20
     bp = s.brk(f"bump if counter == {target}")
@@ -184,7 +184,7 @@ def a_condition_is_kept(s):
     check_eq(s.int("counter"), target, "counter")
 
 
-@COUNT.test(needs="int3")
+@COUNT.test(needs="swbreak")
 def delete_lets_the_guest_run_through(s):
     bp = s.brk("bump")
     s.cont()
@@ -196,20 +196,20 @@ def delete_lets_the_guest_run_through(s):
     s.interrupt()
 
 
-@COUNT.test(needs="int3")
-def the_guests_own_int3_reaches_its_own_handler(s):
+@COUNT.test(needs="swbreak")
+def the_guests_own_trap_reaches_its_own_handler(s):
     bp = s.brk("multiply")
-    s.cmd("set var own_int3 = 1")
-    before = s.int("int3_count")
+    s.cmd("set var own_trap = 1")
+    before = s.int("trap_count")
     for _ in range(4):
         s.cont()
         s.expect_stop(bp=bp)
-    check(s.int("int3_count") - before >= 3, "the guest's handler ran each time")
+    check(s.int("trap_count") - before >= 3, "the guest's handler ran each time")
     s.delete(bp)
-    s.cmd("set var own_int3 = 0")
+    s.cmd("set var own_trap = 0")
 
 
-@COUNT.test(needs="int3")
+@COUNT.test(needs="swbreak")
 def a_backtrace_survives_many_steps(s):
     s.tbrk("multiply")
     s.cont()

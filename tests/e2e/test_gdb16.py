@@ -46,7 +46,7 @@ def errors_come_as_words(s):
     check("annot access memory" in s.refused("x/1gx 0x7fff00000000"), "reading nowhere is refused")
 
 
-@COUNT.test(needs="int3 hwbreak")
+@COUNT.test(needs="swbreak hwbreak")
 def breakpoints_watchpoints_and_steps(s):
     bp = s.brk("multiply")
     s.cont()

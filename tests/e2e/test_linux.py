@@ -45,7 +45,7 @@ def a_64_bit_kernel_is_shown_as_one_though_it_starts_in_32_bit_mode(context):
         to_start_kernel(s)
 
 
-@EARLY.test(needs="int3")
+@EARLY.test(needs="swbreak")
 def steps_through_start_kernel_by_source_line(s):
     lines = []
     for _ in range(3):
@@ -55,7 +55,7 @@ def steps_through_start_kernel_by_source_line(s):
     check(lines == sorted(set(lines)), f"lines grow: {lines}")
 
 
-@EARLY.test(needs="int3")
+@EARLY.test(needs="swbreak")
 def steps_into_a_function_and_finishes_it(s):
     s.tbrk("setup_arch")
     s.cont()
@@ -64,7 +64,7 @@ def steps_into_a_function_and_finishes_it(s):
     s.run_to_stop("finish", timeout=s.context.scale(60), reason="function-finished", func="start_kernel")
 
 
-@EARLY.test(needs="int3")
+@EARLY.test(needs="swbreak")
 def breaks_by_source_line_later_in_boot(s):
     bp = s.brk("kernel_init_freeable")
     s.cont()
@@ -134,7 +134,7 @@ def steps_a_running_kernel(s):
     check("#0" in s.cmd("backtrace 3"), "there is a backtrace")
 
 
-@LATE.test(needs="int3")
+@LATE.test(needs="swbreak")
 def breaks_in_the_running_kernel_on_either_vcpu(s):
     bp = s.brk("tick_sched_timer") if "tick_sched_timer" in s.cmd("info line tick_sched_timer") else s.brk("do_idle")
     for _ in range(6):
@@ -142,7 +142,7 @@ def breaks_in_the_running_kernel_on_either_vcpu(s):
         s.expect_stop(timeout=s.context.scale(30), bp=bp)
 
 
-@LATE.test(needs="int3")
+@LATE.test(needs="swbreak")
 def a_condition_and_a_dprintf_in_the_running_kernel(s):
     s.cmd("set breakpoint condition-evaluation target")
     s.cmd("set dprintf-style agent")

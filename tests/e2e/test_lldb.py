@@ -42,7 +42,7 @@ def connects_and_reads_registers_and_memory(context):
         check("_start" in s.cmd("disassemble --pc"), "code is disassembled")
 
 
-@test(needs="lldb int3")
+@test(needs="lldb swbreak")
 def breaks_by_name_and_by_address_and_steps(context):
     with LldbSession(context, flat("count")) as s:
         number, where = s.breakpoint("-n multiply")
@@ -65,7 +65,7 @@ def breaks_by_name_and_by_address_and_steps(context):
         check("0xcc" not in code, f"breakpoints do not show in memory: {code}")
 
 
-@test(needs="lldb int3")
+@test(needs="lldb swbreak")
 def a_condition_of_lldb_is_kept(context):
     with LldbSession(context, flat("count")) as s:
         number, _ = s.breakpoint("-n bump -c 'counter == 7'")
@@ -171,7 +171,7 @@ def a_watchpoint_names_the_vcpu_that_wrote(context):
         s.run_to_stop("continue", reason="watchpoint 1", thread=2)
 
 
-@test(needs="lldb int3 hwbreak")
+@test(needs="lldb swbreak hwbreak")
 def the_kernel_by_its_symbols(context):
     symbols = context.scratch("vmlinux-symbols")  # LLDB would index half a gigabyte of debug information
     subprocess.run(["objcopy", "--strip-debug", context.kernel("vmlinux"), symbols], check=True)

@@ -43,7 +43,7 @@ def real_mode_memory_through_another_segment(s):
     check(ticks > 1 and (ticks - copy) & 0xFFFF in (0, 1), f"2000:0010, {copy}, follows the counter, {ticks}")
 
 
-@REAL.test(needs="int3")
+@REAL.test(needs="swbreak")
 def real_mode_software_breakpoint(s):
     bp = s.brk("*&store")
     for _ in range(2):
@@ -70,7 +70,7 @@ def stop_in_the_other_segment(s):
     check("mov" in s.cmd("x/i $pc"), "the code at the linear pc is shown")
 
 
-@REAL.test(needs="int3")
+@REAL.test(needs="swbreak")
 def real_mode_software_breakpoint_in_a_segment_with_a_base(s):
     s.brk("*&in_segment")
     stop_in_the_other_segment(s)

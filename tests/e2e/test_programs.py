@@ -5,14 +5,14 @@ import os
 from session import check_eq
 from suite import test
 
-PROGRAMS = [("kvm_cpus", "kvm int3 hwbreak"), ("kvm_regs", "kvm hwbreak"), ("kvm_step", "kvm int3 hwbreak"), ("kvm_time", "kvm"),
+PROGRAMS = [("kvm_cpus", "kvm swbreak hwbreak"), ("kvm_regs", "kvm hwbreak"), ("kvm_step", "kvm swbreak hwbreak"), ("kvm_time", "kvm"),
             ("tcg_target", "tcg")]
 
 
 def program(name, needs):
     def run(context):
         path = os.path.join(context.build, "tests/e2e", name)
-        process = context.place.spawn([path], env={"GDBVM_GUESTS": os.path.join(context.build, "tests/guests")})
+        process = context.place.spawn([path], env={"GDBVM_GUESTS": context.guest("")})
         try:
             status = process.wait(context.scale(60))
             context.keep(f"{name}.log", process.out.text() + process.err.text())
@@ -28,10 +28,10 @@ for name, needs in PROGRAMS:
     program(name, needs)
 
 
-@test(needs="kvm int3", cap=200)
+@test(needs="kvm swbreak", cap=200)
 def the_benchmarks_work(context):
     """A little of each, without a look at the figures."""
-    bench, guest = (os.path.join(context.build, path) for path in ("tests/bench/bench", "tests/guests/bench.bin"))
+    bench, guest = os.path.join(context.build, "tests/bench/bench"), context.guest("bench.bin")
     process = context.place.spawn([bench, "--quick", context.gdbvm, guest])
     try:
         status = process.wait(context.scale(60))

@@ -67,7 +67,7 @@ def the_debugger_writes_and_breaks_in_a_watched_page(s):
     check_eq(next_hit(s)[3:5], [0x1000, 0x1001], "values: the debugger's own write is no hit")
 
 
-@COUNT.test(needs="int3")
+@COUNT.test(needs="swbreak")
 def breakpoints_in_a_watched_page_are_hit(s):
     watch(s, s.address('multiply'), 16)
     bp = s.brk("multiply")
@@ -170,7 +170,7 @@ def into_user_space(s):
     s.interrupt()
 
 
-LINUX = Scene(**linux(cpus=4), prepare=into_user_space, needs="kvm int3 long")
+LINUX = Scene(**linux(cpus=4), prepare=into_user_space, needs="kvm swbreak long")
 
 
 def physical(s, symbol):

@@ -26,7 +26,7 @@ def detach_lets_the_guest_run_and_one_can_come_back(context):
             check_runs(s, "after another detach")
 
 
-@test(needs="int3")
+@test(needs="swbreak")
 def detach_takes_breakpoints_out(context):
     with started(context, flat("count")) as s:
         bp = s.brk("bump")
@@ -38,17 +38,17 @@ def detach_takes_breakpoints_out(context):
         check("MIS-MATCHED" not in s.cmd("compare-sections .text"), "the code is whole")
 
 
-@test(needs="int3")
-def the_guests_own_int3_is_its_own_again_after_detach(context):
+@test(needs="swbreak")
+def the_guests_own_trap_is_its_own_again_after_detach(context):
     with started(context, flat("count")) as s:
         bp = s.brk("bump")
         s.cont()
         s.expect_stop(bp=bp)
-        s.cmd("set var own_int3 = 1")
+        s.cmd("set var own_trap = 1")
         s.detach()
-        check_runs(s, "with an int3 of its own in every turn")
+        check_runs(s, "with a trap of its own in every turn")
         s.reconnect()
-        check(s.int("int3_count") + 2 >= s.int("counter") - 1, "its handler ran each time")
+        check(s.int("trap_count") + 2 >= s.int("counter") - 1, "its handler ran each time")
 
 
 @test()
@@ -62,7 +62,7 @@ def a_client_killed_while_the_guest_runs_does_it_no_harm(context):
         s.stepi()
 
 
-@test(needs="int3 hwbreak")
+@test(needs="swbreak hwbreak")
 def a_client_killed_with_breakpoints_in_place_does_no_harm(context):
     with started(context, flat("count")) as s:
         s.cmd("set breakpoint always-inserted on")

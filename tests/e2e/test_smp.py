@@ -90,7 +90,7 @@ def a_hardware_breakpoint_stops_each_vcpu(s):
             s.cmd(undo)
 
 
-@SMP.test(needs="int3")
+@SMP.test(needs="swbreak")
 def a_software_breakpoint_is_never_missed(s):
     bp, hits = s.brk("count_here"), [0] * CPUS
     s.cont()

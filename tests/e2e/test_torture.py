@@ -149,7 +149,7 @@ def every_stop_counts(context, kind, rounds):
         t.check_unharmed()
 
 
-@test(needs="int3")
+@test(needs="swbreak")
 def stops_of_several_vcpus_at_once_are_all_reported(context):
     every_stop_counts(context, 0, 200)
 
@@ -161,7 +161,7 @@ def hardware_stops_of_several_vcpus_at_once_are_all_reported(context):
 
 # ---- steps ----
 
-@test(needs="int3")
+@test(needs="swbreak")
 def a_step_off_an_inserted_breakpoint_stays_stopped(context):
     """Clients that leave breakpoints in while they step, as LLDB does and GDB with always-inserted."""
     with Torture(context) as t:
@@ -182,7 +182,7 @@ def a_step_off_an_inserted_breakpoint_stays_stopped(context):
         t.check_unharmed()
 
 
-@test(needs="int3")
+@test(needs="swbreak")
 def an_interrupt_during_a_step_leaves_flags_and_breakpoints(context):
     with Torture(context) as t:
         c = t.client()
@@ -261,7 +261,7 @@ WAYS_OUT = [leave_politely, leave_running, die_running, die_stepping, die_in_a_p
 
 def rounds_of_sessions(context, rounds):
     rng = random.Random(20)
-    kinds = [None] + [k for k, need in ((0, "int3"), (1, "code-hwbreak")) if need in context.capabilities]
+    kinds = [None] + [k for k, need in ((0, "swbreak"), (1, "code-hwbreak")) if need in context.capabilities]
     with Torture(context) as t:
         for number in range(rounds):
             c = t.client()
@@ -364,7 +364,7 @@ class Hostile:
 
     def breakpoint(self):
         # where software breakpoints do not stop a guest, one of ours would reach it
-        kind = self.rng.randrange(0 if "int3" in self.t.context.capabilities else 1, 6)
+        kind = self.rng.randrange(0 if "swbreak" in self.t.context.capabilities else 1, 6)
         at = self.rng.choice(self.code) if kind < 2 or self.rng.randrange(2) else self.rng.getrandbits(64) | 1 << 47
         return b"%c%d,%x,%x" % (self.rng.choice(b"ZZz"), kind, at, 1 if kind < 2 else self.rng.randrange(10))
 

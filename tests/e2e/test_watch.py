@@ -91,7 +91,7 @@ def two_watchpoints_that_one_instruction_hits(s):
     s.delete(second)
 
 
-@COUNT.test(needs="int3")
+@COUNT.test(needs="swbreak")
 def a_breakpoint_on_the_instruction_that_writes(s):
     wp = s.watch("counter")
     s.cont()
@@ -111,7 +111,7 @@ def a_breakpoint_on_the_instruction_that_writes(s):
     s.delete()
 
 
-@COUNT.test(needs="int3")
+@COUNT.test(needs="swbreak")
 def a_breakpoint_right_behind_the_write(s):
     wp = s.watch("counter")
     s.cont()
@@ -125,7 +125,7 @@ def a_breakpoint_right_behind_the_write(s):
     s.delete()
 
 
-@COUNT.test(needs="int3")
+@COUNT.test(needs="swbreak")
 def a_watch_on_a_local_variable_ends_with_its_function(s):
     s.tbrk("scatter")
     s.cont()
