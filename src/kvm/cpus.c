@@ -212,7 +212,7 @@ int kvm_cpus_create(struct kvm_port *p, const struct arch *arch, const struct kv
 		    struct kvm_cpus **ret, struct errtext *why)
 {
 	_cleanup_(cpus_destroyp) struct kvm_cpus *c = calloc(1, sizeof(*c) + p->nvcpus * sizeof(c->cpu[0]));
-	int rc = 0;
+	int rc;
 
 	if (!c)
 		return errtext_set(why, -ENOMEM, "out of memory");
@@ -230,14 +230,13 @@ int kvm_cpus_create(struct kvm_port *p, const struct arch *arch, const struct kv
 		c->cpu[i].id = i;
 		c->cpu[i].run = p->ops->run_page(p, i);
 		pthread_cond_init(&c->cpu[i].wake, NULL);
-		rc = rc < 0 ? rc : kvm_step_init(&c->cpu[i]);
 	}
+	rc = kvm_mach_init(c);
 	if (rc < 0)
 		return errtext_set(why, rc, "out of memory");
 	c->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->event_fd < 0)
 		return errtext_set(why, -errno, "eventfd: %s", strerror(errno));
-	kvm_clock_init(c); // nobody else has it yet
 	rc = start_threads(c);
 	if (rc < 0)
 		return errtext_set(why, rc, "cannot start a vCPU thread: %s", strerror(-rc));
@@ -259,10 +258,9 @@ void kvm_cpus_destroy(struct kvm_cpus *c)
 		pthread_join(c->cpu[i].thread, NULL);
 	closep(&c->event_fd);
 	kvm_pwatch_deinit(c);
-	for (unsigned i = 0; i < c->ncpus; i++) {
+	kvm_mach_deinit(c);
+	for (unsigned i = 0; i < c->ncpus; i++)
 		pthread_cond_destroy(&c->cpu[i].wake);
-		kvm_step_deinit(&c->cpu[i]);
-	}
 	pthread_mutex_destroy(&c->landings);
 	pthread_cond_destroy(&c->gate);
 	pthread_cond_destroy(&c->parked);
@@ -301,17 +299,16 @@ static int call_locked(struct kvm_cpu *cpu, struct kvm_call *call)
 	return call->rc;
 }
 
-/* Timers that are set back by writing the whole APIC, before there is anyone who could send it an interrupt. Returns:
- * false: everybody is to stop already. */
-static bool lapics_put_back_locked(struct kvm_cpus *c)
+/* What of the time has to be set before anyone goes. Returns: false: everybody is to stop already. */
+static bool clocks_set_locked(struct kvm_cpus *c)
 {
 	for (unsigned i = 0; i < c->ncpus && !c->stopping; i++) {
-		struct kvm_call call = { .fn = kvm_clock_lapic_put_back, .arg = &c->cpu[i] };
+		struct kvm_call call = { .fn = kvm_clock_before, .arg = &c->cpu[i] };
 
-		if (c->cpu[i].action == TARGET_HOLD || !kvm_clock_lapic_due(&c->cpu[i]))
+		if (c->cpu[i].action == TARGET_HOLD || !kvm_clock_before_due(&c->cpu[i]))
 			continue;
 		if (is_runner(&c->cpu[i]))
-			kvm_clock_lapic_put_back(c->port, i, &c->cpu[i]);
+			kvm_clock_before(c->port, i, &c->cpu[i]);
 		else
 			call_locked(&c->cpu[i], &call);
 	}
@@ -341,11 +338,11 @@ static void count_steps_locked(struct kvm_cpus *c, struct kvm_cpu *one)
  * is to stop already. */
 static bool time_go_locked(struct kvm_cpus *c, const struct kvm_cpu *one)
 {
-	c->clock.still = one && kvm_clock_may_stand_locked(c);
-	if (c->clock.still)
+	c->still = one && kvm_clock_may_stand_locked(c);
+	if (c->still)
 		return true;
 	kvm_clock_thaw_locked(c);
-	return lapics_put_back_locked(c);
+	return clocks_set_locked(c);
 }
 
 /* The vCPU that is to take one step while all others are held; NULL: the plan is another one. */
@@ -598,11 +595,10 @@ bool kvm_cpus_online(struct kvm_cpus *c, unsigned vcpu)
 
 int kvm_cpus_online_catch(struct kvm_cpus *c, bool on)
 {
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .args = { 1 } };
+	int rc = on ? kvm_online_catch(c) : 0;
 
-	if (on &&
-	    (!c->port->mp_state || !c->port->vcpu_events || c->port->ops->vm_ioctl(c->port, KVM_ENABLE_CAP, &cap) < 0))
-		return -ENOTSUP;
+	if (rc < 0)
+		return rc;
 	for (unsigned i = 0; i < c->ncpus; i++)
 		c->cpu[i].was_offline = on && !kvm_cpus_online(c, i);
 	c->catch_online = on;

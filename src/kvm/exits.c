@@ -8,8 +8,6 @@
 #include "kvm/internal.h"
 #include "util/strbuf.h"
 
-enum { VECTOR_DB = 1, VECTOR_BP = 3 };
-
 static enum kvm_next event(struct kvm_cpu *cpu, enum stop_why why, struct stop_event *ev)
 {
 	*ev = (struct stop_event){ .why = why, .pc = kvm_cpu_pc(cpu) };
@@ -146,15 +144,15 @@ static enum kvm_next on_mmio(struct kvm_cpu *cpu, struct stop_event *ev)
 /* Give the guest the exception that @t took from it. */
 static enum kvm_next reinject(struct kvm_cpu *cpu, const struct kvm_trap *t, struct stop_event *ev)
 {
-	int rc = kvm_step_deliver(cpu, t->kind == KVM_TRAP_BPINSN ? VECTOR_BP : VECTOR_DB, t->status);
+	int rc = kvm_step_give_back(cpu, t);
 
 	return rc < 0 ? kvm_exit_error(cpu, rc, ev) : KVM_NEXT_ENTER;
 }
 
-/* Without a filter that cares int3 is the guest's own, unless it was planted and is gone. */
-static enum target_verdict judge_int3_alone(struct kvm_cpu *cpu, gva pc)
+/* Without a filter that cares the instruction is the guest's own, unless it was planted and is gone. */
+static enum target_verdict judge_bp_alone(struct kvm_cpu *cpu, gva pc)
 {
-	return kvm_step_is_int3(cpu, pc) ? TARGET_REINJECT : TARGET_AGAIN;
+	return kvm_step_is_bp(cpu, pc) ? TARGET_REINJECT : TARGET_AGAIN;
 }
 
 static enum target_verdict judge(struct kvm_cpu *cpu, enum stop_why why, gva pc)
@@ -163,7 +161,7 @@ static enum target_verdict judge(struct kvm_cpu *cpu, enum stop_why why, gva pc)
 
 	if (f.whys & BIT(why))
 		return f.judge(f.arg, cpu->id, why, pc);
-	return why == STOP_SWBREAK ? judge_int3_alone(cpu, pc) : TARGET_REPORT;
+	return why == STOP_SWBREAK ? judge_bp_alone(cpu, pc) : TARGET_REPORT;
 }
 
 static enum kvm_next on_hw(struct kvm_cpu *cpu, const struct kvm_trap *t, struct stop_event *ev)
@@ -174,9 +172,7 @@ static enum kvm_next on_hw(struct kvm_cpu *cpu, const struct kvm_trap *t, struct
 
 	if (part->kind != HW_EXEC) {
 		/* One of the guest's own on the same data: it has its trap when it goes on. */
-		kvm_step_own(cpu, t->own);
-		if (t->own && !cpu->debug.step)
-			rc = kvm_step_deliver(cpu, VECTOR_DB, t->own);
+		rc = kvm_step_give_own(cpu, t);
 		if (rc < 0)
 			return kvm_exit_error(cpu, rc, ev);
 		*ev = (struct stop_event){
@@ -193,7 +189,7 @@ static enum kvm_next on_hw(struct kvm_cpu *cpu, const struct kvm_trap *t, struct
 	return KVM_NEXT_EVENT;
 }
 
-static enum kvm_next on_int3(struct kvm_cpu *cpu, const struct kvm_trap *t, struct stop_event *ev)
+static enum kvm_next on_bp(struct kvm_cpu *cpu, const struct kvm_trap *t, struct stop_event *ev)
 {
 	if (kvm_step_landed(cpu, t->pc))
 		return KVM_NEXT_STEPPED;
@@ -220,14 +216,14 @@ static enum kvm_next on_debug(struct kvm_cpu *cpu, struct stop_event *ev)
 	kvm_debug_trap(cpu, &t);
 	switch (t.kind) {
 	case KVM_TRAP_STEP:
-		kvm_step_own(cpu, t.own);
+		kvm_step_own(cpu, &t);
 		return KVM_NEXT_STEPPED;
 	case KVM_TRAP_HW:
 		return on_hw(cpu, &t, ev);
 	case KVM_TRAP_GUEST:
 		return reinject(cpu, &t, ev);
 	case KVM_TRAP_BPINSN:
-		return on_int3(cpu, &t, ev);
+		return on_bp(cpu, &t, ev);
 	}
 	return KVM_NEXT_ENTER;
 }

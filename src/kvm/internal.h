@@ -5,13 +5,13 @@
 #include <pthread.h>
 
 #include "kvm/kvm.h"
-#include "kvm/timers.h"
 #include "util/macros.h"
 
 /*
  * Inside the room. run.c drives one vCPU from a resume to the point where it parks, exits.c answers what KVM_RUN
- * comes back with, x86_debug.c speaks KVM_SET_GUEST_DEBUG, cpus.c has the threads and the stop protocol, alone.c lets
- * one vCPU execute while the others wait.
+ * comes back with, cpus.c has the threads and the stop protocol, alone.c lets one vCPU execute while the others wait.
+ * These are the same for every architecture. What they need of it - registers, guest debugging, exact steps, the clock,
+ * vCPUs that come online - are functions of the same names in x86*.c and arm64*.c, one set of which is compiled.
  *
  * Suffix _locked: the caller holds kvm_cpus.lock.
  */
@@ -21,47 +21,13 @@ struct kvm_debug {
 	bool step; /* trap after the next instruction */
 	bool lift; /* leave out the exec breakpoints at lift_at: the vCPU is being stepped off them */
 	gva lift_at;
-	bool armed;      /* KVM knows, and nothing has to be said again */
-	uint8_t own[4];  /* the guest's own debug register in each slot of the hardware, from 1; 0: none */
-	uint32_t inject; /* KVM_GUESTDBG_INJECT_*, to be said once */
+	bool armed; /* KVM knows, and nothing has to be said again */
 };
 
-/* kvmclock, and the host's TSC at the same moment. */
-struct kvm_clock_at {
-	uint64_t ns, host_tsc;
-};
-
-/* The VM's time: clock.c. */
-struct kvm_clock {
-	bool has_offset;   /* KVM_VCPU_TSC_OFFSET is there */
-	unsigned tsc_khz;  /* the guest's; 0: not told */
-	uint64_t ratio;    /* guest ticks per host tick, 16.48 fixed point; 0: KVM does not scale */
-	bool still;        /* the plan is a step, and the guest's time stands until the instruction can tell */
-	bool frozen;       /* from the stop to the resume; the next five are what was read or done then */
-	bool have_stop;    /* `stop` was read */
-	bool pit_held;     /* `pit` is to be set back */
-	uint32_t pit_lost; /* clocks of channel 0's period that begins again */
-	struct kvm_clock_at stop;
-	struct kvm_pit_state2 pit;
-	uint64_t since_ns; /* CLOCK_MONOTONIC at the stop */
-	uint64_t held_ns;  /* all stops before this one */
-	uint64_t behind;   /* guest ticks that every vCPU's TSC is to be set back by, since the beginning */
-	uint32_t pit_owed; /* clocks of channel 0 that were lost and not made up for by a tick */
-	bool run_on;       /* the user wants time to go on while the guest is stopped */
-};
-
-/* One vCPU's part: the vCPU's own thread only, or while it is parked under kvm_cpus.lock. */
-struct kvm_cpu_time {
-	uint64_t behind;   /* how much of kvm_clock.behind was taken off its TSC */
-	uint64_t left_tsc; /* the host's TSC when it last left the guest */
-	uint64_t parked;   /* its own TSC as it parked */
-	uint64_t offset;   /* of its TSC, as we set it last */
-	uint64_t deadline; /* IA32_TSC_DEADLINE to be set again; 0: none */
-	bool no_lapic;     /* the local APIC is not in KVM */
-	bool counts;       /* the APIC's timer counts down, as in `lapic`, */
-	bool owed;         /* and a tick of it is on its way */
-	struct kvm_lapic_state lapic;
-};
+/* What an architecture keeps of its own, behind the scenes. */
+struct kvm_clock;    /* of the VM: its time */
+struct kvm_step;     /* of a vCPU: the step under way */
+struct kvm_cpu_mach; /* of a vCPU: all else */
 
 struct kvm_call {
 	int (*fn)(struct kvm_port *p, unsigned vcpu, void *arg);
@@ -95,18 +61,17 @@ struct kvm_cpu {
 
 	/* the vCPU's own thread only */
 	struct kvm_debug debug;
-	struct kvm_cpu_time time;
 	bool lifted;         /* watched pages are writable, for this one alone */
 	bool emulated_write; /* the access being answered is a write to RAM by KVM's emulator */
 	struct kvm_step *step;
-	bool untouched;         /* since its last step nothing was done to it, and no other vCPU has executed */
-	bool asleep;            /* may be: to be woken before a step */
-	bool onward;            /* the step to come is a further one of a range: what it comes to is hit */
-	bool synced;            /* the run page has the registers */
-	bool halted;            /* did HLT with no in-kernel irqchip: nothing but the debugger wakes it */
-	gva skip_at;            /* KVM_NEXT_SKIP: of the breakpoint instruction */
-	struct kvm_regs passed; /* entered with the resume flag, to pass an exec breakpoint at this rip */
-	bool waits_for_start;   /* a stop is armed for its start-up interrupt */
+	struct kvm_cpu_mach *mach;
+	bool untouched;       /* since its last step nothing was done to it, and no other vCPU has executed */
+	bool asleep;          /* may be: to be woken before a step */
+	bool onward;          /* the step to come is a further one of a range: what it comes to is hit */
+	bool synced;          /* the run page has the registers */
+	bool halted;          /* did HLT with no in-kernel irqchip: nothing but the debugger wakes it */
+	gva skip_at;          /* KVM_NEXT_SKIP: of the breakpoint instruction */
+	bool waits_for_start; /* a stop is armed for its start-up interrupt */
 };
 
 struct kvm_pwatch {
@@ -143,7 +108,8 @@ struct kvm_cpus {
 	struct kvm_cpu *alone; /* the only one that may execute */
 	unsigned nheld;        /* of those going: wait, and do not execute before `alone` is NULL or they are stopped */
 	pthread_cond_t gate;   /* `alone`, `nheld` or `ngoing` has changed */
-	struct kvm_clock clock;
+	struct kvm_clock *clock;
+	bool still; /* the plan is a step, and the guest's time stands until the instruction can tell */
 
 	unsigned nthreads, ncpus;
 	struct kvm_cpu cpu[];
@@ -220,35 +186,6 @@ enum kvm_next kvm_exit_handle(struct kvm_cpu *cpu, struct stop_event *ev);
 /** kvm_exit_error() - KVM_RUN itself failed with @err. */
 enum kvm_next kvm_exit_error(struct kvm_cpu *cpu, int err, struct stop_event *ev);
 
-/* x86_debug.c: what a KVM_EXIT_DEBUG means */
-enum kvm_trap_kind {
-	KVM_TRAP_BPINSN, /* breakpoint instruction at pc */
-	KVM_TRAP_HW,     /* one of the debugger's slots: slot */
-	KVM_TRAP_STEP,   /* the armed step */
-	KVM_TRAP_GUEST,  /* a debug exception of the guest's own */
-};
-struct kvm_trap {
-	enum kvm_trap_kind kind;
-	gva pc;
-	unsigned slot;   /* KVM_TRAP_HW: of kvm_cpus.hw */
-	uint64_t status; /* DR6 */
-	uint64_t own;    /* those bits of B0-B3 that are the guest's own breakpoints */
-};
-
-void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out);
-
-/** kvm_debug_arm() - tell KVM what cpu->debug asks for. Registers must be final: a step is tied to the pc of now. */
-int kvm_debug_arm(struct kvm_cpu *cpu);
-
-/** kvm_debug_pass() - have the vCPU, which hit an exec slot at @pc, go on past it. */
-int kvm_debug_pass(struct kvm_cpu *cpu, gva pc);
-
-/** kvm_debug_exec_at() - is one of the debugger's exec slots at @pc? */
-bool kvm_debug_exec_at(const struct kvm_cpus *c, gva pc);
-
-/** kvm_debug_fresh() - do the registers look as after a reset? (SVM resets a vCPU that triple-faults.) */
-bool kvm_debug_fresh(struct kvm_cpu *cpu);
-
 /* pwatch.c */
 void kvm_pwatch_deinit(struct kvm_cpus *c);
 
@@ -265,6 +202,54 @@ enum kvm_next kvm_pwatch_event(struct kvm_cpu *cpu, enum kvm_next next, const st
 /** kvm_pwatch_write() - KVM's emulator met a read-only page: do its write. False: @at is not RAM. */
 bool kvm_pwatch_write(struct kvm_cpu *cpu, gpa at, const void *data, size_t n);
 
+/* stop_regs.c */
+
+/** kvm_cpu_fetch_stop_regs() - what the debugger will want to see; on the vCPU's own thread, right before it parks. */
+void kvm_cpu_fetch_stop_regs(struct kvm_cpu *cpu, bool has_event);
+
+void kvm_stop_regs_drop_locked(struct kvm_cpus *c);
+
+/* What each architecture has, from here to the end of the file; on the vCPU's own thread unless said otherwise. */
+
+/** kvm_mach_init() - the parts of @c that are the architecture's: zeroed but for the clock. No vCPU threads yet. */
+int kvm_mach_init(struct kvm_cpus *c);
+void kvm_mach_deinit(struct kvm_cpus *c);
+
+/* x86_debug.c: what a KVM_EXIT_DEBUG means */
+enum kvm_trap_kind {
+	KVM_TRAP_BPINSN, /* breakpoint instruction at pc */
+	KVM_TRAP_HW,     /* one of the debugger's slots: slot */
+	KVM_TRAP_STEP,   /* the armed step */
+	KVM_TRAP_GUEST,  /* a debug exception of the guest's own */
+};
+struct kvm_trap {
+	enum kvm_trap_kind kind;
+	gva pc;
+	unsigned slot;   /* KVM_TRAP_HW: of kvm_cpus.hw */
+	uint64_t status; /* x86: DR6 */
+	uint64_t own;    /* x86: those bits of B0-B3 that are the guest's own breakpoints */
+};
+
+void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out);
+
+/** kvm_debug_begin() - a plan begins: whatever KVM was told before may have changed. */
+void kvm_debug_begin(struct kvm_cpu *cpu);
+
+/** kvm_debug_arm() - tell KVM what cpu->debug asks for. Registers must be final: a step is tied to the pc of now. */
+int kvm_debug_arm(struct kvm_cpu *cpu);
+
+/** kvm_debug_pass() - have the vCPU, which hit an exec slot at @pc, go on past it. */
+int kvm_debug_pass(struct kvm_cpu *cpu, gva pc);
+
+/** kvm_debug_exec_at() - is one of the debugger's exec slots at @pc? */
+bool kvm_debug_exec_at(const struct kvm_cpus *c, gva pc);
+
+/** kvm_debug_end_pc() - pc behind a step that has just ended. */
+gva kvm_debug_end_pc(struct kvm_cpu *cpu);
+
+/** kvm_debug_fresh() - do the registers look as after a reset? (SVM resets a vCPU that triple-faults.) */
+bool kvm_debug_fresh(struct kvm_cpu *cpu);
+
 /* x86_online.c: the stop of a vCPU that comes online; on the vCPU's own thread */
 
 /** kvm_online_arm() - before the vCPU goes: have KVM return when it gets its start-up interrupt, if that is wanted.
@@ -277,10 +262,13 @@ bool kvm_online_reached(struct kvm_cpu *cpu, struct stop_event *ev);
 /** kvm_online_disarm() - when the vCPU parks without an event. True: it came online just now, and *@ev says so. */
 bool kvm_online_disarm(struct kvm_cpu *cpu, struct stop_event *ev);
 
+/** kvm_online_catch() - can KVM do that for this VM? Then what it takes to be told. Any thread, stopped. */
+int kvm_online_catch(struct kvm_cpus *c);
+
 /** kvm_mp_is_online() - false for a vCPU that waits for its start-up interrupt. */
 bool kvm_mp_is_online(uint32_t mp_state);
 
-/* x86_step.c: one exact step. All on the vCPU's own thread. */
+/* x86_step.c: one exact step */
 int kvm_step_init(struct kvm_cpu *cpu);
 void kvm_step_deinit(struct kvm_cpu *cpu);
 
@@ -310,14 +298,14 @@ bool kvm_step_landed(struct kvm_cpu *cpu, gva pc);
 /** kvm_step_is_others() - is the int3 at @pc one that the step of another vCPU plants? */
 bool kvm_step_is_others(struct kvm_cpu *cpu, gva pc);
 
-/** kvm_step_is_int3() - is there a breakpoint instruction at @pc in memory now? */
-bool kvm_step_is_int3(struct kvm_cpu *cpu, gva pc);
+/** kvm_step_is_bp() - is there a breakpoint instruction at @pc in memory now? */
+bool kvm_step_is_bp(struct kvm_cpu *cpu, gva pc);
 
 /** kvm_step_end() - the step is done: put right what the trap flag left. 1: not done, the guest is to have a trap. */
 int kvm_step_end(struct kvm_cpu *cpu);
 
-/** kvm_step_own() - debug registers of the guest's own have hit in the step, as in DR6. */
-void kvm_step_own(struct kvm_cpu *cpu, uint64_t dr6);
+/** kvm_step_own() - debug registers of the guest's own have hit in the step that @t ends. */
+void kvm_step_own(struct kvm_cpu *cpu, const struct kvm_trap *t);
 
 /** kvm_step_undo() - the instruction was not executed. Nothing if no step is under way. */
 int kvm_step_undo(struct kvm_cpu *cpu);
@@ -326,17 +314,13 @@ int kvm_step_undo(struct kvm_cpu *cpu);
 int kvm_step_leave(struct kvm_cpu *cpu);
 
 /**
- * kvm_step_deliver() - have KVM give the guest an exception of its own, #DB with @dr6 or #BP.
+ * kvm_step_give_back() - the guest gets the exception of its own that @t took from it.
  * Returns: 0; 1: a step is under way and ends in its handler; an error.
  */
-int kvm_step_deliver(struct kvm_cpu *cpu, unsigned vector, uint64_t dr6);
+int kvm_step_give_back(struct kvm_cpu *cpu, const struct kvm_trap *t);
 
-/* stop_regs.c */
-
-/** kvm_cpu_fetch_stop_regs() - what the debugger will want to see; on the vCPU's own thread, right before it parks. */
-void kvm_cpu_fetch_stop_regs(struct kvm_cpu *cpu, bool has_event);
-
-void kvm_stop_regs_drop_locked(struct kvm_cpus *c);
+/** kvm_step_give_own() - likewise those of the guest's own hits that came along with one of ours. */
+int kvm_step_give_own(struct kvm_cpu *cpu, const struct kvm_trap *t);
 
 /* x86.c */
 
@@ -350,20 +334,20 @@ void kvm_regs_from_run(const struct kvm_run *run, struct arch_regs *out);
 bool kvm_run_pc(const struct kvm_run *run, gva *ret);
 uint64_t kvm_run_pc_regs(long caps_sync_regs); /* kvm_valid_regs that kvm_run_pc() needs, 0 if not to be had */
 
-/* clock.c: any thread, under kvm_cpus.lock */
+/* x86_clock.c: any thread, under kvm_cpus.lock */
 void kvm_clock_freeze_locked(struct kvm_cpus *c);
 void kvm_clock_thaw_locked(struct kvm_cpus *c);
 
-/** kvm_clock_may_stand_locked() - can time stand still over a step? kvm_clock.still is the caller's to set. */
+/** kvm_clock_may_stand_locked() - can time stand still over a step? kvm_cpus.still is the caller's to set. */
 bool kvm_clock_may_stand_locked(const struct kvm_cpus *c);
 
 /** kvm_clock_init() - find out what this KVM can do, and begin with time stopped. Before there are vCPU threads. */
 void kvm_clock_init(struct kvm_cpus *c);
 
-/** kvm_clock_lapic_due() - does the vCPU need kvm_clock_lapic_put_back() before anyone goes? It is parked. */
-bool kvm_clock_lapic_due(const struct kvm_cpu *cpu);
+/** kvm_clock_before_due() - does the vCPU need kvm_clock_before() before anyone goes? It is parked. */
+bool kvm_clock_before_due(const struct kvm_cpu *cpu);
 
-/* clock.c: on the vCPU's own thread */
+/* x86_clock.c: on the vCPU's own thread */
 
 /** kvm_clock_look() - a step is about to be taken: must time go on for it? Then it does. */
 void kvm_clock_look(struct kvm_cpu *cpu, bool awake);
@@ -377,13 +361,10 @@ void kvm_clock_park(struct kvm_cpu *cpu);
 /** kvm_clock_go() - the vCPU's clock and timer go on where they were; it enters the guest. */
 void kvm_clock_go(struct kvm_cpu *cpu);
 
-/** kvm_clock_lapic_put_back() - a call with the struct kvm_cpu, after the thaw: the counting timer goes on. */
-int kvm_clock_lapic_put_back(struct kvm_port *p, unsigned vcpu, void *arg);
+/** kvm_clock_before() - a call with the struct kvm_cpu, after the thaw: what must be done before anyone goes. */
+int kvm_clock_before(struct kvm_port *p, unsigned vcpu, void *arg);
 
 /** kvm_clock_show() - of registers just read, those that tell the time shall tell that of the stop. */
 void kvm_clock_show(struct kvm_cpu *cpu, struct arch_regs *r);
-
-/** kvm_clock_show_lapic() - likewise, of a local APIC just read. */
-void kvm_clock_show_lapic(const struct kvm_cpu *cpu, struct kvm_lapic_state *s);
 
 #endif

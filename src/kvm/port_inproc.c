@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The port to KVM file descriptors of our own process. */
-#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,17 +93,12 @@ static long cap(const struct kvm_inproc_cfg *cfg, unsigned long which)
 
 static void probe_caps(const struct kvm_inproc_cfg *cfg, struct kvm_port *p)
 {
-	enum { CPUID_SVM = 1 << 2 };
-	unsigned eax, ebx, ecx, edx;
-
 	p->caps_guest_debug = cap(cfg, KVM_CAP_SET_GUEST_DEBUG2);
 	p->caps_sync_regs = cap(cfg, KVM_CAP_SYNC_REGS);
 	p->xsave = cap(cfg, KVM_CAP_XSAVE);
 	p->debugregs = cap(cfg, KVM_CAP_DEBUGREGS);
 	p->vcpu_events = cap(cfg, KVM_CAP_VCPU_EVENTS);
 	p->mp_state = cap(cfg, KVM_CAP_MP_STATE);
-	/* AMD's manual vol. 3, "Function 8000_0001h". */
-	p->svm = __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & CPUID_SVM;
 }
 
 static void port_destroyp(struct kvm_port **p)

@@ -86,15 +86,6 @@ static bool plan_done(struct kvm_cpu *cpu, gva pc)
 	       (cpu->action == TARGET_STEP_RANGE && (pc.raw < cpu->lo.raw || pc.raw >= cpu->hi.raw));
 }
 
-static gva pc_after_step(struct kvm_cpu *cpu)
-{
-	gva pc;
-
-	if (cpu->run->exit_reason == KVM_EXIT_DEBUG)
-		return GVA(cpu->run->debug.arch.pc);
-	return kvm_run_pc(cpu->run, &pc) ? pc : kvm_cpu_pc(cpu);
-}
-
 static enum kvm_next enter_once(struct kvm_cpu *cpu, struct stop_event *ev)
 {
 	int rc = kvm_debug_arm(cpu);
@@ -245,8 +236,7 @@ static bool follow_plan(struct kvm_cpu *cpu, struct stop_event *ev)
 	gva pc;
 	int rc;
 
-	memset(&cpu->passed, 0, sizeof(cpu->passed));
-	cpu->debug.lift = cpu->debug.armed = false; // the filter and the slots may have changed
+	kvm_debug_begin(cpu);
 	cpu->run->kvm_valid_regs = stepping ? kvm_run_pc_regs(cpu->all->port->caps_sync_regs) : 0;
 	cpu->asleep |= !cpu->untouched;
 	cpu->onward = false;
@@ -280,7 +270,7 @@ static bool follow_plan(struct kvm_cpu *cpu, struct stop_event *ev)
 			cpu->debug.lift = false;
 			if (!stepping)
 				break;
-			pc = pc_after_step(cpu);
+			pc = kvm_debug_end_pc(cpu);
 			cpu->onward = !plan_done(cpu, pc);
 			if (cpu->onward)
 				break;
@@ -295,7 +285,7 @@ bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev)
 	bool has;
 	int rc;
 
-	if (!cpu->all->clock.still)
+	if (!cpu->all->still)
 		kvm_clock_go(cpu);
 	has = follow_plan(cpu, ev);
 	rc = kvm_step_leave(cpu);

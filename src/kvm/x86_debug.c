@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kvm/internal.h"
+#include "kvm/x86_internal.h"
 
 /* Intel SDM "Debug Registers"; vectors from "Sources of Exceptions and Interrupts". */
 enum { DR6_BP_MASK = 0xf, DR6_BS = 1 << 14, VECTOR_BP = 3, NSLOTS = 4 };
@@ -21,6 +21,12 @@ static unsigned lifted_slots(const struct kvm_cpu *cpu)
 			mask |= BIT(i);
 	}
 	return mask;
+}
+
+void kvm_debug_begin(struct kvm_cpu *cpu)
+{
+	memset(&cpu->mach->passed, 0, sizeof(cpu->mach->passed));
+	cpu->debug.lift = cpu->debug.armed = false; // the filter and the slots may have changed
 }
 
 bool kvm_debug_exec_at(const struct kvm_cpus *c, gva pc)
@@ -41,14 +47,14 @@ static uint32_t step_control(const struct kvm_cpu *cpu)
 
 /*
  * While ours are in, KVM does not have the guest's own debug registers in effect: those that it has enabled go into the
- * slots that are left. cpu->debug.own tells for each slot which of the guest's is there, plus 1.
+ * slots that are left. cpu->mach->own tells for each slot which of the guest's is there, plus 1.
  */
 static void add_own(struct kvm_cpu *cpu, struct kvm_guest_debug *d)
 {
 	struct kvm_debugregs own;
 	unsigned slot = cpu->all->hw.nslots;
 
-	memset(cpu->debug.own, 0, sizeof(cpu->debug.own));
+	memset(cpu->mach->own, 0, sizeof(cpu->mach->own));
 	if (kvm_cpu_ioctl(cpu, KVM_GET_DEBUGREGS, &own) < 0)
 		return;
 	for (unsigned i = 0; i < NSLOTS && slot < NSLOTS; i++) {
@@ -56,7 +62,7 @@ static void add_own(struct kvm_cpu *cpu, struct kvm_guest_debug *d)
 			continue;
 		d->arch.debugreg[slot] = own.db[i];
 		d->arch.debugreg[7] |= DR7_ENABLE(slot) | (own.dr7 >> DR7_HOW(i) & 15) << DR7_HOW(slot);
-		cpu->debug.own[slot++] = (uint8_t)(i + 1);
+		cpu->mach->own[slot++] = (uint8_t)(i + 1);
 	}
 }
 
@@ -89,11 +95,11 @@ int kvm_debug_arm(struct kvm_cpu *cpu)
 	if (cpu->debug.armed)
 		return 0;
 	d = encode(cpu);
-	if (cpu->debug.inject)
-		d.control |= KVM_GUESTDBG_ENABLE | cpu->debug.inject;
+	if (cpu->mach->inject)
+		d.control |= KVM_GUESTDBG_ENABLE | cpu->mach->inject;
 	rc = kvm_cpu_ioctl(cpu, KVM_SET_GUEST_DEBUG, &d);
 	if (rc >= 0)
-		cpu->debug.inject = 0;
+		cpu->mach->inject = 0;
 	/* A step is said again each time: KVM ties the trap flag to the rip of the call. */
 	cpu->debug.armed = rc >= 0 && !cpu->debug.step;
 	return rc;
@@ -108,8 +114,8 @@ static uint64_t own_hits(const struct kvm_cpu *cpu, const struct kvm_debug_exit_
 	for (unsigned i = 0; i < NSLOTS; i++) {
 		if (!(d->dr6 & BIT(i)))
 			continue;
-		if (ours && cpu->debug.own[i])
-			hits |= BIT(cpu->debug.own[i] - 1);
+		if (ours && cpu->mach->own[i])
+			hits |= BIT(cpu->mach->own[i] - 1);
 		else if (!ours && d->dr7 & DR7_ENABLE(i))
 			hits |= BIT(i);
 	}
@@ -174,17 +180,26 @@ int kvm_debug_pass(struct kvm_cpu *cpu, gva pc)
 		return rc;
 	if (!cpu->debug.step) {
 		now.rflags |= X86_RFLAGS_RF;
-		if (memcmp(&now, &cpu->passed, sizeof(now)) != 0) {
-			cpu->passed = now;
+		if (memcmp(&now, &cpu->mach->passed, sizeof(now)) != 0) {
+			cpu->mach->passed = now;
 			cpu->synced = false;
 			return kvm_cpu_ioctl(cpu, KVM_SET_REGS, &now);
 		}
 	}
-	memset(&cpu->passed, 0, sizeof(cpu->passed));
+	memset(&cpu->mach->passed, 0, sizeof(cpu->mach->passed));
 	cpu->debug.lift = true;
 	cpu->debug.lift_at = pc;
 	cpu->debug.armed = false;
 	return 0;
+}
+
+gva kvm_debug_end_pc(struct kvm_cpu *cpu)
+{
+	gva pc;
+
+	if (cpu->run->exit_reason == KVM_EXIT_DEBUG)
+		return GVA(cpu->run->debug.arch.pc);
+	return kvm_run_pc(cpu->run, &pc) ? pc : kvm_cpu_pc(cpu);
 }
 
 bool kvm_debug_fresh(struct kvm_cpu *cpu)

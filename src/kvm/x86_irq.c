@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "kvm/internal.h"
-#include "kvm/timers.h"
+#include "kvm/x86_internal.h"
 
 static const char *yes(bool on, const char *text)
 {

@@ -14,6 +14,14 @@
 #define LOG_ROOM LOG_KVM
 #include "util/log.h"
 
+int kvm_online_catch(struct kvm_cpus *c)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .args = { 1 } };
+	struct kvm_port *p = c->port;
+
+	return p->mp_state && p->vcpu_events && p->ops->vm_ioctl(p, KVM_ENABLE_CAP, &cap) >= 0 ? 0 : -ENOTSUP;
+}
+
 bool kvm_mp_is_online(uint32_t mp_state)
 {
 	return mp_state != KVM_MP_STATE_UNINITIALIZED && mp_state != KVM_MP_STATE_INIT_RECEIVED;

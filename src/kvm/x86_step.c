@@ -16,6 +16,7 @@
  * own_tf is the guest's own trap flag while KVM has a single step armed, when KVM_GET_REGS does not show it.
  */
 #include "kvm/x86_step.h"
+#include "kvm/x86_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -338,7 +339,7 @@ bool kvm_step_is_others(struct kvm_cpu *cpu, gva pc)
 	return found;
 }
 
-bool kvm_step_is_int3(struct kvm_cpu *cpu, gva pc)
+bool kvm_step_is_bp(struct kvm_cpu *cpu, gva pc)
 {
 	uint8_t code[INSN_MAX];
 	struct kvm_guest g;
@@ -346,6 +347,99 @@ bool kvm_step_is_int3(struct kvm_cpu *cpu, gva pc)
 	if (kvm_guest_load(cpu, &g) < 0)
 		return false;
 	return cpu->all->arch->is_bp(code, kvm_guest_read(cpu, &g, pc, code, sizeof(code)));
+}
+
+/* ---- exceptions of the guest's own ---- */
+
+/* The handler looks in DR6 for the cause. The processor replaces B0-B3 and only adds to the rest. */
+static int set_dr6(struct kvm_cpu *cpu, uint64_t status)
+{
+	struct kvm_debugregs regs;
+	int rc = kvm_cpu_ioctl(cpu, KVM_GET_DEBUGREGS, &regs);
+
+	if (rc < 0)
+		return rc;
+	regs.dr6 = (regs.dr6 & ~(uint64_t)DR6_BP_MASK) | (status & DR6_EVENTS);
+	return MIN(kvm_cpu_ioctl(cpu, KVM_SET_DEBUGREGS, &regs), 0);
+}
+
+/* It may have prefixes; it may also be gone by now. */
+static unsigned int3_len(struct kvm_cpu *cpu, const struct kvm_guest *g)
+{
+	uint8_t code[INSN_MAX];
+	struct x86_insn insn;
+
+	x86_insn_decode(code, kvm_guest_read(cpu, g, kvm_guest_pc(g), code, sizeof(code)), code_size(g), &insn);
+	return insn.kind == X86_INSN_INT && insn.vector == VECTOR_BP ? insn.len : cpu->all->arch->bp_len;
+}
+
+/*
+ * KVM_GUESTDBG_INJECT_BP makes KVM decode the instruction again on SVM, to learn its length: by then another vCPU may
+ * have put a different one there. An event of the type that interrupts have does the same without a second look; on
+ * VMX that type depends on the interrupt flag, and KVM has kept the length.
+ */
+static int inject_int3(struct kvm_cpu *cpu)
+{
+	struct kvm_vcpu_events ev;
+	struct kvm_guest g;
+	int rc = kvm_guest_load(cpu, &g);
+
+	if (rc >= 0 && (!cpu->all->port->svm || kvm_idt_dpl(cpu, &g, VECTOR_BP) < (int)kvm_guest_cpl(&g))) {
+		cpu->mach->inject = KVM_GUESTDBG_INJECT_BP;
+		return 0;
+	}
+	if (rc >= 0) {
+		g.regs.rip += int3_len(cpu, &g);
+		rc = kvm_guest_store(cpu, &g);
+	}
+	if (rc >= 0)
+		rc = kvm_cpu_ioctl(cpu, KVM_GET_VCPU_EVENTS, &ev);
+	if (rc < 0)
+		return rc;
+	ev.interrupt.injected = 1;
+	ev.interrupt.nr = VECTOR_BP;
+	ev.interrupt.soft = 0;
+	return MIN(kvm_cpu_ioctl(cpu, KVM_SET_VCPU_EVENTS, &ev), 0);
+}
+
+/* 1: a step is under way and ends in the handler of @vector. */
+static int deliver(struct kvm_cpu *cpu, unsigned vector, uint64_t dr6)
+{
+	struct kvm_step *s = cpu->step;
+	struct kvm_guest g;
+	int rc;
+
+	if (vector == VECTOR_DB) {
+		rc = set_dr6(cpu, dr6);
+		cpu->mach->inject = KVM_GUESTDBG_INJECT_DB;
+	} else {
+		rc = inject_int3(cpu);
+	}
+	cpu->debug.armed = false;
+	if (rc < 0 || !cpu->debug.step)
+		return rc;
+	rc = kvm_guest_load(cpu, &g);
+	if (rc < 0)
+		return rc;
+	s->delivering = true;
+	s->insn = (struct x86_insn){ 0 };
+	s->cs = g.sregs.cs.selector;
+	s->rip = s->next_rip = g.regs.rip;
+	if (cpu->mach->inject == KVM_GUESTDBG_INJECT_BP)
+		s->next_rip += cpu->all->arch->bp_len;
+	return 1;
+}
+
+int kvm_step_give_back(struct kvm_cpu *cpu, const struct kvm_trap *t)
+{
+	return deliver(cpu, t->kind == KVM_TRAP_BPINSN ? VECTOR_BP : VECTOR_DB, t->status);
+}
+
+/* In a step it is delivered as a part of the step. */
+int kvm_step_give_own(struct kvm_cpu *cpu, const struct kvm_trap *t)
+{
+	kvm_step_own(cpu, t);
+	return t->own && !cpu->debug.step ? deliver(cpu, VECTOR_DB, t->own) : 0;
 }
 
 /* ---- after ---- */
@@ -508,12 +602,12 @@ int kvm_step_end(struct kvm_cpu *cpu)
 		rc = kvm_guest_store(cpu, &s->g);
 	if (rc < 0 || handler || (!trap && !s->own_dr6))
 		return rc;
-	return kvm_step_deliver(cpu, VECTOR_DB, s->own_dr6 | (trap ? DR6_BS : 0));
+	return deliver(cpu, VECTOR_DB, s->own_dr6 | (trap ? DR6_BS : 0));
 }
 
-void kvm_step_own(struct kvm_cpu *cpu, uint64_t dr6)
+void kvm_step_own(struct kvm_cpu *cpu, const struct kvm_trap *t)
 {
-	cpu->step->own_dr6 = dr6 & DR6_BP_MASK;
+	cpu->step->own_dr6 = t->own & DR6_BP_MASK;
 }
 
 int kvm_step_undo(struct kvm_cpu *cpu)
@@ -558,84 +652,4 @@ int kvm_step_leave(struct kvm_cpu *cpu)
 		rc = kvm_cpu_ioctl(cpu, KVM_SET_REGS, &regs);
 	cpu->synced = false;
 	return MIN(rc, 0);
-}
-
-/* ---- exceptions of the guest's own ---- */
-
-/* The handler looks in DR6 for the cause. The processor replaces B0-B3 and only adds to the rest. */
-static int set_dr6(struct kvm_cpu *cpu, uint64_t status)
-{
-	struct kvm_debugregs regs;
-	int rc = kvm_cpu_ioctl(cpu, KVM_GET_DEBUGREGS, &regs);
-
-	if (rc < 0)
-		return rc;
-	regs.dr6 = (regs.dr6 & ~(uint64_t)DR6_BP_MASK) | (status & DR6_EVENTS);
-	return MIN(kvm_cpu_ioctl(cpu, KVM_SET_DEBUGREGS, &regs), 0);
-}
-
-/* It may have prefixes; it may also be gone by now. */
-static unsigned int3_len(struct kvm_cpu *cpu, const struct kvm_guest *g)
-{
-	uint8_t code[INSN_MAX];
-	struct x86_insn insn;
-
-	x86_insn_decode(code, kvm_guest_read(cpu, g, kvm_guest_pc(g), code, sizeof(code)), code_size(g), &insn);
-	return insn.kind == X86_INSN_INT && insn.vector == VECTOR_BP ? insn.len : cpu->all->arch->bp_len;
-}
-
-/*
- * KVM_GUESTDBG_INJECT_BP makes KVM decode the instruction again on SVM, to learn its length: by then another vCPU may
- * have put a different one there. An event of the type that interrupts have does the same without a second look; on
- * VMX that type depends on the interrupt flag, and KVM has kept the length.
- */
-static int inject_int3(struct kvm_cpu *cpu)
-{
-	struct kvm_vcpu_events ev;
-	struct kvm_guest g;
-	int rc = kvm_guest_load(cpu, &g);
-
-	if (rc >= 0 && (!cpu->all->port->svm || kvm_idt_dpl(cpu, &g, VECTOR_BP) < (int)kvm_guest_cpl(&g))) {
-		cpu->debug.inject = KVM_GUESTDBG_INJECT_BP;
-		return 0;
-	}
-	if (rc >= 0) {
-		g.regs.rip += int3_len(cpu, &g);
-		rc = kvm_guest_store(cpu, &g);
-	}
-	if (rc >= 0)
-		rc = kvm_cpu_ioctl(cpu, KVM_GET_VCPU_EVENTS, &ev);
-	if (rc < 0)
-		return rc;
-	ev.interrupt.injected = 1;
-	ev.interrupt.nr = VECTOR_BP;
-	ev.interrupt.soft = 0;
-	return MIN(kvm_cpu_ioctl(cpu, KVM_SET_VCPU_EVENTS, &ev), 0);
-}
-
-int kvm_step_deliver(struct kvm_cpu *cpu, unsigned vector, uint64_t dr6)
-{
-	struct kvm_step *s = cpu->step;
-	struct kvm_guest g;
-	int rc;
-
-	if (vector == VECTOR_DB) {
-		rc = set_dr6(cpu, dr6);
-		cpu->debug.inject = KVM_GUESTDBG_INJECT_DB;
-	} else {
-		rc = inject_int3(cpu);
-	}
-	cpu->debug.armed = false;
-	if (rc < 0 || !cpu->debug.step)
-		return rc;
-	rc = kvm_guest_load(cpu, &g);
-	if (rc < 0)
-		return rc;
-	s->delivering = true;
-	s->insn = (struct x86_insn){ 0 };
-	s->cs = g.sregs.cs.selector;
-	s->rip = s->next_rip = g.regs.rip;
-	if (cpu->debug.inject == KVM_GUESTDBG_INJECT_BP)
-		s->next_rip += cpu->all->arch->bp_len;
-	return 1;
 }

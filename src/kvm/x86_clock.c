@@ -20,7 +20,7 @@
 #include <time.h>
 #include <x86intrin.h>
 
-#include "kvm/internal.h"
+#include "kvm/x86_internal.h"
 #define LOG_ROOM LOG_KVM
 #include "util/log.h"
 
@@ -118,7 +118,7 @@ static void tsc_write_back(struct kvm_cpu *cpu, uint64_t shift)
 {
 	uint64_t tsc, deadline;
 
-	if (shift > cpu->all->clock.tsc_khz * 1000 && msrs_get(cpu->all, cpu->id, &tsc, &deadline))
+	if (shift > cpu->all->clock->tsc_khz * 1000 && msrs_get(cpu->all, cpu->id, &tsc, &deadline))
 		msr_set(cpu->all, cpu->id, MSR_TSC, tsc - shift);
 }
 
@@ -132,26 +132,26 @@ static uint64_t shift_left(struct kvm_cpu *cpu, uint64_t shift)
 
 	if (!msrs_get(cpu->all, cpu->id, &tsc, &deadline))
 		return shift;
-	return tsc < cpu->time.parked ? 0 : MIN(shift, tsc - cpu->time.parked);
+	return tsc < cpu->mach->time.parked ? 0 : MIN(shift, tsc - cpu->mach->time.parked);
 }
 
 static void tsc_catch_up(struct kvm_cpu *cpu)
 {
 	struct kvm_cpus *c = cpu->all;
-	uint64_t shift = c->clock.behind - cpu->time.behind, offset;
+	uint64_t shift = c->clock->behind - cpu->mach->time.behind, offset;
 
 	if (!shift)
 		return;
-	cpu->time.behind = c->clock.behind;
-	if (!c->clock.has_offset) {
+	cpu->mach->time.behind = c->clock->behind;
+	if (!c->clock->has_offset) {
 		tsc_write_back(cpu, shift);
 		return;
 	}
 	/* Read each time: the guest may have written its TSC, or KVM. */
 	if (tsc_offset(c, cpu->id, KVM_GET_DEVICE_ATTR, &offset) < 0)
 		return;
-	offset -= offset == cpu->time.offset ? shift : shift_left(cpu, shift);
-	cpu->time.offset = offset;
+	offset -= offset == cpu->mach->time.offset ? shift : shift_left(cpu, shift);
+	cpu->mach->time.offset = offset;
 	if (tsc_offset(c, cpu->id, KVM_SET_DEVICE_ATTR, &offset) < 0)
 		log_warn("the TSC of vCPU %u cannot be set back: the guest sees the time it was held", cpu->id);
 }
@@ -160,7 +160,7 @@ static void tsc_catch_up(struct kvm_cpu *cpu)
 
 static bool lapic_read(struct kvm_cpu *cpu, struct kvm_lapic_state *out)
 {
-	return !cpu->time.no_lapic && kvm_cpu_ioctl(cpu, KVM_GET_LAPIC, out) == 0;
+	return !cpu->mach->time.no_lapic && kvm_cpu_ioctl(cpu, KVM_GET_LAPIC, out) == 0;
 }
 
 /* A deadline that is over already is KVM's to deliver: the interrupt is on its way. */
@@ -170,7 +170,7 @@ static uint64_t deadline_take(struct kvm_cpu *cpu)
 
 	if (!msrs_get(cpu->all, cpu->id, &tsc, &deadline))
 		return 0;
-	cpu->time.parked = tsc;
+	cpu->mach->time.parked = tsc;
 	if (deadline <= tsc)
 		return 0;
 	return msr_set(cpu->all, cpu->id, MSR_TSC_DEADLINE, 0) ? deadline : 0;
@@ -179,20 +179,20 @@ static uint64_t deadline_take(struct kvm_cpu *cpu)
 /* A periodic tick between the exit from the guest and the reading is not in the IRR yet. */
 static bool tick_owed(const struct kvm_cpu *cpu, uint64_t read_at)
 {
-	const struct kvm_cpu_time *t = &cpu->time;
+	const struct kvm_cpu_time *t = &cpu->mach->time;
 
 	return lapic_timer_mode(&t->lapic) == LAPIC_PERIODIC &&
-	       ns_to_ticks(&cpu->all->clock, lapic_timer_age_ns(&t->lapic)) < read_at - t->left_tsc;
+	       ns_to_ticks(cpu->all->clock, lapic_timer_age_ns(&t->lapic)) < read_at - t->left_tsc;
 }
 
 void kvm_clock_left(struct kvm_cpu *cpu)
 {
-	cpu->time.left_tsc = __rdtsc();
+	cpu->mach->time.left_tsc = __rdtsc();
 }
 
 static void timer_look(struct kvm_cpu *cpu)
 {
-	struct kvm_cpu_time *t = &cpu->time;
+	struct kvm_cpu_time *t = &cpu->mach->time;
 	bool have = lapic_read(cpu, &t->lapic);
 
 	t->no_lapic = !have;
@@ -202,9 +202,9 @@ static void timer_look(struct kvm_cpu *cpu)
 
 void kvm_clock_park(struct kvm_cpu *cpu)
 {
-	struct kvm_cpu_time *t = &cpu->time;
+	struct kvm_cpu_time *t = &cpu->mach->time;
 
-	if (cpu->all->clock.still) {
+	if (cpu->all->still) {
 		if (!t->counts && kvm_step_reach(cpu) == KVM_STEP_MEMORY)
 			timer_look(cpu); // the instruction may have started it
 		if (t->counts)
@@ -217,14 +217,14 @@ void kvm_clock_park(struct kvm_cpu *cpu)
 		timer_look(cpu);
 }
 
-int kvm_clock_lapic_put_back(struct kvm_port *p, unsigned vcpu, void *arg)
+int kvm_clock_before(struct kvm_port *p, unsigned vcpu, void *arg)
 {
 	struct kvm_cpu *cpu = arg;
 	struct kvm_lapic_state now;
 
 	tsc_catch_up(cpu); // first: KVM computes the timer's end in guest ticks, too
 	if (lapic_read(cpu, &now)) {
-		lapic_timer_put_back(&cpu->time.lapic, cpu->time.owed, &now);
+		lapic_timer_put_back(&cpu->mach->time.lapic, cpu->mach->time.owed, &now);
 		kvm_cpu_ioctl(cpu, KVM_SET_LAPIC, &now);
 	}
 	return 0;
@@ -232,14 +232,14 @@ int kvm_clock_lapic_put_back(struct kvm_port *p, unsigned vcpu, void *arg)
 
 void kvm_clock_go(struct kvm_cpu *cpu)
 {
-	uint64_t deadline = cpu->time.deadline;
+	uint64_t deadline = cpu->mach->time.deadline;
 
-	cpu->time.deadline = 0;
+	cpu->mach->time.deadline = 0;
 	tsc_catch_up(cpu);
 	if (deadline)
 		msr_set(cpu->all, cpu->id, MSR_TSC_DEADLINE, deadline);
 	/* Where the guest does see the time go by, its watchdogs should know why. -EINVAL: it does not use kvmclock. */
-	if (cpu->all->clock.run_on || !cpu->all->clock.has_offset)
+	if (cpu->all->clock->run_on || !cpu->all->clock->has_offset)
 		kvm_cpu_ioctl(cpu, KVM_KVMCLOCK_CTRL, NULL);
 }
 
@@ -259,7 +259,7 @@ static uint64_t tsc_ratio(struct kvm_cpus *c)
 
 void kvm_clock_init(struct kvm_cpus *c)
 {
-	struct kvm_clock *k = &c->clock;
+	struct kvm_clock *k = c->clock;
 	int khz = c->port->ops->vcpu_ioctl(c->port, 0, KVM_GET_TSC_KHZ, NULL);
 	uint64_t offset;
 
@@ -272,7 +272,7 @@ void kvm_clock_init(struct kvm_cpus *c)
 static void pit_freeze(struct kvm_cpus *c)
 {
 	struct kvm_pit_state2 seen, quiet;
-	struct kvm_clock *k = &c->clock;
+	struct kvm_clock *k = c->clock;
 
 	k->pit_held = !k->run_on && vm_ioctl(c, KVM_GET_PIT2, &seen) == 0 &&
 		      pit_hold(&seen, monotonic_ns(), &quiet, &k->pit, &k->pit_lost) &&
@@ -283,7 +283,7 @@ static void pit_freeze(struct kvm_cpus *c)
 static void pit_thaw(struct kvm_cpus *c)
 {
 	struct kvm_irq_level irq0 = { .irq = 0, .level = 1 };
-	struct kvm_clock *k = &c->clock;
+	struct kvm_clock *k = c->clock;
 
 	if (!k->pit_held)
 		return;
@@ -299,7 +299,7 @@ static void pit_thaw(struct kvm_cpus *c)
 
 void kvm_clock_freeze_locked(struct kvm_cpus *c)
 {
-	struct kvm_clock *k = &c->clock;
+	struct kvm_clock *k = c->clock;
 
 	if (k->frozen)
 		return;
@@ -312,8 +312,8 @@ void kvm_clock_freeze_locked(struct kvm_cpus *c)
 static void clock_put_back(struct kvm_cpus *c)
 {
 	/* Without flags: with KVM_CLOCK_REALTIME set KVM would add the time that went by. */
-	struct kvm_clock_data d = { .clock = c->clock.stop.ns };
-	struct kvm_clock *k = &c->clock;
+	struct kvm_clock_data d = { .clock = c->clock->stop.ns };
+	struct kvm_clock *k = c->clock;
 	struct kvm_clock_at now;
 
 	if (vm_ioctl(c, KVM_SET_CLOCK, &d) < 0) {
@@ -326,7 +326,7 @@ static void clock_put_back(struct kvm_cpus *c)
 
 void kvm_clock_thaw_locked(struct kvm_cpus *c)
 {
-	struct kvm_clock *k = &c->clock;
+	struct kvm_clock *k = c->clock;
 
 	if (!k->frozen)
 		return;
@@ -337,37 +337,37 @@ void kvm_clock_thaw_locked(struct kvm_cpus *c)
 	pit_thaw(c);
 }
 
-bool kvm_clock_lapic_due(const struct kvm_cpu *cpu)
+bool kvm_clock_before_due(const struct kvm_cpu *cpu)
 {
-	return cpu->time.counts && !cpu->all->clock.run_on;
+	return cpu->mach->time.counts && !cpu->all->clock->run_on;
 }
 
 /* ---- a step with time standing still ---- */
 
 bool kvm_clock_may_stand_locked(const struct kvm_cpus *c)
 {
-	return c->clock.frozen && c->clock.have_stop && !c->clock.run_on;
+	return c->clock->frozen && c->clock->have_stop && !c->clock->run_on;
 }
 
 static bool sees_time(const struct kvm_cpu *cpu)
 {
 	enum kvm_step_reach reach = kvm_step_reach(cpu);
 
-	return reach == KVM_STEP_ANYTHING || (reach == KVM_STEP_MEMORY && cpu->time.counts);
+	return reach == KVM_STEP_ANYTHING || (reach == KVM_STEP_MEMORY && cpu->mach->time.counts);
 }
 
 void kvm_clock_look(struct kvm_cpu *cpu, bool awake)
 {
 	struct kvm_cpus *c = cpu->all;
 
-	if (!c->clock.still || (awake && !sees_time(cpu)))
+	if (!c->still || (awake && !sees_time(cpu)))
 		return;
 	pthread_mutex_lock(&c->lock);
-	c->clock.still = false;
+	c->still = false;
 	kvm_clock_thaw_locked(c);
 	pthread_mutex_unlock(&c->lock);
-	if (kvm_clock_lapic_due(cpu))
-		kvm_clock_lapic_put_back(c->port, cpu->id, cpu);
+	if (kvm_clock_before_due(cpu))
+		kvm_clock_before(c->port, cpu->id, cpu);
 	kvm_clock_go(cpu);
 }
 
@@ -378,7 +378,7 @@ int kvm_cpus_time(struct kvm_cpus *c, enum target_time_mode mode, unsigned vcpu,
 {
 	struct target_time t = { .mode = TARGET_TIME_FREEZE };
 	struct arch_regs r = { 0 };
-	struct kvm_clock *k = &c->clock;
+	struct kvm_clock *k = c->clock;
 	struct kvm_clock_at now;
 
 	pthread_mutex_lock(&c->lock);
@@ -401,13 +401,13 @@ int kvm_cpus_time(struct kvm_cpus *c, enum target_time_mode mode, unsigned vcpu,
 
 static uint64_t tsc_of_stop(struct kvm_cpu *cpu, uint64_t now)
 {
-	struct kvm_clock *k = &cpu->all->clock;
+	struct kvm_clock *k = cpu->all->clock;
 	uint64_t offset;
 
 	if (!k->frozen || k->run_on || !k->has_offset || !k->have_stop ||
 	    tsc_offset(cpu->all, cpu->id, KVM_GET_DEVICE_ATTR, &offset) < 0)
 		return now;
-	return scale(k, k->stop.host_tsc) + offset - (k->behind - cpu->time.behind);
+	return scale(k, k->stop.host_tsc) + offset - (k->behind - cpu->mach->time.behind);
 }
 
 void kvm_clock_show(struct kvm_cpu *cpu, struct arch_regs *r)
@@ -418,12 +418,12 @@ void kvm_clock_show(struct kvm_cpu *cpu, struct arch_regs *r)
 		return;
 	if (x->msr_have & BIT(X86_MSR_TSC))
 		x->msr[X86_MSR_TSC] = tsc_of_stop(cpu, x->msr[X86_MSR_TSC]);
-	if (x->msr_have & BIT(X86_MSR_TSC_DEADLINE) && cpu->time.deadline)
-		x->msr[X86_MSR_TSC_DEADLINE] = cpu->time.deadline;
+	if (x->msr_have & BIT(X86_MSR_TSC_DEADLINE) && cpu->mach->time.deadline)
+		x->msr[X86_MSR_TSC_DEADLINE] = cpu->mach->time.deadline;
 }
 
 void kvm_clock_show_lapic(const struct kvm_cpu *cpu, struct kvm_lapic_state *s)
 {
-	if (cpu->all->clock.frozen && kvm_clock_lapic_due(cpu))
-		lapic_timer_put_back(&cpu->time.lapic, cpu->time.owed, s);
+	if (cpu->all->clock->frozen && kvm_clock_before_due(cpu))
+		lapic_timer_put_back(&cpu->mach->time.lapic, cpu->mach->time.owed, s);
 }
