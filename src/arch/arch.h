@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/arm64_regs.h"
 #include "arch/x86_regs.h"
 #include "mmu/mmu.h"
 #include "util/addr.h"
@@ -22,10 +23,10 @@
 /* Groups of registers that are fetched and written back together (one or two ioctls each). */
 enum arch_group {
 	ARCH_CORE = 1 << 0,  /* general registers, pc, flags */
-	ARCH_SYS = 1 << 1,   /* segments, descriptor tables, control registers, EFER */
-	ARCH_FP = 1 << 2,    /* x87, SSE, AVX */
+	ARCH_SYS = 1 << 1,   /* segments, descriptor tables, control registers, EFER; arm64: see ARM64_SYS_LIST */
+	ARCH_FP = 1 << 2,    /* x87, SSE, AVX; arm64: SIMD, SVE */
 	ARCH_DEBUG = 1 << 3, /* the guest's own debug registers */
-	ARCH_MSR = 1 << 4,   /* the usual MSRs, each available or not by itself */
+	ARCH_MSR = 1 << 4,   /* the usual MSRs, each available or not by itself; arm64: system registers */
 	ARCH_ALL = (1 << 5) - 1,
 };
 
@@ -34,6 +35,7 @@ struct arch_regs {
 	uint32_t have, dirty;
 	union {
 		struct x86_regs x86;
+		struct arm64_regs arm64;
 	};
 };
 
@@ -172,7 +174,7 @@ struct arch {
 	int (*hw_decode)(const struct arch_hw_state *st, uint64_t status);
 };
 
-extern const struct arch arch_x86;
+extern const struct arch arch_x86, arch_arm64;
 extern const struct arch_layout arch_layout_x86_64, arch_layout_i386, arch_layout_i8086;
 extern const struct arch_layout arch_layout_any_x86_64, arch_layout_any_i386, arch_layout_any_i8086;
 

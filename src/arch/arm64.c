@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "arch/arm64.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "util/bytes.h"
+#include "util/macros.h"
+
+#define ENCODING(op0, op1, crn, crm, op2) ((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
+#define SYS_DESC(name, op0, op1, crn, crm, op2, group, read_only) \
+	[ARM64_##name] = { #name, ENCODING(op0, op1, crn, crm, op2), ARCH_##group, read_only },
+const struct arm64_sys_desc arm64_sys_desc[ARM64_NSYS] = { ARM64_SYS_LIST(SYS_DESC) };
+
+gva arm64_pc_get(const struct arch_regs *r)
+{
+	return GVA(r->arm64.pc);
+}
+
+int arm64_pc_set(struct arch_regs *r, gva pc)
+{
+	r->arm64.pc = pc.raw;
+	r->dirty |= ARCH_CORE;
+	return 0;
+}
+
+/* Any immediate: Linux has its meanings for several, and the guest's own are recognised, too. */
+static bool is_bp(const uint8_t *code, size_t n)
+{
+	return n >= 4 && (ld_le32(code) & 0xffe0001f) == 0xd4200000;
+}
+
+/* AArch32's modes by PSTATE.M[3:0]: Arm ARM, "AArch32 state PE modes". */
+static const char *const a32_mode[16] = {
+	[0] = "user, 32-bit",        [1] = "FIQ, 32-bit",        [2] = "IRQ, 32-bit",
+	[3] = "supervisor, 32-bit",  [6] = "monitor, 32-bit",    [7] = "abort, 32-bit",
+	[10] = "hypervisor, 32-bit", [11] = "undefined, 32-bit", [15] = "system, 32-bit",
+};
+
+static const char *mode_text(const struct arch_regs *regs)
+{
+	static const char *const a64[16] = {
+		[0] = "EL0t, 64-bit", [4] = "EL1t, 64-bit",  [5] = "EL1h, 64-bit",  [8] = "EL2t, 64-bit",
+		[9] = "EL2h, 64-bit", [12] = "EL3t, 64-bit", [13] = "EL3h, 64-bit",
+	};
+	uint64_t pstate = regs->arm64.pstate;
+	const char *text = (pstate & ARM64_PSTATE_NRW ? a32_mode : a64)[pstate & 15];
+
+	return text ? text : "no valid mode";
+}
+
+const struct arch arch_arm64 = {
+	.name = "arm64",
+	.bp_insn = { 0x00, 0x00, 0x20, 0xd4 }, // brk #0
+	.bp_len = 4,
+	.is_bp = is_bp,
+	.watch_before = true,
+	.pc_get = arm64_pc_get,
+	.pc_set = arm64_pc_set,
+	.mode_text = mode_text,
+};
