@@ -624,23 +624,24 @@ TEST(a_pit_one_shot_waits_for_the_guest)
 TEST(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs)
 {
 	struct rig r;
-	uint64_t first, ticks;
+	uint64_t first, ticks, excess = 0;
 
 	open_pit(&r, 2, PIT_50MS);
 	first = tsc(&r, 0);
-	for (unsigned i = 0; i < 20; i++) { // each run is shorter than a period
-		uint64_t turns = word(&r, TURNS);
+	for (unsigned i = 0; i < 20; i++) {
+		uint64_t turns = word(&r, TURNS), begin = tsc(&r, 0), ms;
 
 		go(&r);
 		while (word(&r, TURNS) == turns) // a tick that is given now is taken now, and not along with the next
 			poll(NULL, 0, 1);
 		hold(&r, 30);
 		stop(&r);
+		ms = (tsc(&r, 0) - begin) / tsc_khz(&r);
+		excess += ms > 50 ? ms - 50 : 0; // in a run that the host drew out beyond a period, ticks are lost as in any guest
 		hold(&r, 60);
 	}
 	ticks = word(&r, TICKS);
-	CHECK(ticks >= 8);
-	check_ms(&r, tsc(&r, 0) - first, ticks * 50 - 50, ticks * 50 + 600);
+	check_ms(&r, tsc(&r, 0) - first, ticks * 50 - 50, ticks * 50 + 300 + excess);
 	rig_close(&r);
 }
 
