@@ -5,7 +5,7 @@
  * - calls work in two address spaces (roots[0] and roots[1] in TTBR0_EL1), counting worked[0] and worked[1],
  * - and once `map` is set calls late at LATE + its address, where nothing is mapped before.
  */
-#include "guest.h"
+#include "macros.S"
 
 #define LATE 0xffffff8000000000 /* where TTBR1_EL1 begins */
 

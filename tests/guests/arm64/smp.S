@@ -5,7 +5,7 @@
  * count, and leaves the sum in sums[] after each pass; debug exceptions and BRK are counted in traps[]. MMU and caches
  * are on.
  */
-#include "guest.h"
+#include "macros.S"
 
 #define STACK_SIZE 512
 #define MAX_CPUS 8
