@@ -156,7 +156,7 @@ static bool is_elf(const char *path)
 static int kernel_check(struct start *s, struct errtext *why)
 {
 	struct mem m;
-	int rc = mem_init(&m, s->cfg->mem_size, why);
+	int rc = mem_init(&m, &mem_layout_x86, s->cfg->mem_size, why);
 
 	if (rc < 0)
 		return rc;
@@ -177,7 +177,7 @@ static int firmware_load(struct start *s, struct errtext *why)
 {
 	struct mem m;
 	uint8_t *rom = NULL;
-	int rc = mem_init(&m, s->cfg->mem_size, why);
+	int rc = mem_init(&m, &mem_layout_x86, s->cfg->mem_size, why);
 
 	if (rc < 0)
 		return rc;

@@ -2,31 +2,48 @@
 #ifndef VMM_BOARD_H
 #define VMM_BOARD_H
 
+#include "arch/arch.h"
 #include "vmm/dev.h"
 #include "vmm/vm.h"
 
-/* The devices of a PC as `gdbvm run` builds it. */
+/* The machine that `gdbvm run` builds around the vCPUs: one file and one table of functions for each architecture. */
 struct board;
 
 #define BOARD_MAX_MMIO 4
+#define VM_MAX_CPUS 16
 
 /* What the devices are plugged into; all of it must outlive the board. */
 struct board_ports {
 	struct bus *bus;
 	struct mem *mem;
 	struct irq_lines *irq;
-	struct guest_clock *clock;
+	struct guest_clock *clock; /* x86 */
 };
 
-/** board_x86_create() - all devices onto the bus. @cfg is needed only during the call. */
-int board_x86_create(const struct vm_cfg *cfg, const struct board_ports *ports, struct board **ret,
-		     struct errtext *why);
-void board_x86_destroy(struct board *b); /* NULL ok */
-void board_x86_destroyp(struct board **b);
+/* What the guest is to be told of the vCPUs and of what KVM itself has. */
+struct board_cpus {
+	unsigned n;
+};
 
-struct uart *board_x86_console(struct board *b);
+struct board_ops {
+	const struct arch *arch;
+	const struct mem_layout *ram;
 
-/** board_x86_mmio() - where devices answer to memory accesses, ascending. */
-const struct target_region *board_x86_mmio(unsigned *n);
+	/* All devices onto the bus. @cfg is needed only during the call. */
+	int (*create)(const struct vm_cfg *cfg, const struct board_ports *ports, struct board **ret,
+		      struct errtext *why);
+	void (*destroy)(struct board *b); /* NULL ok */
+
+	/*
+	 * The guest of @cfg into memory, with what describes the machine to it, and the registers that vCPU 0 starts
+	 * with; regs->have: those that are not as KVM has them after a reset. -ENOENT, -ENOEXEC, -EFBIG, -EINVAL.
+	 */
+	int (*load)(struct board *b, const struct vm_cfg *cfg, const struct board_cpus *cpus, struct arch_regs *regs,
+		    struct errtext *why);
+
+	size_t (*console_in)(struct board *b, const void *p, size_t n); /* as vm_console_in() */
+	const struct target_region *(*mmio)(unsigned *n); /* where devices answer to memory accesses, ascending */
+};
+extern const struct board_ops board_x86;
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "util/macros.h"
 #include "vmm/board.h"
+#include "vmm/boot.h"
 
 enum { COM1_PORT = 0x3f8, COM1_GSI = 4, DISK_SLOT = 1 };
 
@@ -86,29 +87,7 @@ static const struct {
 	{ "disk", add_disk },
 };
 
-int board_x86_create(const struct vm_cfg *cfg, const struct board_ports *ports, struct board **ret, struct errtext *why)
-{
-	_cleanup_(board_x86_destroyp) struct board *b = calloc(1, sizeof(*b));
-
-	if (!b)
-		return errtext_set(why, -ENOMEM, "no memory for the devices");
-	*b = (struct board){ .cfg = cfg, .at = *ports };
-	for (unsigned i = 0; i < ARRAY_LEN(devices); i++) {
-		struct errtext own = { "" };
-		const int rc = devices[i].add(b, &own);
-
-		if (rc < 0 && own.text[0])
-			return errtext_set(why, rc, "%s", own.text);
-		if (rc < 0)
-			return errtext_set(why, rc, "cannot build the device \"%s\": %s", devices[i].name,
-					   strerror(-rc));
-	}
-	b->cfg = NULL;
-	*ret = take_ptr(b);
-	return 0;
-}
-
-void board_x86_destroy(struct board *b)
+static void destroy(struct board *b)
 {
 	if (!b)
 		return;
@@ -128,18 +107,57 @@ void board_x86_destroy(struct board *b)
 	free(b);
 }
 
-void board_x86_destroyp(struct board **b)
+static void destroyp(struct board **b)
 {
-	board_x86_destroy(*b);
+	destroy(*b);
 }
 
-struct uart *board_x86_console(struct board *b)
+static int create(const struct vm_cfg *cfg, const struct board_ports *ports, struct board **ret, struct errtext *why)
 {
-	return b->uart;
+	_cleanup_(destroyp) struct board *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return errtext_set(why, -ENOMEM, "no memory for the devices");
+	*b = (struct board){ .cfg = cfg, .at = *ports };
+	for (unsigned i = 0; i < ARRAY_LEN(devices); i++) {
+		struct errtext own = { "" };
+		const int rc = devices[i].add(b, &own);
+
+		if (rc < 0 && own.text[0])
+			return errtext_set(why, rc, "%s", own.text);
+		if (rc < 0)
+			return errtext_set(why, rc, "cannot build the device \"%s\": %s", devices[i].name,
+					   strerror(-rc));
+	}
+	b->cfg = NULL;
+	*ret = take_ptr(b);
+	return 0;
 }
 
-const struct target_region *board_x86_mmio(unsigned *n)
+static int load(struct board *b, const struct vm_cfg *cfg, const struct board_cpus *cpus, struct arch_regs *regs,
+		struct errtext *why)
+{
+	regs->have = ARCH_CORE | ARCH_SYS;
+	return boot_x86_load(cfg, b->at.mem, acpi_x86_build(b->at.mem, cpus->n), &regs->x86, why);
+}
+
+static size_t console_in(struct board *b, const void *p, size_t n)
+{
+	return uart_receive(b->uart, p, n);
+}
+
+static const struct target_region *mmio_regions(unsigned *n)
 {
 	*n = ARRAY_LEN(mmio);
 	return mmio;
 }
+
+const struct board_ops board_x86 = {
+	.arch = &arch_x86,
+	.ram = &mem_layout_x86,
+	.create = create,
+	.destroy = destroy,
+	.load = load,
+	.console_in = console_in,
+	.mmio = mmio_regions,
+};

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "util/macros.h"
-#include "vmm/boot_internal.h"
+#include "vmm/boot_x86_internal.h"
 
 static bool is_elf(const struct boot_file *f)
 {

@@ -12,10 +12,10 @@ struct kvm_irq_lines {
 };
 
 /**
- * irq_x86_init() - wire GSIs as a PC does: 0-15 to both PICs and the IOAPIC, IRQ 0 to IOAPIC pin 2, 16-23 to the
- * IOAPIC alone; and bind @l to @vm_fd.
- * Needs:   KVM_CREATE_IRQCHIP done.
+ * irq_lines_init() - bind @l to @vm_fd. irq_x86.c wires GSIs as a PC does: 0-15 to both PICs and the IOAPIC, IRQ 0 to
+ * IOAPIC pin 2, 16-23 to the IOAPIC alone.
+ * Needs:   machine_open() done.
  */
-int irq_x86_init(struct kvm_irq_lines *l, int vm_fd, struct errtext *why);
+int irq_lines_init(struct kvm_irq_lines *l, int vm_fd, struct errtext *why);
 
 #endif

@@ -3,6 +3,7 @@
 #define VMM_IRQCHIP_VIEW_H
 
 #include "kvm/kvm.h"
+#include "vmm/machine.h"
 
 /**
  * irqchip_view_read() - what a debugger's read of the interrupt controllers inside KVM gives: the local APIC of
@@ -10,6 +11,6 @@
  * Needs:   the guest stopped.
  * Returns: bytes, at most to the end of the register; 0: none of them is there, or the guest runs.
  */
-size_t irqchip_view_read(struct kvm_cpus *cpus, int vm_fd, unsigned vcpu, gpa at, void *to, size_t len);
+size_t irqchip_view_read(struct kvm_cpus *cpus, const struct machine *m, unsigned vcpu, gpa at, void *to, size_t len);
 
 #endif

@@ -6,17 +6,18 @@
 #include <stddef.h>
 
 #include "util/errtext.h"
+#include "vmm/board.h"
 #include "vmm/mem.h"
 #include "vmm/protect.h"
 
-#define VM_MAX_CPUS 16
 #define MACHINE_MAX_SLOTS PROTECT_MAX_SLOTS
 
 /* The KVM file descriptors of one VM, and what is said to them, most of it before anything runs. */
 struct machine {
 	int kvm_fd, vm_fd; /* -1: not open */
 	int vcpu_fd[VM_MAX_CPUS];
-	unsigned cpus; /* open entries of vcpu_fd */
+	struct board_cpus cpus; /* n: open entries of vcpu_fd */
+	struct guest_clock clock;
 	size_t run_size;
 	struct kvm_slot slot[MACHINE_MAX_SLOTS]; /* what KVM knows, by slot number; size 0: no such slot */
 };
@@ -24,10 +25,11 @@ struct machine {
 void machine_init(struct machine *m);
 
 /**
- * machine_open() - /dev/kvm and a VM with in-kernel interrupt controllers and PIT.
+ * machine_open() - /dev/kvm and a VM with in-kernel interrupt controllers and timers.
+ * @ram_end: guest-physical; nothing of the guest is above.
  * Returns: 0; -ENODEV: no KVM here; -EACCES; -ENOTSUP: KVM lacks something; @why filled.
  */
-int machine_open(struct machine *m, struct errtext *why);
+int machine_open(struct machine *m, uint64_t ram_end, struct errtext *why);
 
 /**
  * machine_slots_set() - these slots are all of the guest's memory. A slot that KVM knows already is not touched. No
@@ -35,9 +37,31 @@ int machine_open(struct machine *m, struct errtext *why);
  */
 int machine_slots_set(struct machine *m, const struct kvm_slot *slots, unsigned n, struct errtext *why);
 
-/** machine_cpus_add() - create @cpus vCPUs with their CPUID. @memory_is_wb: firmware is not there to set MTRRs. */
-int machine_cpus_add(struct machine *m, unsigned cpus, bool memory_is_wb, struct errtext *why);
+/** machine_cpus_add() - create the vCPUs and start the interrupt controllers; m->cpus has what the guest is told. */
+int machine_cpus_add(struct machine *m, const struct vm_cfg *cfg, struct errtext *why);
 
 void machine_close(struct machine *m);
+
+/* ---- what depends on the host: machine_x86.c or machine_arm64.c ---- */
+
+extern const struct board_ops *const machine_board;
+
+struct machine_cap {
+	int cap;
+	const char *name; /* NULL ends a list */
+};
+extern const struct machine_cap machine_caps[]; /* without these the guest cannot be run */
+
+/** machine_vm_type() - the argument of KVM_CREATE_VM for a guest whose RAM ends at @ram_end. */
+int machine_vm_type(int kvm_fd, uint64_t ram_end, unsigned long *ret, struct errtext *why);
+
+/** machine_chips_create() - interrupt controllers and timers that KVM has, before there is a vCPU. */
+int machine_chips_create(struct machine *m, struct errtext *why);
+
+/** machine_cpu_init() - say what kind of processor @vcpu is. */
+int machine_cpu_init(struct machine *m, unsigned vcpu, const struct vm_cfg *cfg, struct errtext *why);
+
+/** machine_chips_start() - what the interrupt controllers need when all vCPUs are there. */
+int machine_chips_start(struct machine *m, struct errtext *why);
 
 #endif

@@ -22,9 +22,12 @@ static void *pages_map(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-int mem_init(struct mem *m, uint64_t ram_size, struct errtext *why)
+const struct mem_layout mem_layout_x86 = { .hole_start = MEM_HOLE_START, .hole_size = MEM_HOLE_END - MEM_HOLE_START };
+const struct mem_layout mem_layout_arm64 = { .start = { MEM_ARM64_RAM }, .hole_start = UINT64_MAX };
+
+int mem_init(struct mem *m, const struct mem_layout *at, uint64_t ram_size, struct errtext *why)
 {
-	const uint64_t low = MIN(ram_size, MEM_HOLE_START);
+	const uint64_t low = MIN(ram_size, at->hole_start - at->start.raw);
 	const uint64_t high = ram_size - low;
 	struct mem new = { .ram_size = ram_size };
 
@@ -32,10 +35,11 @@ int mem_init(struct mem *m, uint64_t ram_size, struct errtext *why)
 		return errtext_set(why, -EINVAL, "memory size %" PRIu64 " is not a positive multiple of 4096 bytes",
 				   ram_size);
 
-	new.slot[new.nslots++] = (struct kvm_slot){ .start = GPA(0), .size = low, .hva = pages_map(low) };
+	new.slot[new.nslots++] = (struct kvm_slot){ .start = at->start, .size = low, .hva = pages_map(low) };
 	if (high > 0)
-		new.slot[new.nslots++] =
-			(struct kvm_slot){ .start = GPA(MEM_HOLE_END), .size = high, .hva = pages_map(high) };
+		new.slot[new.nslots++] = (struct kvm_slot){ .start = GPA(at->hole_start + at->hole_size),
+							    .size = high,
+							    .hva = pages_map(high) };
 	for (unsigned i = 0; i < new.nslots; i++) {
 		if (!new.slot[i].hva) {
 			mem_deinit(&new);
@@ -53,6 +57,16 @@ void mem_deinit(struct mem *m)
 		if (m->slot[i].hva)
 			munmap(m->slot[i].hva, m->slot[i].size);
 	m->nslots = 0;
+}
+
+uint64_t mem_end(const struct mem *m)
+{
+	uint64_t end = 0;
+
+	for (unsigned i = 0; i < m->nslots; i++)
+		if (!m->slot[i].rom)
+			end = MAX(end, m->slot[i].start.raw + m->slot[i].size);
+	return end;
 }
 
 static bool slots_overlap(const struct kvm_slot *a, const struct kvm_slot *b)

@@ -10,12 +10,20 @@
 #include "util/errtext.h"
 
 /*
- * Guest-physical memory of our VMM. RAM leaves a hole below 4 GiB for devices and firmware:
- * [0, min(size, MEM_HOLE_START)) and, for what is left, from 4 GiB up.
+ * Guest-physical memory of our VMM. On x86 RAM leaves a hole below 4 GiB for devices and firmware:
+ * [0, min(size, MEM_HOLE_START)) and, for what is left, from 4 GiB up. On arm64 all of it follows the devices, from
+ * MEM_ARM64_RAM up.
  */
 #define MEM_HOLE_START 0xc0000000ull
 #define MEM_HOLE_END 0x100000000ull
+#define MEM_ARM64_RAM 0x40000000ull
 #define MEM_MAX_SLOTS 8
+
+struct mem_layout {
+	gpa start;                      /* of RAM */
+	uint64_t hole_start, hole_size; /* where it leaves room; size 0: nowhere */
+};
+extern const struct mem_layout mem_layout_x86, mem_layout_arm64;
 
 struct mem {
 	struct kvm_slot slot[MEM_MAX_SLOTS]; /* RAM first, ascending; then ROM */
@@ -24,12 +32,15 @@ struct mem {
 };
 
 /** mem_init() - reserve @ram_size bytes of RAM (demand-paged). */
-int mem_init(struct mem *m, uint64_t ram_size, struct errtext *why);
+int mem_init(struct mem *m, const struct mem_layout *at, uint64_t ram_size, struct errtext *why);
 
 /** mem_add_rom() - copy @size bytes to read-only memory at @at (page aligned). May overlay RAM: the RAM slot is split.
  */
 int mem_add_rom(struct mem *m, gpa at, const void *data, size_t size, struct errtext *why);
 void mem_deinit(struct mem *m);
+
+/** mem_end() - the end of the highest RAM. */
+uint64_t mem_end(const struct mem *m);
 
 /** mem_ptr() - host address of [@at, @at + @len) if one RAM slot has all of it; else NULL. */
 void *mem_ptr(struct mem *m, gpa at, size_t len);

@@ -8,7 +8,6 @@
 
 #include "util/macros.h"
 #include "vmm/board.h"
-#include "vmm/boot.h"
 #include "vmm/irq.h"
 #include "vmm/irqchip_view.h"
 #include "vmm/machine.h"
@@ -25,7 +24,6 @@ struct vm {
 	struct protect protect;
 	struct bus bus;
 	struct kvm_irq_lines irq;
-	struct guest_clock clock;
 	struct board *board;
 	struct kvm_port *port;
 	struct kvm_cpus *cpus;
@@ -65,15 +63,6 @@ static void exit_lift(void *arg, bool on)
 
 static const struct kvm_exit_ops exit_ops = { .io = exit_io, .mmio = exit_mmio, .lift = exit_lift };
 
-/* kvmclock, which src/kvm sets back after every stop. */
-static uint64_t clock_now_ns(struct guest_clock *c)
-{
-	struct kvm_clock_data now = { 0 };
-
-	ioctl(container_of(c, struct vm, clock)->hv.vm_fd, KVM_GET_CLOCK, &now);
-	return now.clock;
-}
-
 static int cfg_check(const struct vm_cfg *cfg, struct errtext *why)
 {
 	if (cfg->cpus < 1 || cfg->cpus > VM_MAX_CPUS)
@@ -94,7 +83,7 @@ static int region_cmp(const void *a, const void *b)
 static void regions_fill(struct vm *m)
 {
 	unsigned n;
-	const struct target_region *mmio = board_x86_mmio(&n);
+	const struct target_region *mmio = machine_board->mmio(&n);
 
 	memcpy(m->region, mmio, n * sizeof(*mmio));
 	for (unsigned i = 0; i < m->mem.nslots; i++) {
@@ -111,7 +100,7 @@ static void regions_fill(struct vm *m)
 
 static int regs_write_on_vcpu(struct kvm_port *p, unsigned vcpu, void *arg)
 {
-	return kvm_regs_write(p, vcpu, ARCH_CORE | ARCH_SYS, arg);
+	return kvm_regs_write(p, vcpu, ((struct arch_regs *)arg)->have, arg);
 }
 
 /* The vCPU threads, held, with vCPU 0 at its first instruction. The others wait for their start-up interrupt. */
@@ -121,7 +110,7 @@ static int cpus_start(struct vm *m, const struct arch_regs *first, struct errtex
 		.vm_fd = m->hv.vm_fd,
 		.kvm_fd = m->hv.kvm_fd,
 		.vcpu_fd = m->hv.vcpu_fd,
-		.nvcpus = m->hv.cpus,
+		.nvcpus = m->hv.cpus.n,
 		.run_size = m->hv.run_size,
 		.slots = m->mem.slot,
 		.nslots = m->mem.nslots,
@@ -131,7 +120,7 @@ static int cpus_start(struct vm *m, const struct arch_regs *first, struct errtex
 	int rc = kvm_port_inproc_create(&port, &m->port, why);
 	if (rc < 0)
 		return rc;
-	rc = kvm_cpus_create(m->port, &arch_x86, &exit_ops, m, &m->cpus, why);
+	rc = kvm_cpus_create(m->port, machine_board->arch, &exit_ops, m, &m->cpus, why);
 	if (rc < 0)
 		return rc;
 	rc = kvm_cpus_call(m->cpus, 0, regs_write_on_vcpu, &regs);
@@ -140,25 +129,25 @@ static int cpus_start(struct vm *m, const struct arch_regs *first, struct errtex
 	return 0;
 }
 
-static int kvm_open(struct vm *m, struct errtext *why)
+static int kvm_open(struct vm *m, const struct vm_cfg *cfg, struct errtext *why)
 {
-	const int rc = machine_open(&m->hv, why);
-
-	return rc < 0 ? rc : irq_x86_init(&m->irq, m->hv.vm_fd, why);
-}
-
-static int kvm_fill(struct vm *m, const struct vm_cfg *cfg, const struct arch_regs *first, struct errtext *why)
-{
-	int rc = machine_slots_set(&m->hv, m->mem.slot, m->mem.nslots, why);
+	int rc = machine_open(&m->hv, mem_end(&m->mem), why);
 
 	if (rc == 0)
-		rc = machine_cpus_add(&m->hv, cfg->cpus, cfg->kernel != NULL, why);
+		rc = irq_lines_init(&m->irq, m->hv.vm_fd, why);
+	return rc < 0 ? rc : machine_cpus_add(&m->hv, cfg, why);
+}
+
+static int kvm_fill(struct vm *m, const struct arch_regs *first, struct errtext *why)
+{
+	const int rc = machine_slots_set(&m->hv, m->mem.slot, m->mem.nslots, why);
+
 	return rc < 0 ? rc : cpus_start(m, first, why);
 }
 
 int vm_open(const struct vm_cfg *cfg, struct vm **ret, struct errtext *why)
 {
-	struct arch_regs first = { .have = ARCH_CORE | ARCH_SYS };
+	struct arch_regs first = { 0 };
 	int rc = cfg_check(cfg, why);
 
 	if (rc < 0)
@@ -168,23 +157,22 @@ int vm_open(const struct vm_cfg *cfg, struct vm **ret, struct errtext *why)
 		return errtext_set(why, -ENOMEM, "no memory for the VM");
 	machine_init(&m->hv);
 	bus_init(&m->bus);
-	m->clock.now_ns = clock_now_ns;
 
-	if (kvm_open(m, why) < 0)
+	rc = mem_init(&m->mem, machine_board->ram, cfg->mem_size, why);
+	if (rc < 0)
+		return rc;
+	if (kvm_open(m, cfg, why) < 0)
 		return -ENODEV;
-	rc = mem_init(&m->mem, cfg->mem_size, why);
-	if (rc < 0)
-		return rc;
-	rc = board_x86_create(
-		cfg, &(struct board_ports){ .bus = &m->bus, .mem = &m->mem, .irq = &m->irq.lines, .clock = &m->clock },
+	rc = machine_board->create(
+		cfg,
+		&(struct board_ports){ .bus = &m->bus, .mem = &m->mem, .irq = &m->irq.lines, .clock = &m->hv.clock },
 		&m->board, why);
-	if (rc < 0)
-		return rc;
-	rc = boot_x86_load(cfg, &m->mem, acpi_x86_build(&m->mem, cfg->cpus), &first.x86, why);
+	if (rc == 0)
+		rc = machine_board->load(m->board, cfg, &m->hv.cpus, &first, why);
 	if (rc < 0)
 		return rc;
 	regions_fill(m);
-	if (kvm_fill(m, cfg, &first, why) < 0)
+	if (kvm_fill(m, &first, why) < 0)
 		return -ENODEV;
 	*ret = take_ptr(m);
 	return 0;
@@ -196,7 +184,7 @@ void vm_close(struct vm *m)
 		return;
 	kvm_cpus_destroy(m->cpus);
 	kvm_port_destroy(m->port);
-	board_x86_destroy(m->board);
+	machine_board->destroy(m->board);
 	machine_close(&m->hv);
 	protect_deinit(&m->protect);
 	mem_deinit(&m->mem);
@@ -236,7 +224,7 @@ static size_t mem_piece(struct vm *m, unsigned vcpu, gpa at, void *to, const voi
 	}
 	n = bus_width(&m->bus, BUS_MMIO, at.raw, len);
 	if (n == 0)
-		return to ? irqchip_view_read(m->cpus, m->hv.vm_fd, vcpu, at, to, len) : 0;
+		return to ? irqchip_view_read(m->cpus, &m->hv, vcpu, at, to, len) : 0;
 	if (from)
 		memcpy(word, from, n);
 	bus_access(&m->bus, vcpu, BUS_MMIO, at.raw, from != NULL, word, n);
@@ -286,5 +274,5 @@ int vm_pwatch_set(struct vm *m, const struct target_pwatch *set, unsigned n)
 
 size_t vm_console_in(struct vm *m, const void *p, size_t n)
 {
-	return uart_receive(board_x86_console(m->board), p, n);
+	return machine_board->console_in(m->board, p, n);
 }

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct errtext why;
 	struct mem mem;
 
-	if (!copy || mem_init(&mem, RAM_SIZE, &why) < 0)
+	if (!copy || mem_init(&mem, &mem_layout_x86, RAM_SIZE, &why) < 0)
 		abort();
 	if (size)
 		memcpy(copy, data, size);

@@ -16,7 +16,7 @@ struct rig {
 
 static void rig_init(struct rig *r, unsigned cpus)
 {
-	CHECK_EQ(mem_init(&r->mem, MIB, NULL), 0);
+	CHECK_EQ(mem_init(&r->mem, &mem_layout_x86, MIB, NULL), 0);
 	r->rsdp = acpi_x86_build(&r->mem, cpus);
 	r->p = mem_ptr(&r->mem, r->rsdp, 36);
 	CHECK(r->p != NULL);

@@ -50,14 +50,14 @@ static void rig_init(struct rig *r)
 	CHECK_EQ(ftruncate(fileno(f), 64 << 10), 0);
 	fclose(f);
 	bus_init(&r->bus);
-	CHECK_EQ(mem_init(&r->mem, RAM_SIZE, &why), 0);
-	CHECK_EQ(board_x86_create(&cfg, &(struct board_ports){ &r->bus, &r->mem, &r->irq, &r->clock }, &r->board, &why),
+	CHECK_EQ(mem_init(&r->mem, &mem_layout_x86, RAM_SIZE, &why), 0);
+	CHECK_EQ(board_x86.create(&cfg, &(struct board_ports){ &r->bus, &r->mem, &r->irq, &r->clock }, &r->board, &why),
 		 0);
 }
 
 static void rig_deinit(struct rig *r)
 {
-	board_x86_destroy(r->board);
+	board_x86.destroy(r->board);
 	mem_deinit(&r->mem);
 	bus_deinit(&r->bus);
 	unlink(r->disk);
@@ -104,7 +104,7 @@ TEST(board_takes_any_access_and_lives)
 		if (i % 16 == 0)
 			pci_config(&r);
 		if (i % 64 == 0)
-			uart_receive(board_x86_console(r.board), p, pick(&r, sizeof(p) + 1));
+			board_x86.console_in(r.board, p, pick(&r, sizeof(p) + 1));
 		st_le64(p, pick(&r, 2) ? pick(&r, 256) : (uint64_t)pick(&r, UINT32_MAX) * 3);
 		bus_access(&r.bus, 0, mmio ? BUS_MMIO : BUS_PIO, at, pick(&r, 3) > 0, p, n);
 	}
@@ -115,7 +115,7 @@ TEST(board_takes_any_access_and_lives)
 TEST(board_says_where_its_devices_answer_in_order)
 {
 	unsigned n;
-	const struct target_region *m = board_x86_mmio(&n);
+	const struct target_region *m = board_x86.mmio(&n);
 
 	for (unsigned i = 0; i < n; i++) {
 		CHECK_EQ(m[i].kind, TARGET_MMIO);

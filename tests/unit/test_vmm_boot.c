@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "util/bytes.h"
-#include "vmm/boot_internal.h"
+#include "vmm/boot_x86_internal.h"
 
 #define MIB (1ull << 20)
 
@@ -22,7 +22,7 @@ static struct vm_cfg cfg;
 static void guest(uint64_t ram_size)
 {
 	mem_deinit(&mem);
-	CHECK_EQ(mem_init(&mem, ram_size, &why), 0);
+	CHECK_EQ(mem_init(&mem, &mem_layout_x86, ram_size, &why), 0);
 	cfg = (struct vm_cfg){ .cpus = 1, .mem_size = ram_size, .kernel = "vmlinuz", .params = "console=ttyS0" };
 	memset(&regs, 0xee, sizeof(regs));
 	memset(&why, 0, sizeof(why));

@@ -20,7 +20,7 @@ TEST(mem_below_the_hole_is_one_slot)
 {
 	struct mem m;
 
-	CHECK_EQ(mem_init(&m, 64 * MIB, NULL), 0);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, 64 * MIB, NULL), 0);
 	CHECK_EQ(m.nslots, 1);
 	CHECK_EQ(m.ram_size, 64 * MIB);
 	check_slot(&m, 0, 0, 64 * MIB, false);
@@ -31,7 +31,7 @@ TEST(mem_of_4_gib_continues_above_the_hole)
 {
 	struct mem m;
 
-	CHECK_EQ(mem_init(&m, 4 * GIB, NULL), 0);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, 4 * GIB, NULL), 0);
 	CHECK_EQ(m.nslots, 2);
 	check_slot(&m, 0, 0, MEM_HOLE_START, false);
 	check_slot(&m, 1, MEM_HOLE_END, 1 * GIB, false);
@@ -45,8 +45,8 @@ TEST(mem_init_rejects_odd_sizes)
 	struct mem m;
 	struct errtext why;
 
-	CHECK_EQ(mem_init(&m, 0, &why), -EINVAL);
-	CHECK_EQ(mem_init(&m, 4097, &why), -EINVAL);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, 0, &why), -EINVAL);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, 4097, &why), -EINVAL);
 	CHECK(strstr(why.text, "4097") != NULL);
 }
 
@@ -55,7 +55,7 @@ TEST(mem_init_says_when_the_host_has_no_room)
 	struct mem m;
 	struct errtext why;
 
-	CHECK_EQ(mem_init(&m, 1ull << 60, &why), -ENOMEM);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, 1ull << 60, &why), -ENOMEM);
 	CHECK(strstr(why.text, "1099511627776 MiB") != NULL);
 }
 
@@ -63,7 +63,7 @@ TEST(mem_ptr_stops_at_the_end)
 {
 	struct mem m;
 
-	CHECK_EQ(mem_init(&m, MIB, NULL), 0);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, MIB, NULL), 0);
 	CHECK(mem_ptr(&m, GPA(MIB - 4), 4) == (char *)m.slot[0].hva + MIB - 4);
 	CHECK(mem_ptr(&m, GPA(MIB - 4), 5) == NULL);
 	CHECK(mem_ptr(&m, GPA(MIB), 0) == NULL);
@@ -76,7 +76,7 @@ TEST(mem_slot_ptr_says_how_much_is_contiguous)
 	struct mem m;
 	size_t len = 100;
 
-	CHECK_EQ(mem_init(&m, MIB, NULL), 0);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, MIB, NULL), 0);
 	CHECK(mem_slot_ptr(&m, GPA(MIB - 10), &len) == (char *)m.slot[0].hva + MIB - 10);
 	CHECK_EQ(len, 10);
 	len = 100;
@@ -90,7 +90,7 @@ TEST(rom_over_ram_splits_the_slot)
 	struct mem m;
 	size_t len = sizeof(bytes);
 
-	CHECK_EQ(mem_init(&m, 2 * MIB, NULL), 0);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, 2 * MIB, NULL), 0);
 	memcpy(mem_ptr(&m, GPA(0xdfffc), 4), "low", 4);
 	memcpy(mem_ptr(&m, GPA(MIB), 4), "top", 4);
 	CHECK_EQ(mem_add_rom(&m, GPA(0xe0000), bytes, sizeof(bytes), NULL), 0);
@@ -111,7 +111,7 @@ TEST(rom_at_the_start_and_the_end_of_ram_leaves_one_piece)
 	static const char page[4096];
 	struct mem m;
 
-	CHECK_EQ(mem_init(&m, MIB, NULL), 0);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, MIB, NULL), 0);
 	CHECK_EQ(mem_add_rom(&m, GPA(0), page, sizeof(page), NULL), 0);
 	CHECK_EQ(mem_add_rom(&m, GPA(MIB - 4096), page, sizeof(page), NULL), 0);
 	CHECK_EQ(m.nslots, 3);
@@ -126,7 +126,7 @@ TEST(rom_in_the_hole_hides_nothing)
 	static const char page[4096];
 	struct mem m;
 
-	CHECK_EQ(mem_init(&m, MIB, NULL), 0);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, MIB, NULL), 0);
 	CHECK_EQ(mem_add_rom(&m, GPA(MEM_HOLE_END - 4096), page, sizeof(page), NULL), 0);
 	CHECK_EQ(m.nslots, 2);
 	check_slot(&m, 0, 0, MIB, false);
@@ -140,7 +140,7 @@ TEST(rom_that_cannot_be_placed_changes_nothing)
 	struct mem m;
 	struct errtext why;
 
-	CHECK_EQ(mem_init(&m, MIB, NULL), 0);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, MIB, NULL), 0);
 	CHECK_EQ(mem_add_rom(&m, GPA(0x10), page, sizeof(page), &why), -EINVAL);
 	CHECK_EQ(mem_add_rom(&m, GPA(-4096ull), page, sizeof(page), &why), -EINVAL);
 	CHECK_EQ(mem_add_rom(&m, GPA(0), page, 0, &why), -EINVAL);
@@ -157,7 +157,7 @@ TEST(rom_beyond_the_slot_limit_is_refused)
 	struct errtext why;
 	int rc = 0;
 
-	CHECK_EQ(mem_init(&m, MIB, NULL), 0);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, MIB, NULL), 0);
 	for (unsigned i = 1; i < MEM_MAX_SLOTS && rc == 0; i++)
 		rc = mem_add_rom(&m, GPA(0x10000 * i), page, sizeof(page), &why);
 	CHECK_EQ(rc, -ENOSPC);

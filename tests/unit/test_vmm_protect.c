@@ -18,7 +18,7 @@ static int protect_ranges(const struct target_pwatch *set, unsigned n)
 
 static void open_mem(void)
 {
-	CHECK_EQ(mem_init(&m, 4 * MIB, NULL), 0);
+	CHECK_EQ(mem_init(&m, &mem_layout_x86, 4 * MIB, NULL), 0);
 	for (uint64_t at = 0; at < 4 * MIB; at += 4096)
 		memcpy(mem_ptr(&m, GPA(at), 8), &at, 8);
 	p.n = 0;

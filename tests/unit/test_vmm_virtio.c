@@ -216,7 +216,7 @@ static int setup(void **state)
 	irq.lines.set = irq_set;
 	irq.level = false;
 	bus_init(&bus);
-	if (image_make() < 0 || mem_init(&mem, RAM_SIZE, &why) < 0 || pci_create(&bus, &pci) < 0 ||
+	if (image_make() < 0 || mem_init(&mem, &mem_layout_x86, RAM_SIZE, &why) < 0 || pci_create(&bus, &pci) < 0 ||
 	    virtio_blk_create(&bus, pci, &mem, &irq.lines, SLOT, path, &blk, &why) < 0)
 		return -1;
 	driver_start();

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <asm/bootparam.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "util/macros.h"
-#include "vmm/boot_internal.h"
+#include "vmm/boot_x86_internal.h"
 
 uint64_t boot_ram_low_end(const struct mem *mem)
 {
@@ -74,7 +73,7 @@ int boot_initrd_load(const char *path, uint64_t floor, uint64_t max, struct mem 
 /* Source: Linux Documentation/arch/x86/boot.rst "64-bit Boot Protocol", zero-page.rst. */
 void boot_linux_enter(const struct boot_linux *l, struct mem *mem, struct x86_regs *r)
 {
-	struct boot_params *bp = mem_ptr(mem, GPA(BOOT_INFO), sizeof(*bp));
+	struct boot_zero_page *bp = mem_ptr(mem, GPA(BOOT_INFO), sizeof(*bp));
 	struct boot_range range[BOOT_E820_MAX];
 	unsigned n = boot_e820(mem, range);
 
@@ -92,7 +91,7 @@ void boot_linux_enter(const struct boot_linux *l, struct mem *mem, struct x86_re
 	bp->alt_mem_k = (uint32_t)((boot_ram_low_end(mem) - BOOT_KERNEL) >> 10);
 	bp->e820_entries = (uint8_t)n;
 	for (unsigned i = 0; i < n; i++)
-		bp->e820_table[i] = (struct boot_e820_entry){ range[i].start, range[i].size, range[i].type };
+		bp->e820_table[i] = (struct boot_map_entry){ range[i].start, range[i].size, range[i].type };
 
 	boot_tables_write(mem);
 	boot_regs_long(r, l->entry);

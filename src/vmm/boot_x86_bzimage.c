@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <asm/bootparam.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "util/macros.h"
-#include "vmm/boot_internal.h"
+#include "vmm/boot_x86_internal.h"
 
 /* The setup header starts at 0x1f1 of the file and ends where the jump at 0x200 goes. */
 enum { HDR_AT = 0x1f1, HDR_JUMP = 0x201, HDR_END_BASE = 0x202, VERSION_MIN = 0x020c, ENTRY64 = 0x200, SECTOR = 512 };
 
 /* A copy of the header: what the file does not have is zero. -ENOEXEC: not a kernel we can start. */
-static int header_parse(const char *name, const uint8_t *img, size_t n, struct setup_header *ret, struct errtext *why)
+static int header_parse(const char *name, const uint8_t *img, size_t n, struct boot_setup_header *ret,
+			struct errtext *why)
 {
-	struct setup_header h = { 0 };
+	struct boot_setup_header h = { 0 };
 	size_t have;
 
 	if (n < HDR_END_BASE + 4 || memcmp(img + HDR_END_BASE, "HdrS", 4) != 0)
@@ -29,16 +29,16 @@ static int header_parse(const char *name, const uint8_t *img, size_t n, struct s
 	if (h.version < VERSION_MIN)
 		return errtext_set(why, -ENOEXEC, "%s has boot protocol %u.%02u; 2.12 or later is needed (Linux 3.8)",
 				   name, h.version >> 8, h.version & 0xff);
-	if (!(h.xloadflags & XLF_KERNEL_64))
+	if (!(h.xloadflags & BOOT_XLF_KERNEL_64))
 		return errtext_set(why, -ENOEXEC, "%s has no 64-bit entry: it is a 32-bit kernel", name);
-	if (!(h.loadflags & LOADED_HIGH))
+	if (!(h.loadflags & BOOT_LOADED_HIGH))
 		return errtext_set(why, -ENOEXEC, "%s is a zImage, loaded below 1 MiB; a bzImage was expected", name);
 	*ret = h;
 	return 0;
 }
 
 /* Finds the protected-mode part. The file may have more behind it (a signature). */
-static int payload_find(const char *name, const struct setup_header *h, size_t n, size_t *at, struct errtext *why)
+static int payload_find(const char *name, const struct boot_setup_header *h, size_t n, size_t *at, struct errtext *why)
 {
 	size_t setup = ((h->setup_sects ? h->setup_sects : 4) + (size_t)1) * SECTOR;
 	uint64_t size = (uint64_t)h->syssize * 16;
@@ -57,7 +57,7 @@ static int payload_find(const char *name, const struct setup_header *h, size_t n
 int boot_bzimage(const struct vm_cfg *cfg, struct mem *mem, gpa rsdp, const uint8_t *img, size_t n, struct x86_regs *r,
 		 struct errtext *why)
 {
-	struct setup_header h;
+	struct boot_setup_header h;
 	struct boot_linux l = { .hdr = &h, .entry = BOOT_KERNEL + ENTRY64, .rsdp = rsdp.raw };
 	uint64_t end, runs_at;
 	char need[24], have[24];

@@ -70,11 +70,11 @@ static size_t ioapic_read(int vm_fd, uint64_t off, void *to, size_t len)
 	return n;
 }
 
-size_t irqchip_view_read(struct kvm_cpus *cpus, int vm_fd, unsigned vcpu, gpa at, void *to, size_t len)
+size_t irqchip_view_read(struct kvm_cpus *cpus, const struct machine *m, unsigned vcpu, gpa at, void *to, size_t len)
 {
 	if (at.raw >= LAPIC_AT && at.raw < LAPIC_AT + 0x1000)
 		return lapic_read(cpus, vcpu, at.raw - LAPIC_AT, to, len);
 	if (at.raw >= IOAPIC_AT && at.raw < IOAPIC_AT + 0x1000)
-		return ioapic_read(vm_fd, at.raw - IOAPIC_AT, to, len);
+		return ioapic_read(m->vm_fd, at.raw - IOAPIC_AT, to, len);
 	return 0;
 }

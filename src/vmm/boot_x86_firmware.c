@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "util/macros.h"
-#include "vmm/boot_internal.h"
+#include "vmm/boot_x86_internal.h"
 
 enum { FIRMWARE_MAX = 16 << 20, SHADOW_END = 0x100000, SHADOW_MAX = 0x20000 };
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef VMM_BOOT_INTERNAL_H
-#define VMM_BOOT_INTERNAL_H
+#ifndef VMM_BOOT_X86_INTERNAL_H
+#define VMM_BOOT_X86_INTERNAL_H
 
 #include <stdbool.h>
 
 #include "vmm/boot.h"
+#include "vmm/boot_file.h"
+#include "vmm/boot_x86_params.h"
 
 /*
  * Low memory as the loaders leave it. Everything here is below the EBDA, so that a kernel that takes over sees it as
@@ -37,31 +39,14 @@ enum {
 /* Selectors of the GDT that boot_tables_write() builds. */
 enum { BOOT_SEL_CODE32 = 0x08, BOOT_SEL_CODE64 = 0x10, BOOT_SEL_DATA = 0x18 };
 
-/* ---- files ---- */
-struct boot_file {
-	const uint8_t *p; /* mapped read-only; NULL when empty or not open */
-	size_t n;
-	char *path;
-};
-
-/** boot_file_open() - map @path; @what names it in errors ("kernel"). -ENOENT, -EACCES, -EISDIR, -EINVAL (empty). */
-int boot_file_open(const char *path, const char *what, struct boot_file *ret, struct errtext *why);
-void boot_file_close(struct boot_file *f); /* also a _cleanup_() function; zeroed is fine */
-
-/** boot_image_describe() - what these bytes are: "is a gzip file", "starts with bytes 01 02". @buf is returned. */
-const char *boot_image_describe(const uint8_t *p, size_t n, char *buf, size_t size);
-
-/** boot_size_text() - "37 MiB", "12 KiB" (rounded up), for messages. */
-const char *boot_size_text(uint64_t n, char buf[24]);
-
-/* ---- registers and tables (boot_regs.c) ---- */
+/* ---- registers and tables (boot_x86_regs.c) ---- */
 void boot_regs_flat32(struct x86_regs *r, uint32_t eip);
 void boot_regs_long(struct x86_regs *r, uint64_t rip);
 
 /** boot_tables_write() - page tables and GDT at the addresses above. Needs BOOT_LOW_SIZE bytes of RAM. */
 void boot_tables_write(struct mem *mem);
 
-/* ---- what Linux and PVH guests share (boot_linux.c) ---- */
+/* ---- what Linux and PVH guests share (boot_x86_linux.c) ---- */
 struct boot_range {
 	uint64_t start, size;
 	uint32_t type; /* E820_RAM, E820_RESERVED: the same numbers in both protocols */
@@ -85,9 +70,8 @@ int boot_initrd_load(const char *path, uint64_t floor, uint64_t max, struct mem 
 		     struct errtext *why);
 
 /** boot_linux_enter() - write boot_params and tables, set registers for the 64-bit entry at @entry. */
-struct setup_header;
 struct boot_linux {
-	const struct setup_header *hdr; /* from the image, or zeroed with the mandatory fields set */
+	const struct boot_setup_header *hdr; /* from the image, or zeroed with the mandatory fields set */
 	uint64_t entry;
 	uint64_t rsdp;
 	uint64_t initrd, initrd_size;

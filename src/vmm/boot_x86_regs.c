@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "util/bytes.h"
-#include "vmm/boot_internal.h"
+#include "vmm/boot_x86_internal.h"
 
 /* Type, S, DPL and P of struct x86_seg.attr. */
 enum {

@@ -25,7 +25,7 @@ static struct kvm_irq_routing_entry route(unsigned gsi, unsigned chip, unsigned 
 					       .u.irqchip = { .irqchip = chip, .pin = pin } };
 }
 
-int irq_x86_init(struct kvm_irq_lines *l, int vm_fd, struct errtext *why)
+int irq_lines_init(struct kvm_irq_lines *l, int vm_fd, struct errtext *why)
 {
 	_cleanup_(freep) struct kvm_irq_routing *t = calloc(1, sizeof(*t) + MAX_ROUTES * sizeof(t->entries[0]));
 	unsigned n = 0;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <asm/bootparam.h>
 #include <errno.h>
 #include <gelf.h>
 #include <inttypes.h>
@@ -7,7 +6,7 @@
 
 #include "util/bytes.h"
 #include "util/macros.h"
-#include "vmm/boot_internal.h"
+#include "vmm/boot_x86_internal.h"
 
 /* Source: Xen public headers "elfnote.h" (XEN_ELFNOTE_PHYS32_ENTRY) and "arch-x86/hvm/start_info.h". */
 enum { PVH_NOTE = 18, PVH_MAGIC = 0x336ec578, PVH_VERSION = 1 };
@@ -243,11 +242,11 @@ int boot_elf(const struct vm_cfg *cfg, struct mem *mem, gpa rsdp, const uint8_t 
 	     struct errtext *why)
 {
 	_cleanup_(image_close) struct image m = { .name = cfg->kernel, .p = img, .n = n };
-	struct setup_header h = {
+	struct boot_setup_header h = {
 		.boot_flag = 0xaa55,
 		.header = 0x53726448, // "HdrS"
 		.version = 0x020f,
-		.loadflags = LOADED_HIGH,
+		.loadflags = BOOT_LOADED_HIGH,
 		.initrd_addr_max = INITRD_MAX,
 		.cmdline_size = CMDLINE_MAX,
 	};

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "util/macros.h"
-#include "vmm/boot_internal.h"
+#include "vmm/boot_x86_internal.h"
 
 enum { REAL_STACK = 0x7c00, REAL_STACK_SIZE = 0x400, REAL_END = 0x100000 };
 
