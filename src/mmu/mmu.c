@@ -11,6 +11,10 @@ const char *mmu_why_text(enum mmu_why why)
 		[MMU_NON_CANONICAL] = "non-canonical address",
 		[MMU_RESERVED_BIT] = "reserved bit set",
 		[MMU_OUT_OF_RANGE] = "address too wide for this mode",
+		[MMU_ADDRESS_SIZE] = "an address beyond physical memory",
+		[MMU_WALK_OFF] = "table walks are disabled here",
+		[MMU_BAD_CONFIG] = "translation registers with values that fault",
+		[MMU_STAGE2] = "not mapped by the second stage",
 	};
 
 	return why < ARRAY_LEN(text) ? text[why] : "unknown";

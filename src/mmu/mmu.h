@@ -17,6 +17,10 @@ enum mmu_why {
 	MMU_NON_CANONICAL, /* the upper bits are not a sign extension */
 	MMU_RESERVED_BIT,  /* an entry has a bit set that the processor would fault on */
 	MMU_OUT_OF_RANGE,  /* wider than the mode's addresses (above 4 GiB without long mode) */
+	MMU_ADDRESS_SIZE,  /* an entry, or the root, has an address that the machine or its settings do not reach */
+	MMU_WALK_OFF,      /* this part of the address space has its walks disabled */
+	MMU_BAD_CONFIG,    /* the registers that describe the tables have values that fault */
+	MMU_STAGE2,        /* the second stage of translation does not map it */
 };
 
 #define MMU_MAX_LEVELS 5
@@ -33,6 +37,7 @@ struct mmu_xlat {
 	gpa phys;     /* of `start`; only when mapped */
 	uint8_t perm; /* MMU_R|W|X|U combined over all levels; only when mapped */
 	enum mmu_why why;
+	int top_level;                  /* the number of the level of entry[0], as its manual counts; x86: 1 */
 	unsigned nlevels;               /* entries read */
 	uint64_t entry[MMU_MAX_LEVELS]; /* raw entries, top first */
 	gpa entry_at[MMU_MAX_LEVELS];   /* where each was read */

@@ -212,7 +212,7 @@ int mmu_x86_walk(const struct mmu_x86_ctx *c, mmu_read_fn *rd, void *arg, gva at
 {
 	enum mmu_x86_mode mode = mmu_x86_mode(c);
 	const struct paging *p = &modes[mode];
-	struct mmu_xlat x = { 0 };
+	struct mmu_xlat x = { .top_level = 1 };
 
 	if (in_gap(p, at.raw, &x)) {
 		*out = x;

@@ -307,7 +307,7 @@ TEST(kernel_like_map_resolves_direct_map_text_and_user_alike)
 
 TEST(every_reason_has_words)
 {
-	for (int why = MMU_MAPPED; why <= MMU_OUT_OF_RANGE; why++)
+	for (int why = MMU_MAPPED; why <= MMU_STAGE2; why++)
 		CHECK(strlen(mmu_why_text(why)) > 3);
 	CHECK_STR(mmu_why_text(MMU_NOT_PRESENT), "not present");
 }

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef MMU_ARM64_TABLES_H
+#define MMU_ARM64_TABLES_H
+
+#include "mmu/mmu.h"
+#include "util/macros.h"
+
+/* Within the room: what the tables of both stages have in common. */
+
+/* Bits lo to hi-1; hi < 64. */
+#define MASK(lo, hi) (BIT64(hi) - BIT64(lo))
+
+enum { ARM64_LAST_LEVEL = 3, ARM64_ADDRESS_BITS = 52 };
+
+/* Where an entry has bits 48 and up of an address: Arm ARM, "Translation table descriptor formats". */
+enum arm64_high {
+	ARM64_HIGH_NONE,
+	ARM64_HIGH_LPA,  /* 64K granule, FEAT_LPA: 51:48 in bits 15:12 */
+	ARM64_HIGH_LPA2, /* 4K and 16K, FEAT_LPA2: 51:50 in bits 9:8, 49:48 in place */
+};
+
+/* The tables of one range of addresses. */
+struct arm64_tables {
+	uint8_t page_bits; /* 12, 14, 16 */
+	uint8_t in_bits;   /* of an input address; the tables of the first level have what is left, up to 16 tables */
+	uint8_t out_bits;  /* of an output address: more of them is a fault */
+	int8_t top;        /* level of the first lookup, -1 to 3 */
+	enum arm64_high high;
+	bool big_endian;
+	uint64_t root;
+};
+
+/** arm64_granule_bits() - by the TG0 field of a TCR, or TG1, which counts differently. */
+uint8_t arm64_granule_bits(unsigned tg, bool upper);
+
+/** arm64_tables_size() - fill in @high and out_bits: @ps is the size field of the TCR, @ds its bit for FEAT_LPA2. */
+void arm64_tables_size(struct arm64_tables *t, uint64_t mmfr0, unsigned ps, bool ds);
+
+/** arm64_in_bits() - the input size that a TxSZ field gives; 0 if it is out of bounds. Needs page_bits and high. */
+uint8_t arm64_in_bits(const struct arm64_tables *t, unsigned txsz, uint64_t mmfr0, uint64_t mmfr2);
+
+/** arm64_phys_bits() - physical addresses of the machine. */
+unsigned arm64_phys_bits(uint64_t mmfr0);
+
+/** arm64_shift() - the bits of an address below what indexes a table of @level. */
+static inline unsigned arm64_shift(const struct arm64_tables *t, int level)
+{
+	return t->page_bits + (unsigned)(ARM64_LAST_LEVEL - level) * (t->page_bits - 3u);
+}
+
+/** arm64_tables_root() - set the root from a TTBR; all else of @t must be there. */
+void arm64_tables_root(struct arm64_tables *t, uint64_t ttbr);
+
+/**
+ * arm64_tables_walk() - follow the tables for @at, of which the low in_bits count. In @x all but perm is set; its
+ * fields must be zero before.
+ */
+int arm64_tables_walk(const struct arm64_tables *t, mmu_read_fn *rd, void *arg, uint64_t at, struct mmu_xlat *x);
+
+#endif
