@@ -19,7 +19,7 @@ bool monitor_number(const char **args, const char *what, struct strbuf *out, uin
 {
 	size_t n = strcspn(*args, " \t");
 	struct cur c = cur_init(*args, n);
-	uint64_t v = cur_try_str(&c, "0x") ? cur_hex(&c) : cur_dec(&c);
+	uint64_t v = cur_number(&c);
 
 	if (!n)
 		strbuf_addf(out, "missing %s: a number such as 0x1000 or 4096\n", what);

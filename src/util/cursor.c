@@ -91,6 +91,11 @@ uint64_t cur_dec(struct cur *c)
 	return n ? v : fail(c);
 }
 
+uint64_t cur_number(struct cur *c)
+{
+	return cur_try_str(c, "0x") ? cur_hex(c) : cur_dec(c);
+}
+
 size_t cur_hexbytes(struct cur *c, uint8_t *out, size_t cap)
 {
 	size_t n = 0;

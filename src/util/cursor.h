@@ -39,6 +39,9 @@ uint64_t cur_hex(struct cur *c);
 /** cur_dec() - 1 to 19 decimal digits, not above INT64_MAX. */
 uint64_t cur_dec(struct cur *c);
 
+/** cur_number() - a number as a person writes it: 0x and cur_hex(), or cur_dec(). */
+uint64_t cur_number(struct cur *c);
+
 /**
  * cur_hexbytes() - pairs of hex digits up to the first byte that is not a digit, at most @cap bytes.
  * Returns: bytes written to @out. An odd digit or more than @cap pairs make the cursor bad.

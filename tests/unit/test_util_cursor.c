@@ -50,6 +50,18 @@ TEST(dec_stops_at_int64_max)
 	CHECK(over.bad);
 }
 
+TEST(number_is_decimal_or_hex_behind_0x)
+{
+	struct cur dec = cur_init("4096", 4), hex = cur_init("0xffffffffffffffff", 18), bad = cur_init("0x", 2);
+
+	CHECK_EQ(cur_number(&dec), 4096);
+	CHECK(cur_done(&dec));
+	CHECK_EQ(cur_number(&hex), UINT64_MAX);
+	CHECK(cur_done(&hex));
+	CHECK_EQ(cur_number(&bad), 0);
+	CHECK(bad.bad);
+}
+
 TEST(hexbytes_rejects_odd_digits_and_overflow)
 {
 	uint8_t out[2];
@@ -91,6 +103,6 @@ TEST(bytes_never_runs_over_the_end)
 }
 
 TESTS(T(hex_takes_up_to_16_digits_of_either_case), T(hex_rejects_17_digits),
-      T(hex_rejects_sign_space_prefix_and_nothing), T(dec_stops_at_int64_max),
+      T(hex_rejects_sign_space_prefix_and_nothing), T(dec_stops_at_int64_max), T(number_is_decimal_or_hex_behind_0x),
       T(hexbytes_rejects_odd_digits_and_overflow), T(once_bad_every_take_gives_nothing),
       T(bytes_never_runs_over_the_end))
