@@ -33,8 +33,9 @@ struct run_options {
 void run_options_parse(int argc, char **argv, struct run_options *o);
 void run_options_deinit(struct run_options *o);
 
-/** cmd_run() - the subcommand. Returns: the exit status. */
+/** cmd_run(), cmd_decode() - the subcommands. Returns: the exit status. */
 int cmd_run(int argc, char **argv);
+int cmd_decode(int argc, char **argv);
 
 /**
  * accel_choose() - what `auto` means on this machine, with a sentence why.

@@ -85,10 +85,47 @@ def tcg_without_qemu(context):
 
 @test()
 def help_and_version(context):
-    for args in (["--help"], ["run", "--help"], ["--version"]):
+    for args in (["--help"], ["run", "--help"], ["decode", "--help"], ["--version"]):
         process = context.place.spawn([context.gdbvm, *args])
         check_eq(process.wait(context.scale(20)), 0, f"exit status of {args}")
         check("gdbvm" in process.out.text(), f"{args} prints something")
+
+
+def decoded(context, args):
+    """What gdbvm decode ARGS prints."""
+    process = context.place.spawn([context.gdbvm, "decode", *args])
+    check_eq(process.wait(context.scale(20)), 0, f"exit status of decode {args}")
+    return process.out.text()
+
+
+@test(needs="tcg")
+def arm64_values_are_decoded_without_a_guest(context):
+    for args, line in [
+            (["esr", "0x93c08006"],
+             "ESR 0x93c08006: data abort from a lower EL: translation fault, level 2, read of 8 bytes to x0"),
+            (["esr", "0xf2000800", "2449473606"], "ESR 0x92000046: data abort from a lower EL: translation fault, level 2, write"),
+            (["hpfar", "0x90000", "0xffff800008005018"],
+             "IPA 0x9000018: page 0x9000000 of HPFAR_EL2, offset 0x18 of FAR_EL2"),
+            (["hpfar", "0x90000", "0x18", "0x9200004f"], "no IPA"),
+            (["lr", "0x70a0001b0000001b", "0x90a0000000000020"], "all list registers full"),
+            (["--gicv2", "lr", "0x9a006c1b", "0"], "1 of 2 list registers free"),
+            (["spsr", "0x600003c5"], "SPSR 0x600003c5: AArch64 EL1h, flags nZCv, masks DAIF")]:
+        text = decoded(context, args)
+        check(line in text.splitlines(), f"decode {args} says {line!r}: {text!r}")
+
+
+@test(needs="tcg")
+def values_that_cannot_be_decoded(context):
+    for args, words in [
+            ([], ["nothing to decode"]), (["tcr", "1"], ["'tcr'", "esr, hpfar, lr"]), (["esr"], ["esr", "VALUE"]),
+            (["esr", "0x1_0"], ["'0x1_0'"]), (["esr", "1x"], ["'1x'"]), (["esr", "96000046h"], ["'96000046h'"]),
+            (["esr", "0x10000000000000000"], ["'0x10000000000000000'", "64-bit"]), (["hpfar", "0x10"], ["HPFAR FAR"]),
+            (["hpfar", "1", "2", "3", "4"], ["'4'", "HPFAR FAR"]), (["lr", "--gicv2", "0x100000000"], ["0x100000000", "32"]),
+            (["esr", "--gicv2", "1"], ["--gicv2"]), (["lr", *["0"] * 65], ["'0'", "too many"])]:
+        process = context.place.spawn([context.gdbvm, "decode", *args])
+        check_eq(process.wait(context.scale(20)), USAGE, f"exit status of decode {args}")
+        for word in words:
+            check(word in process.err.text(), f"the message of decode {args} names {word!r}: {process.err.text()!r}")
 
 
 @test()
