@@ -45,11 +45,6 @@ struct half {
 	struct arm64_tables tables;
 };
 
-static bool has_two_halves(const struct mmu_arm64_ctx *c)
-{
-	return c->regime == MMU_ARM64_EL10 || c->regime == MMU_ARM64_EL20;
-}
-
 static bool flag(uint64_t reg, unsigned bit)
 {
 	return bit && (reg >> bit & 1);
@@ -66,7 +61,7 @@ static struct half flat_half(const struct mmu_arm64_ctx *c, bool upper, bool tbi
 
 static struct half half_of(const struct mmu_arm64_ctx *c, bool upper)
 {
-	const struct tcr_format *f = has_two_halves(c) ? &two_halves[upper] : &one_range;
+	const struct tcr_format *f = arm64_has_two_halves(c) ? &two_halves[upper] : &one_range;
 	struct half h = { .off = flag(c->tcr, f->epd), .tbi = flag(c->tcr, f->tbi) };
 	struct arm64_tables *t = &h.tables;
 	unsigned stride;
@@ -86,6 +81,19 @@ static struct half half_of(const struct mmu_arm64_ctx *c, bool upper)
 	t->top = (int8_t)(ARM64_LAST_LEVEL - (t->in_bits - 1 - t->page_bits) / (int)stride);
 	arm64_tables_root(t, upper ? c->ttbr1 : c->ttbr0);
 	return h;
+}
+
+static bool is_upper(const struct mmu_arm64_ctx *c, gva at)
+{
+	return arm64_has_two_halves(c) && (at.raw >> HALF_BIT & 1);
+}
+
+bool arm64_stage1_tables(const struct mmu_arm64_ctx *c, gva at, struct arm64_tables *t)
+{
+	struct half h = half_of(c, is_upper(c, at));
+
+	*t = h.tables;
+	return h.sane && (c->sctlr & SCTLR_M);
 }
 
 /* ---- what no table describes ---- */
@@ -139,7 +147,7 @@ static bool in_gap(const struct mmu_arm64_ctx *c, const struct half *h, bool upp
 
 	if (!h->sane)
 		return hole(x, MMU_BAD_CONFIG, at & -BIT64(HALF_BIT), BIT64(HALF_BIT));
-	if (!has_two_halves(c))
+	if (!arm64_has_two_halves(c))
 		return beyond_range(h, at, x);
 	other = half_of(c, !upper);
 	if (other.sane && !h->tbi && !other.tbi)
@@ -153,7 +161,7 @@ static bool in_gap(const struct mmu_arm64_ctx *c, const struct half *h, bool upp
 static uint8_t direct_perm(const struct mmu_arm64_ctx *c, const struct half *h, const struct mmu_xlat *x)
 {
 	uint64_t leaf = x->entry[x->nlevels - 1];
-	bool el0 = has_two_halves(c);
+	bool el0 = arm64_has_two_halves(c);
 	bool user = el0 && (leaf & ENTRY_USER), write = !(leaf & ENTRY_READONLY);
 	bool uxn = leaf & ENTRY_UXN, pxn = el0 ? leaf & ENTRY_PXN : uxn;
 
@@ -181,7 +189,7 @@ static uint8_t indirect_perm(const struct mmu_arm64_ctx *c, const struct half *h
 	unsigned index = (leaf >> 54 & 1) << 3 | (leaf >> 53 & 1) << 2 | (leaf >> 51 & 1) << 1 | (leaf >> 6 & 1);
 	uint8_t own = base[c->pir >> 4 * index & 15], user = 0;
 
-	if (has_two_halves(c) && !h->e0pd)
+	if (arm64_has_two_halves(c) && !h->e0pd)
 		user = base[c->pire0 >> 4 * index & 15];
 	return own | user | (user ? MMU_U : 0);
 }
@@ -197,16 +205,24 @@ struct mmu_arm64_ctx mmu_arm64_canonical(const struct mmu_arm64_ctx *c)
 {
 	struct mmu_arm64_ctx plain = *c;
 
-	if (has_two_halves(c))
+	if (arm64_has_two_halves(c))
 		plain.tcr &= ~(BIT64(two_halves[0].tbi) | BIT64(two_halves[1].tbi));
 	else
 		plain.tcr &= ~BIT64(one_range.tbi);
 	return plain;
 }
 
+uint64_t mmu_arm64_page_size(const struct mmu_arm64_ctx *c, gva at)
+{
+	bool upper = is_upper(c, at);
+	unsigned tg = arm64_has_two_halves(c) ? two_halves[upper].tg : one_range.tg;
+
+	return BIT64(arm64_granule_bits(c->tcr >> tg & 3, upper));
+}
+
 int mmu_arm64_walk(const struct mmu_arm64_ctx *c, mmu_read_fn *rd, void *arg, gva at, struct mmu_xlat *out)
 {
-	bool upper = has_two_halves(c) && (at.raw >> HALF_BIT & 1);
+	bool upper = is_upper(c, at);
 	struct half h = half_of(c, upper);
 	struct mmu_xlat x = { .top_level = h.tables.top };
 	uint64_t base;

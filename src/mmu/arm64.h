@@ -3,6 +3,7 @@
 #define MMU_ARM64_H
 
 #include "mmu/mmu.h"
+#include "util/strbuf.h"
 
 /* Translation regimes: Arm ARM, "The VMSAv8-64 translation regimes". */
 enum mmu_arm64_regime {
@@ -21,6 +22,7 @@ struct mmu_arm64_ctx {
 	uint64_t sctlr, tcr, ttbr0, ttbr1; /* ttbr1: only where there are two halves */
 	uint64_t tcr2, pir, pire0;         /* TCR2_ELx, PIR_ELx, PIRE0_ELx; 0 where there are none */
 	uint64_t mmfr0, mmfr2;             /* ID_AA64MMFRn_EL1; mmfr0 0: not known, so any feature may be there */
+	uint64_t mair;                     /* only for the texts */
 };
 
 /**
@@ -47,11 +49,15 @@ int mmu_arm64_walk(const struct mmu_arm64_ctx *c, mmu_read_fn *rd, void *arg, gv
  */
 struct mmu_arm64_ctx mmu_arm64_canonical(const struct mmu_arm64_ctx *c);
 
+/** mmu_arm64_page_size() - the granule of the half that @at is in. */
+uint64_t mmu_arm64_page_size(const struct mmu_arm64_ctx *c, gva at);
+
 /* What decides a stage 2 translation, from intermediate to physical addresses. */
 struct mmu_arm64_s2_ctx {
 	uint64_t vtcr, vttbr;
 	uint64_t mmfr0, mmfr2; /* as above */
 	bool big_endian;       /* SCTLR_EL2.EE: its tables */
+	bool fwb;              /* HCR_EL2.FWB: another meaning of MemAttr; only for the texts */
 };
 
 /**
@@ -69,5 +75,20 @@ int mmu_arm64_s2_walk(const struct mmu_arm64_s2_ctx *c, mmu_read_fn *rd, void *a
  */
 int mmu_arm64_nested_walk(const struct mmu_arm64_ctx *c, const struct mmu_arm64_s2_ctx *c2, mmu_read_fn *rd, void *arg,
 			  gva at, struct mmu_xlat *out);
+
+/**
+ * mmu_arm64_range_text() - append a line about the tables for @at: regime, half, sizes, where they are.
+ * mmu_arm64_entry_text() - append what entry @i of the walk @x for @at says, field by field; no end of line.
+ * mmu_arm64_leaf_flags() - append four letters and a digit: G(lobal), A(ccessed), D(BM), C(ontiguous) or -; AttrIndx.
+ */
+void mmu_arm64_range_text(const struct mmu_arm64_ctx *c, gva at, struct strbuf *out);
+void mmu_arm64_entry_text(const struct mmu_arm64_ctx *c, gva at, const struct mmu_xlat *x, unsigned i,
+			  struct strbuf *out);
+void mmu_arm64_leaf_flags(const struct mmu_xlat *x, struct strbuf *out);
+
+/** mmu_arm64_s2_range_text(), mmu_arm64_s2_entry_text() - the same for stage 2. */
+void mmu_arm64_s2_range_text(const struct mmu_arm64_s2_ctx *c, struct strbuf *out);
+void mmu_arm64_s2_entry_text(const struct mmu_arm64_s2_ctx *c, const struct mmu_xlat *x, unsigned i,
+			     struct strbuf *out);
 
 #endif

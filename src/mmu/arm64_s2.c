@@ -37,8 +37,7 @@ static int start_level(const struct arm64_tables *t, const struct mmu_arm64_s2_c
 	return 3 - (int)sl0;
 }
 
-/* Fills in @t; false if the registers do not go together. */
-static bool tables_of(const struct mmu_arm64_s2_ctx *c, struct arm64_tables *t)
+bool arm64_stage2_tables(const struct mmu_arm64_s2_ctx *c, struct arm64_tables *t)
 {
 	int top, index_bits;
 
@@ -69,7 +68,7 @@ int mmu_arm64_s2_walk(const struct mmu_arm64_s2_ctx *c, mmu_read_fn *rd, void *a
 	struct arm64_tables t;
 	int rc = 0;
 
-	if (!tables_of(c, &t)) {
+	if (!arm64_stage2_tables(c, &t)) {
 		*out = (struct mmu_xlat){ .why = MMU_BAD_CONFIG }; // all of it
 		return 0;
 	}

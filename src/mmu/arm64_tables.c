@@ -86,8 +86,7 @@ void arm64_tables_root(struct arm64_tables *t, uint64_t ttbr)
 		t->root |= (ttbr >> 2 & 15) << 48;
 }
 
-/* The address of an entry, down to bit @low. */
-static uint64_t entry_address(const struct arm64_tables *t, uint64_t entry, unsigned low)
+uint64_t arm64_entry_address(const struct arm64_tables *t, uint64_t entry, unsigned low)
 {
 	uint64_t address = entry & MASK(low, 48);
 
@@ -118,18 +117,19 @@ static bool block_at(const struct arm64_tables *t, int level)
 	return false;
 }
 
-static bool is_leaf(int level, uint64_t entry)
+bool arm64_is_leaf(int level, uint64_t entry)
 {
 	return level == ARM64_LAST_LEVEL || !(entry & ENTRY_TABLE);
 }
 
-static enum mmu_why judge(const struct arm64_tables *t, int level, uint64_t entry)
+enum mmu_why arm64_entry_judge(const struct arm64_tables *t, int level, uint64_t entry)
 {
 	if (!(entry & ENTRY_VALID))
 		return MMU_NOT_PRESENT;
 	if (!(entry & ENTRY_TABLE) && (level == ARM64_LAST_LEVEL || !block_at(t, level)))
 		return MMU_RESERVED_BIT;
-	if (entry_address(t, entry, is_leaf(level, entry) ? arm64_shift(t, level) : t->page_bits) >> t->out_bits)
+	if (arm64_entry_address(t, entry, arm64_is_leaf(level, entry) ? arm64_shift(t, level) : t->page_bits) >>
+	    t->out_bits)
 		return MMU_ADDRESS_SIZE;
 	return MMU_MAPPED;
 }
@@ -166,15 +166,15 @@ int arm64_tables_walk(const struct arm64_tables *t, mmu_read_fn *rd, void *arg, 
 
 		x->size = BIT64(shift);
 		x->start = GVA(at & -x->size);
-		x->why = judge(t, level, entry);
+		x->why = arm64_entry_judge(t, level, entry);
 		if (x->why != MMU_MAPPED)
 			return 0;
-		if (is_leaf(level, entry)) {
+		if (arm64_is_leaf(level, entry)) {
 			x->mapped = true;
-			x->phys = GPA(entry_address(t, entry, shift));
+			x->phys = GPA(arm64_entry_address(t, entry, shift));
 			return 0;
 		}
-		table = entry_address(t, entry, t->page_bits);
+		table = arm64_entry_address(t, entry, t->page_bits);
 		left &= MASK(0, shift);
 	}
 }

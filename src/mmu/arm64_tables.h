@@ -2,7 +2,7 @@
 #ifndef MMU_ARM64_TABLES_H
 #define MMU_ARM64_TABLES_H
 
-#include "mmu/mmu.h"
+#include "mmu/arm64.h"
 #include "util/macros.h"
 
 /* Within the room: what the tables of both stages have in common. */
@@ -50,6 +50,27 @@ static inline unsigned arm64_shift(const struct arm64_tables *t, int level)
 
 /** arm64_tables_root() - set the root from a TTBR; all else of @t must be there. */
 void arm64_tables_root(struct arm64_tables *t, uint64_t ttbr);
+
+/** arm64_entry_address() - the address in an entry, down to bit @low. */
+uint64_t arm64_entry_address(const struct arm64_tables *t, uint64_t entry, unsigned low);
+
+/** arm64_is_leaf() - does a valid @entry of @level end the walk? */
+bool arm64_is_leaf(int level, uint64_t entry);
+
+/** arm64_entry_judge() - can the processor use @entry? MMU_MAPPED: yes, be it a table or a page. */
+enum mmu_why arm64_entry_judge(const struct arm64_tables *t, int level, uint64_t entry);
+
+/** arm64_stage1_tables() - those for the half that @at is in. False if stage 1 is off or the registers are no good. */
+bool arm64_stage1_tables(const struct mmu_arm64_ctx *c, gva at, struct arm64_tables *t);
+
+/** arm64_stage2_tables() - false if the registers do not go together. */
+bool arm64_stage2_tables(const struct mmu_arm64_s2_ctx *c, struct arm64_tables *t);
+
+/** arm64_has_two_halves() - of the regime. */
+static inline bool arm64_has_two_halves(const struct mmu_arm64_ctx *c)
+{
+	return c->regime == MMU_ARM64_EL10 || c->regime == MMU_ARM64_EL20;
+}
 
 /**
  * arm64_tables_walk() - follow the tables for @at, of which the low in_bits count. In @x all but perm is set; its
