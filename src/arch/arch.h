@@ -60,11 +60,13 @@ enum reg_type {
 	REG_NTYPES
 };
 
-/* Rows whose wire value is not simply the bytes at `offset`. */
+/* Where a row's wire value comes from, and whether it is there at all. */
 enum reg_conv {
-	REG_PLAIN,
-	REG_LINEAR_PC, /* cs.base + rip: GDB knows no segments */
-	REG_SELECTOR,  /* 16 bits in 32; in real and virtual-8086 mode a new selector also moves the base */
+	REG_PLAIN,         /* the bytes at `offset` */
+	REG_X86_LINEAR_PC, /* cs.base + rip: GDB knows no segments */
+	REG_X86_SELECTOR,  /* 16 bits in 32; in real and virtual-8086 mode a new selector also moves the base */
+	REG_X86_FP,        /* plain; not there if the bit `which` of x86_regs.fp_absent is set */
+	REG_X86_MSR,       /* plain; there if bit number `which` of x86_regs.msr_have is set */
 	REG_NCONVS,
 };
 
@@ -72,8 +74,8 @@ enum reg_conv {
  * One row per register; the index is GDB's number. XML, g/G layout and width checks all derive from it.
  * A row narrower than what it stands for (eip of a vCPU in long mode) shows the low part, and a write keeps the rest.
  * Rows do not overlap, because GDB keeps what it read of one row after it wrote another, and writes all back after an
- * inferior call. The exceptions are for 16-bit code: ip_offset is another view of eip, and a selector may move the
- * base. So of a G packet set only the rows that differ from what arch_reg_get() gives.
+ * inferior call. The exceptions: ip_offset of 16-bit code is another view of eip, and a selector may move the base.
+ * So of a G packet set only the rows that differ from what arch_reg_get() gives.
  */
 struct reg_desc {
 	const char *name;
@@ -82,8 +84,7 @@ struct reg_desc {
 	uint8_t feature;       /* index into arch_layout.features */
 	uint8_t conv;          /* enum reg_conv */
 	uint8_t group;         /* one enum arch_group */
-	uint8_t msr;           /* for ARCH_MSR rows: index into x86_regs.msr */
-	uint8_t needs_fp;      /* for ARCH_FP rows: the bit of x86_regs.fp_absent that means there is none */
+	uint8_t which;         /* by enum reg_conv */
 	bool read_only;        /* writes get an error */
 	const char *gdb_group; /* "general", "float", "vector", "system" */
 	uint8_t dwarf;         /* number in DWARF's register numbering plus one; 0: it has none */

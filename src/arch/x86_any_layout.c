@@ -28,7 +28,7 @@ enum { FP = 6, SP = 7, RIP = 16, FLAGS = 17 };
 enum { DW_PC = 16, DW_XMM0 = 17, DW_ST0 = 33, DW_FLAGS = 49, DW_ES = 50, DW_MXCSR = 64, DW_FCTRL = 65 };
 
 #define LOW(nm, reg) ROW(nm, 32, UINT, CORE, CORE, "general", gpr[X86_##reg])
-#define UPC(nm, nbits) ROW(nm, nbits, UINT, CORE, CORE, "general", rip, .conv = REG_LINEAR_PC)
+#define UPC(nm, nbits) ROW(nm, nbits, UINT, CORE, CORE, "general", rip, .conv = REG_X86_LINEAR_PC)
 
 static const struct reg_desc regs[] = {
 	GPR("rax", 64, INT, RAX, 0), GPR("rbx", 64, INT, RBX, 3), GPR("rcx", 64, INT, RCX, 2),

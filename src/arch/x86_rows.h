@@ -21,25 +21,26 @@
 #define DWARF(n) .dwarf = (n) + 1
 #define GPR(nm, nbits, ty, reg, dw) ROW(nm, nbits, ty, CORE, CORE, "general", gpr[X86_##reg], DWARF(dw))
 #define PC(nm, nbits) \
-	ROW(nm, nbits, CODE_PTR, CORE, CORE, "general", rip, .conv = REG_LINEAR_PC, DWARF(DW_PC))
+	ROW(nm, nbits, CODE_PTR, CORE, CORE, "general", rip, .conv = REG_X86_LINEAR_PC, DWARF(DW_PC))
 #define SEL(nm, reg, dw) \
-	ROW(nm, 32, INT, CORE, SYS, "general", seg[X86_##reg].sel, .conv = REG_SELECTOR, DWARF(DW_ES + (dw)))
+	ROW(nm, 32, INT, CORE, SYS, "general", seg[X86_##reg].sel, .conv = REG_X86_SELECTOR, DWARF(DW_ES + (dw)))
 #define FLAGS_AND_SELECTORS \
 	ROW("eflags", 32, FLAGS, CORE, CORE, "general", rflags, DWARF(DW_FLAGS)), \
 	SEL("cs", CS, 1), SEL("ss", SS, 2), SEL("ds", DS, 3), SEL("es", ES, 0), SEL("fs", FS, 4), SEL("gs", GS, 5)
 
-#define ST(i) ROW("st" #i, 80, I387, CORE, FP, "float", st[i], .needs_fp = X86_NO_X87, DWARF(DW_ST0 + (i)))
-#define FCTL(nm, ...) ROW(#nm, 32, INT, CORE, FP, "float", nm, .needs_fp = X86_NO_X87, __VA_ARGS__)
+#define NEEDS(part) .conv = REG_X86_FP, .which = X86_NO_##part
+#define ST(i) ROW("st" #i, 80, I387, CORE, FP, "float", st[i], NEEDS(X87), DWARF(DW_ST0 + (i)))
+#define FCTL(nm, ...) ROW(#nm, 32, INT, CORE, FP, "float", nm, NEEDS(X87), __VA_ARGS__)
 #define X87 \
 	ST(0), ST(1), ST(2), ST(3), ST(4), ST(5), ST(6), ST(7), \
 	FCTL(fctrl, DWARF(DW_FCTRL)), FCTL(fstat, DWARF(DW_FCTRL + 1)), FCTL(ftag), \
 	FCTL(fiseg), FCTL(fioff), FCTL(foseg), FCTL(fooff), FCTL(fop)
 
 /* ---- org.gnu.gdb.i386.sse, .avx ---- */
-#define XMM(i) ROW("xmm" #i, 128, VEC128, SSE, FP, "vector", xmm[i], .needs_fp = X86_NO_SSE, DWARF(DW_XMM0 + (i)))
+#define XMM(i) ROW("xmm" #i, 128, VEC128, SSE, FP, "vector", xmm[i], NEEDS(SSE), DWARF(DW_XMM0 + (i)))
 #define XMM_0_7 XMM(0), XMM(1), XMM(2), XMM(3), XMM(4), XMM(5), XMM(6), XMM(7)
-#define MXCSR ROW("mxcsr", 32, MXCSR, SSE, FP, "vector", mxcsr, .needs_fp = X86_NO_SSE, DWARF(DW_MXCSR))
-#define YMMH(i) ROW("ymm" #i "h", 128, UINT128, AVX, FP, "vector", ymmh[i], .needs_fp = X86_NO_AVX)
+#define MXCSR ROW("mxcsr", 32, MXCSR, SSE, FP, "vector", mxcsr, NEEDS(SSE), DWARF(DW_MXCSR))
+#define YMMH(i) ROW("ymm" #i "h", 128, UINT128, AVX, FP, "vector", ymmh[i], NEEDS(AVX))
 #define YMMH_0_7 YMMH(0), YMMH(1), YMMH(2), YMMH(3), YMMH(4), YMMH(5), YMMH(6), YMMH(7)
 
 /* ---- org.gdbvm.x86.system; `ptr`, `code`: types for 64-bit addresses, which GDB has in 64-bit layouts only ---- */
@@ -65,7 +66,8 @@
 #define SYSTEM_SEGS(ptr) SYS_SEG("ldtr", LDTR, ptr), SYS_SEG("tr", TR, ptr), TABLE(gdt, ptr), TABLE(idt, ptr)
 
 /* No TSC: GDB writes every register back after an inferior call, and the guest's time must not run backwards. */
-#define MSR(nm, ty, index) ROW(nm, 64, ty, SYSTEM, MSR, "system", msr[X86_MSR_##index], .msr = X86_MSR_##index)
+#define MSR(nm, ty, index) \
+	ROW(nm, 64, ty, SYSTEM, MSR, "system", msr[X86_MSR_##index], .conv = REG_X86_MSR, .which = X86_MSR_##index)
 #define MSRS(ptr, code) \
 	MSR("k_gs_base", ptr, KERNEL_GS_BASE), MSR("apic_base", UINT, APIC_BASE), \
 	MSR("sysenter_cs", UINT, SYSENTER_CS), MSR("sysenter_esp", ptr, SYSENTER_ESP), \

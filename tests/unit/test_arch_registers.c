@@ -54,9 +54,9 @@ static void sample(const struct reg_desc *d, uint8_t *buf)
 {
 	for (unsigned i = 0; i < d->bits / 8u; i++)
 		buf[i] = 0x11 * (i + 1);
-	if (d->conv == REG_SELECTOR)
+	if (d->conv == REG_X86_SELECTOR)
 		st_le32(buf, 0x1234);
-	if (d->conv == REG_LINEAR_PC && d->bits == 64)
+	if (d->conv == REG_X86_LINEAR_PC && d->bits == 64)
 		st_le64(buf, 0xffffffff81001234);
 }
 
@@ -107,8 +107,8 @@ TEST(a_value_of_another_width_is_refused_and_changes_nothing)
 /* Writing one row must not change another: GDB would not know. The pairs that do overlap are named in arch.h. */
 static bool may_overlap(const struct reg_desc *a, const struct reg_desc *b)
 {
-	return (a->conv == REG_LINEAR_PC && !strcmp(b->name, "ip_offset")) ||
-	       (b->conv == REG_LINEAR_PC && !strcmp(a->name, "ip_offset"));
+	return (a->conv == REG_X86_LINEAR_PC && !strcmp(b->name, "ip_offset")) ||
+	       (b->conv == REG_X86_LINEAR_PC && !strcmp(a->name, "ip_offset"));
 }
 
 static void check_alone(const struct arch_layout *l, unsigned num)
@@ -120,7 +120,8 @@ static void check_alone(const struct arch_layout *l, unsigned num)
 	CHECK_EQ(arch_reg_set(l, num, &after, in, arch_reg_size(l, num)), 0);
 	for (unsigned other = 0; other < l->nregs; other++) {
 		// What decides how other rows are read is left alone here.
-		if (other == num || may_overlap(&l->regs[num], &l->regs[other]) || l->regs[other].conv == REG_LINEAR_PC)
+		if (other == num || may_overlap(&l->regs[num], &l->regs[other]) ||
+		    l->regs[other].conv == REG_X86_LINEAR_PC)
 			continue;
 		CHECK_EQ(arch_reg_get(l, other, &before, old), 0);
 		CHECK_EQ(arch_reg_get(l, other, &after, new), 0);
@@ -191,7 +192,7 @@ TEST(every_msr_but_the_tsc_has_a_row)
 
 		for (unsigned num = 0; num < layouts[i]->nregs; num++)
 			if (layouts[i]->regs[num].group == ARCH_MSR)
-				seen |= BIT(layouts[i]->regs[num].msr);
+				seen |= BIT(layouts[i]->regs[num].which);
 		CHECK_EQ(seen, BIT(X86_NMSR) - 1);
 	}
 }
