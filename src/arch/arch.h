@@ -57,16 +57,37 @@ enum reg_type {
 	REG_X86_DR7,
 	REG_X86_SEG_ATTR,
 	REG_MXCSR,
+	REG_ARM64_V,
+	REG_ARM64_Z,
+	REG_ARM64_P,
+	REG_ARM64_CPSR,
+	REG_ARM64_SPSR,
+	REG_ARM64_FPSR,
+	REG_ARM64_FPCR,
+	REG_ARM64_SCTLR,
+	REG_ARM64_TCR,
+	REG_ARM64_TTBR,
+	REG_ARM64_ESR,
+	REG_ARM64_MDSCR,
+	REG_ARM64_HCR,
+	REG_ARM64_VTCR,
+	REG_ARM64_VTTBR,
 	REG_NTYPES
 };
 
 /* Where a row's wire value comes from, and whether it is there at all. */
 enum reg_conv {
-	REG_PLAIN,         /* the bytes at `offset` */
-	REG_X86_LINEAR_PC, /* cs.base + rip: GDB knows no segments */
-	REG_X86_SELECTOR,  /* 16 bits in 32; in real and virtual-8086 mode a new selector also moves the base */
-	REG_X86_FP,        /* plain; not there if the bit `which` of x86_regs.fp_absent is set */
-	REG_X86_MSR,       /* plain; there if bit number `which` of x86_regs.msr_have is set */
+	REG_PLAIN,           /* the bytes at `offset` */
+	REG_X86_LINEAR_PC,   /* cs.base + rip: GDB knows no segments */
+	REG_X86_SELECTOR,    /* 16 bits in 32; in real and virtual-8086 mode a new selector also moves the base */
+	REG_X86_FP,          /* plain; not there if the bit `which` of x86_regs.fp_absent is set */
+	REG_X86_MSR,         /* plain; there if bit number `which` of x86_regs.msr_have is set */
+	REG_ARM64_SP,        /* the stack pointer in use */
+	REG_ARM64_BANKED_SP, /* plain; not there if bit number `which` of arm64_regs.sp_absent is set */
+	REG_ARM64_SYS,       /* plain; not there if bit number `which` of arm64_regs.sys_absent is set */
+	REG_ARM64_DEBUG,     /* plain; breakpoint number `which`, or watchpoint number `which` - ARM64_MAX_DEBUG */
+	REG_ARM64_VG,        /* 64-bit pieces of a vector */
+	REG_ARM64_PAUTH,     /* the bits of a signed pointer that are no address; `which`: enum arm64_pauth */
 	REG_NCONVS,
 };
 
@@ -74,8 +95,8 @@ enum reg_conv {
  * One row per register; the index is GDB's number. XML, g/G layout and width checks all derive from it.
  * A row narrower than what it stands for (eip of a vCPU in long mode) shows the low part, and a write keeps the rest.
  * Rows do not overlap, because GDB keeps what it read of one row after it wrote another, and writes all back after an
- * inferior call. The exceptions: ip_offset of 16-bit code is another view of eip, and a selector may move the base.
- * So of a G packet set only the rows that differ from what arch_reg_get() gives.
+ * inferior call. The exceptions: ip_offset of 16-bit code is another view of eip, and a selector may move the base; sp
+ * of arm64 is one of SP_EL0, SP_EL1... So of a G packet set only the rows that differ from what arch_reg_get() gives.
  */
 struct reg_desc {
 	const char *name;
@@ -121,6 +142,9 @@ struct hw_break {
 };
 
 #define ARCH_MAX_HW 16
+
+/* Bytes of the widest register on the wire. */
+#define ARCH_REG_MAX 256
 
 /* Encoded debug registers, ready for the kernel: on x86 dr[0..3] and dr[7]. */
 struct arch_hw_state {
@@ -179,6 +203,12 @@ extern const struct arch arch_x86, arch_arm64;
 extern const struct arch_layout arch_layout_x86_64, arch_layout_i386, arch_layout_i8086;
 extern const struct arch_layout arch_layout_any_x86_64, arch_layout_any_i386, arch_layout_any_i8086;
 
+/**
+ * arch_layout_arm64() - the registers of a vCPU whose longest vector has @vl bytes, with or without those of EL2.
+ * @vl: a power of two from 16; for any other length, and for 0, there are the V registers, which every vCPU has.
+ */
+const struct arch_layout *arch_layout_arm64(uint32_t vl, bool el2);
+
 /** arch_reg_size() - bytes of register @num on the wire. @num < l->nregs. */
 unsigned arch_reg_size(const struct arch_layout *l, unsigned num);
 
@@ -187,7 +217,7 @@ size_t arch_g_size(const struct arch_layout *l);
 
 /**
  * arch_reg_get() - the wire bytes (guest byte order) of register @num.
- * @buf: arch_reg_size() bytes, at most 64.
+ * @buf: arch_reg_size() bytes, at most ARCH_REG_MAX.
  * Needs:   the row's group (and ARCH_SYS for a linear pc) in r->have.
  * Returns: 0; -ENODATA: this register cannot be read (the caller sends x's).
  */

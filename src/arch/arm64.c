@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "arch/arm64.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "util/bytes.h"
-#include "util/macros.h"
 
 #define ENCODING(op0, op1, crn, crm, op2) ((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
-#define SYS_DESC(name, op0, op1, crn, crm, op2, group, read_only) \
+#define SYS_DESC(name, op0, op1, crn, crm, op2, group, read_only, type) \
 	[ARM64_##name] = { #name, ENCODING(op0, op1, crn, crm, op2), ARCH_##group, read_only },
 const struct arm64_sys_desc arm64_sys_desc[ARM64_NSYS] = { ARM64_SYS_LIST(SYS_DESC) };
 
-gva arm64_pc_get(const struct arch_regs *r)
+static gva pc_get(const struct arch_regs *r)
 {
 	return GVA(r->arm64.pc);
 }
 
-int arm64_pc_set(struct arch_regs *r, gva pc)
+static int pc_set(struct arch_regs *r, gva pc)
 {
 	r->arm64.pc = pc.raw;
 	r->dirty |= ARCH_CORE;
@@ -55,7 +51,8 @@ const struct arch arch_arm64 = {
 	.bp_len = 4,
 	.is_bp = is_bp,
 	.watch_before = true,
-	.pc_get = arm64_pc_get,
-	.pc_set = arm64_pc_set,
+	.layout = arm64_layout,
+	.pc_get = pc_get,
+	.pc_set = pc_set,
 	.mode_text = mode_text,
 };

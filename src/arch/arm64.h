@@ -6,8 +6,17 @@
 
 /* Inside the room: what the arm64 files and the generic register code share. */
 
-/** arm64_pc_get(), arm64_pc_set() - see struct arch. */
-gva arm64_pc_get(const struct arch_regs *r);
-int arm64_pc_set(struct arch_regs *r, gva pc);
+/* Whose signature: of pointers to data or code, in the lower or upper half of the addresses. */
+enum arm64_pauth { ARM64_PAUTH_DATA, ARM64_PAUTH_CODE, ARM64_PAUTH_DATA_HIGH, ARM64_PAUTH_CODE_HIGH };
+
+/**
+ * arm64_pauth_mask() - the bits of a pointer that hold its signature in the translation regime in force.
+ * Bit 55, which selects the half, is never among them. 0: nothing signs such pointers here. Needs ARCH_CORE and
+ * ARCH_SYS.
+ */
+uint64_t arm64_pauth_mask(const struct arm64_regs *r, enum arm64_pauth what);
+
+/** arm64_layout() - see struct arch. */
+const struct arch_layout *arm64_layout(const struct arch_regs *r);
 
 #endif

@@ -20,5 +20,7 @@ void conv_plain_get(const struct reg_desc *d, const struct arch_regs *r, void *b
 int conv_plain_set(const struct reg_desc *d, struct arch_regs *r, const void *buf);
 
 extern const struct conv x86_conv_linear_pc, x86_conv_selector, x86_conv_fp, x86_conv_msr;
+extern const struct conv arm64_conv_sp, arm64_conv_banked_sp, arm64_conv_sys, arm64_conv_debug, arm64_conv_vg,
+	arm64_conv_pauth;
 
 #endif

@@ -35,6 +35,12 @@ static const struct conv *const convs[REG_NCONVS] = {
 	[REG_X86_SELECTOR] = &x86_conv_selector,
 	[REG_X86_FP] = &x86_conv_fp,
 	[REG_X86_MSR] = &x86_conv_msr,
+	[REG_ARM64_SP] = &arm64_conv_sp,
+	[REG_ARM64_BANKED_SP] = &arm64_conv_banked_sp,
+	[REG_ARM64_SYS] = &arm64_conv_sys,
+	[REG_ARM64_DEBUG] = &arm64_conv_debug,
+	[REG_ARM64_VG] = &arm64_conv_vg,
+	[REG_ARM64_PAUTH] = &arm64_conv_pauth,
 };
 
 static uint32_t groups_of(const struct reg_desc *d)

@@ -24,18 +24,20 @@ static void add_flags(struct strbuf *out, const struct xml_type *t, unsigned byt
 /* GDB looks types up per feature, so each feature defines the ones its rows use. */
 static void add_types(struct strbuf *out, const struct arch_layout *l, unsigned feature)
 {
-	uint32_t done = 0;
+	uint64_t done = 0;
 
 	for (const struct reg_desc *d = l->regs; d < l->regs + l->nregs; d++) {
 		const struct xml_type *t = &arch_xml_types[d->type];
 
-		if (d->feature != feature || (done & BIT(d->type)))
+		if (d->feature != feature || (done & BIT64(d->type)))
 			continue;
-		done |= BIT(d->type);
+		done |= BIT64(d->type);
 		if (t->flags)
 			add_flags(out, t, d->bits / 8);
 		else if (t->xml)
 			strbuf_adds(out, t->xml);
+		else if (t->add)
+			t->add(out, t->id, d->bits / 8);
 	}
 }
 

@@ -6,14 +6,6 @@
 #include "arch/arch.h"
 
 /* Names of bits as GDB (eflags, mxcsr) and the Intel SDM ("Control Registers", "Debug Registers") write them. */
-#define F(name, bit)           \
-	{                      \
-		name, bit, bit \
-	}
-#define END                \
-	{                  \
-		NULL, 0, 0 \
-	}
 
 // clang-format off
 static const struct flag eflags[] = {
@@ -97,4 +89,19 @@ const struct xml_type arch_xml_types[REG_NTYPES] = {
 	[REG_X86_DR6] = { "x86_dr6", .flags = dr6 },
 	[REG_X86_DR7] = { "x86_dr7", .flags = dr7 },
 	[REG_X86_SEG_ATTR] = { "x86_seg_attr", .flags = seg_attr },
+	[REG_ARM64_V] = { "aarch64v", .add = arm64_add_vector },
+	[REG_ARM64_Z] = { "svev", .add = arm64_add_vector },
+	[REG_ARM64_P] = { "svep", .add = arm64_add_predicate },
+	[REG_ARM64_CPSR] = { "cpsr_flags", .flags = arm64_cpsr },
+	[REG_ARM64_SPSR] = { "spsr_flags", .flags = arm64_cpsr }, // of another size: another type
+	[REG_ARM64_FPSR] = { "fpsr_flags", .flags = arm64_fpsr },
+	[REG_ARM64_FPCR] = { "fpcr_flags", .flags = arm64_fpcr },
+	[REG_ARM64_SCTLR] = { "sctlr_flags", .flags = arm64_sctlr },
+	[REG_ARM64_TCR] = { "tcr_flags", .flags = arm64_tcr },
+	[REG_ARM64_TTBR] = { "ttbr_flags", .flags = arm64_ttbr },
+	[REG_ARM64_ESR] = { "esr_flags", .flags = arm64_esr },
+	[REG_ARM64_MDSCR] = { "mdscr_flags", .flags = arm64_mdscr },
+	[REG_ARM64_HCR] = { "hcr_flags", .flags = arm64_hcr },
+	[REG_ARM64_VTCR] = { "vtcr_flags", .flags = arm64_vtcr },
+	[REG_ARM64_VTTBR] = { "vttbr_flags", .flags = arm64_vttbr },
 };

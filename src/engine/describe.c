@@ -13,7 +13,7 @@
 
 int reg_value(const struct arch_layout *l, unsigned num, const struct arch_regs *r, uint64_t *ret)
 {
-	uint8_t buf[64] = { 0 };
+	uint8_t buf[sizeof(uint64_t)] = { 0 };
 	int rc;
 
 	if (arch_reg_size(l, num) > sizeof(uint64_t))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define LINE_WIDTH 93u
+#define REG_TEXT_MAX (2 * ARCH_REG_MAX + 1)
 
 /* Registers up to 64 bits in columns, by the width of their values; wider ones on a line of their own. */
 struct columns {
@@ -35,9 +36,9 @@ static void columns_add(struct columns *c, const char *name, const char *value)
 }
 
 /* Most significant byte first, as one writes a number; "-" if it cannot be read. */
-static void reg_text(const struct arch_layout *l, unsigned num, const struct arch_regs *r, char text[129])
+static void reg_text(const struct arch_layout *l, unsigned num, const struct arch_regs *r, char text[REG_TEXT_MAX])
 {
-	uint8_t buf[64];
+	uint8_t buf[ARCH_REG_MAX];
 	unsigned size = arch_reg_size(l, num);
 
 	if (arch_reg_get(l, num, r, buf) < 0) {
@@ -61,7 +62,7 @@ void engine_describe_regs(struct engine *e, unsigned vcpu, uint32_t groups, stru
 	}
 	strbuf_addf(out, "vCPU %u\n", vcpu);
 	for (unsigned i = 0; i < l->nregs; i++) {
-		char text[129];
+		char text[REG_TEXT_MAX];
 
 		if (~groups & arch_reg_groups(l, i))
 			continue;

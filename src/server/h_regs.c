@@ -8,8 +8,6 @@
 #include "util/cursor.h"
 
 /* Registers: g G p P QSaveRegisterState QRestoreRegisterState. Widths and order are those of the session's layout. */
-enum { REG_MAX_BYTES = 64 };
-
 static uint32_t all_groups(const struct arch_layout *l)
 {
 	uint32_t groups = 0;
@@ -22,7 +20,7 @@ static uint32_t all_groups(const struct arch_layout *l)
 static void add_reg(const struct arch_layout *l, unsigned num, const struct arch_regs *r, struct rsp_out *out)
 {
 	unsigned size = arch_reg_size(l, num);
-	uint8_t buf[REG_MAX_BYTES];
+	uint8_t buf[ARCH_REG_MAX];
 
 	if (arch_reg_get(l, num, r, buf) < 0)
 		rsp_out_unavailable(out, size);
@@ -65,7 +63,7 @@ int h_reg_read(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 int h_reg_write(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
 	const struct arch_layout *l;
-	uint8_t buf[REG_MAX_BYTES];
+	uint8_t buf[ARCH_REG_MAX];
 	struct arch_regs *regs;
 	unsigned vcpu = session_vcpu_of(s, r);
 	struct cur c = cur_init(r->reg.hex, r->reg.hexlen);
@@ -93,7 +91,7 @@ int h_reg_write(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 static int set_changed(const struct arch_layout *l, unsigned num, struct arch_regs *r, const uint8_t *hex)
 {
 	unsigned size = arch_reg_size(l, num);
-	uint8_t now[REG_MAX_BYTES], buf[REG_MAX_BYTES];
+	uint8_t now[ARCH_REG_MAX], buf[ARCH_REG_MAX];
 	struct cur c = cur_init(hex, 2 * (size_t)size);
 
 	if (arch_reg_get(l, num, r, now) < 0)
@@ -162,7 +160,7 @@ int h_regs_save(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 /* The rows that the target description marks save-restore="no" are left alone, as GDB does. */
 static int put_back(const struct arch_layout *l, unsigned num, const struct arch_regs *saved, struct arch_regs *r)
 {
-	uint8_t then[REG_MAX_BYTES], now[REG_MAX_BYTES];
+	uint8_t then[ARCH_REG_MAX], now[ARCH_REG_MAX];
 
 	if (arch_reg_volatile(l, num) || arch_reg_get(l, num, saved, then) < 0 || arch_reg_get(l, num, r, now) < 0)
 		return 0;

@@ -69,7 +69,7 @@ static void add_reg(const struct session *s, unsigned vcpu, const struct arch_la
 		    struct rsp_out *o)
 {
 	struct arch_regs *r;
-	uint8_t buf[64];
+	uint8_t buf[ARCH_REG_MAX];
 
 	if (engine_regs(s->e, vcpu, arch_reg_groups(l, num), &r) < 0)
 		return;

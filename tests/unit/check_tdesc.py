@@ -12,13 +12,15 @@ import subprocess
 import sys
 import tempfile
 
-LAYOUTS = ("i386:x86-64", "i386", "i8086", "any-i386:x86-64", "any-i386", "any-i8086")
+X86 = ("i386:x86-64", "i386", "i8086", "any-i386:x86-64", "any-i386", "any-i8086")
+ARM64 = ("aarch64", "aarch64-sve0-el2", "aarch64-sve16", "aarch64-sve32", "aarch64-sve64-el2", "aarch64-sve128",
+         "aarch64-sve256-el2")
 # A row of `maint print remote-registers` that the remote side knows.
 ROW = re.compile(r"^ (\S+) +\d+ +\d+ +\d+ +(\d+) \S+ +(\d+) +(\d+)$", re.M)
 
 
-def gdb(*commands):
-    args = ["gdb", "-nx", "-batch"]
+def gdb(*commands, program="gdb"):
+    args = [program, "-nx", "-batch"]
     for command in commands:
         args += ["-ex", command]
     done = subprocess.run(args, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
@@ -83,6 +85,44 @@ def check_i8086(layout, path, want):
     return problems
 
 
+def check_vectors(path, vl):
+    """The types of vectors are those that GDB documents, and as long as the registers."""
+    reg, ffr = ("$z0", "$ffr") if vl else ("$v0", None)
+    want = {f"sizeof({reg}.{lane}.{kind})": max(vl, 16) for lane in "dshbq" for kind in "fus" if lane in "dsh" or kind != "f"}
+    want[f"sizeof({reg})"] = max(vl, 16)
+    want["sizeof($v0)"] = 16
+    if vl:
+        want["sizeof($ffr)"] = vl // 8
+    shows = [f'print "{what}", {what}' for what in want]
+    out, err = gdb(f"set tdesc filename {path}", *shows, program="gdb-multiarch")
+    got = [int(line.split(" = ")[1]) for line in out.splitlines() if line.startswith("$")]
+    if got == list(want.values()):
+        return []
+    return [f"vectors of {vl} bytes: want {want}, gdb has {got} {err.strip()}"]
+
+
+def check_arm64(printer, layout):
+    """GDB takes the description as it is, with and without a program, and says nothing."""
+    xml = subprocess.run([printer, "xml", layout], capture_output=True, text=True, check=True).stdout
+    want = ours(printer, layout)
+    vl = int(re.search(r"sve(\d+)", layout).group(1)) if "sve" in layout else 0
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        file.write(xml)
+        file.flush()
+        show = (f"set tdesc filename {file.name}", "show architecture", "maint print remote-registers")
+        problems = []
+        for what, before in (("loaded", ()), ("architecture set before", ("set architecture aarch64",))):
+            out, err = gdb(*before, *show, program="gdb-multiarch")
+            if err.strip():
+                problems.append(f"{layout}, {what}: gdb says: {err.strip()}")
+            if '"aarch64"' not in out:
+                problems.append(f"{layout}, {what}: gdb chose another architecture: {out.splitlines()[:1]}")
+            problems += compare(layout, what, want, theirs(out))
+        problems += check_vectors(file.name, vl)
+    print(f"{layout}: {len(want)} registers, {'FAILED' if problems else 'ok'}")
+    return problems
+
+
 def check_layout(printer, layout):
     xml = subprocess.run([printer, "xml", layout], capture_output=True, text=True, check=True).stdout
     want = ours(printer, layout)
@@ -102,10 +142,11 @@ def main():
     if len(sys.argv) != 2:
         print(__doc__, file=sys.stderr)
         return 2
-    if not shutil.which("gdb"):
-        print("skip: no gdb on this machine")
+    if not (shutil.which("gdb") and shutil.which("gdb-multiarch")):
+        print("skip: no gdb, or no gdb-multiarch on this machine")
         return 77
-    problems = [p for layout in LAYOUTS for p in check_layout(sys.argv[1], layout)]
+    problems = [p for layout in X86 for p in check_layout(sys.argv[1], layout)]
+    problems += [p for layout in ARM64 for p in check_arm64(sys.argv[1], layout)]
     for problem in problems:
         print(problem)
     return 1 if problems else 0

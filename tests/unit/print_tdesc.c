@@ -10,7 +10,17 @@ static const struct arch_layout *find(const char *name)
 {
 	static const struct arch_layout *const all[] = { &arch_layout_x86_64, &arch_layout_i386, &arch_layout_i8086 };
 	const bool any = !strncmp(name, "any-", 4);
+	unsigned vl;
+	char el2[4];
 
+	if (!strcmp(name, "aarch64"))
+		return arch_layout_arm64(0, false);
+	switch (sscanf(name, "aarch64-sve%u-%3s", &vl, el2)) {
+	case 1:
+		return arch_layout_arm64(vl, false);
+	case 2:
+		return arch_layout_arm64(vl, true);
+	}
 	for (unsigned i = 0; i < ARRAY_LEN(all); i++)
 		if (!strcmp(all[i]->gdb_name, any ? name + 4 : name))
 			return any ? all[i]->any : all[i];
@@ -45,6 +55,6 @@ int main(int argc, char **argv)
 		return print_rows(l);
 	if (l && !strcmp(argv[1], "xml"))
 		return print_xml(l);
-	fprintf(stderr, "usage: print_tdesc xml|rows [any-]i386:x86-64|i386|i8086\n");
+	fprintf(stderr, "usage: print_tdesc xml|rows [any-]i386:x86-64|i386|i8086|aarch64[-sveBYTES[-el2]]\n");
 	return 2;
 }
