@@ -172,17 +172,32 @@ struct arch {
 	gva (*pc_get)(const struct arch_regs *r);
 	int (*pc_set)(struct arch_regs *r, gva pc); /* -EINVAL: not reachable with this code segment */
 
+	uint32_t walk_groups; /* registers that what follows needs */
+
 	/*
-	 * Translation in the mode that the vCPU is in now; needs ARCH_SYS. See mmu_x86_walk(). While Linux's
+	 * Translation in the mode that the vCPU is in now. See mmu_x86_walk(), mmu_arm64_walk(). While Linux's
 	 * page-table isolation hides the kernel, its addresses are looked up in the kernel's tables of the process.
 	 */
 	int (*walk)(const struct arch_regs *r, mmu_read_fn *rd, void *arg, gva at, struct mmu_xlat *out);
 
 	/*
-	 * The address space that a vCPU is in, by the root of its page tables (x86: CR3 without the bits that are no
-	 * address); needs ARCH_SYS. With Linux's page-table isolation a process has two roots: in_space() is true for
-	 * either of them in either of them.
+	 * As walk(), but with one name for each place, to go through all of an address space: bits that translation
+	 * ignores (tags) must be those that stand there without a tag. NULL: there are none.
 	 */
+	int (*walk_untagged)(const struct arch_regs *r, mmu_read_fn *rd, void *arg, gva at, struct mmu_xlat *out);
+
+	/* The entries that walk() read for @at, a line each, and whatever else a person wants to know of them. */
+	void (*pt_text)(const struct arch_regs *r, gva at, const struct mmu_xlat *x, struct strbuf *out);
+
+	/* The flags of the entry that maps a page: a letter each, or -. */
+	void (*page_flags)(const struct mmu_xlat *x, struct strbuf *out);
+
+	/*
+	 * The address space that a vCPU is in, by the root of its page tables (x86: CR3 without the bits that are no
+	 * address). With Linux's page-table isolation on x86 a process has two roots: in_space() is true for either of
+	 * them in either of them.
+	 */
+	const char *space_name; /* what holds the root: "cr3" */
 	uint64_t (*space)(const struct arch_regs *r);
 	bool (*in_space)(const struct arch_regs *r, uint64_t root, mmu_read_fn *rd, void *arg);
 

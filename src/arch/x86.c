@@ -2,6 +2,7 @@
 #include "arch/x86.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "mmu/x86.h"
@@ -141,6 +142,26 @@ static int walk(const struct arch_regs *regs, mmu_read_fn *rd, void *arg, gva at
 	return 0;
 }
 
+static void pt_text(const struct arch_regs *regs, gva at, const struct mmu_xlat *x, struct strbuf *out)
+{
+	for (unsigned i = 0; i < x->nlevels; i++)
+		strbuf_addf(out, "level %u: entry %016" PRIx64 " at %#" PRIx64 "\n", i + 1, x->entry[i],
+			    x->entry_at[i].raw);
+}
+
+/* Bits of the entry that maps the page. Intel SDM, "Paging". */
+static void page_flags(const struct mmu_xlat *x, struct strbuf *out)
+{
+	static const struct {
+		uint8_t bit;
+		char letter;
+	} flag[] = { { 8, 'G' }, { 6, 'D' }, { 5, 'A' }, { 4, 'C' }, { 3, 'T' } };
+	const uint64_t entry = x->nlevels ? x->entry[x->nlevels - 1] : 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(flag); i++)
+		strbuf_addc(out, entry >> flag[i].bit & 1 ? flag[i].letter : '-');
+}
+
 /* Bits 11:0 of CR3 are a tag or cache attributes, bit 63 of what is written there says what to flush. */
 static uint64_t root_of(const struct x86_regs *r, uint64_t cr3)
 {
@@ -215,7 +236,11 @@ const struct arch arch_x86 = {
 	.layout = layout,
 	.pc_get = x86_pc_get,
 	.pc_set = x86_pc_set,
+	.walk_groups = ARCH_SYS,
 	.walk = walk,
+	.pt_text = pt_text,
+	.page_flags = page_flags,
+	.space_name = "cr3",
 	.space = space,
 	.in_space = in_space,
 	.mode_text = mode_text,

@@ -31,11 +31,12 @@ static int hit_regs(struct bp_judge *j, uint32_t groups, struct arch_regs **ret)
 	return 0;
 }
 
-static int sys_regs(struct bp_judge *j, struct arch_regs **ret)
+static int walk_regs(struct bp_judge *j, struct arch_regs **ret)
 {
-	int rc = hit_regs(j, ARCH_SYS, ret);
+	uint32_t groups = j->engine->target->arch->walk_groups;
+	int rc = hit_regs(j, groups, ret);
 
-	return rc < 0 || (*ret)->have & ARCH_SYS ? rc : -ENODATA;
+	return rc < 0 || !(~(*ret)->have & groups) ? rc : -ENODATA;
 }
 
 int bp_judge_walk(struct bp_judge *j, gva at, gpa *where, size_t *left)
@@ -44,7 +45,7 @@ int bp_judge_walk(struct bp_judge *j, gva at, gpa *where, size_t *left)
 	struct arch_regs *r;
 	struct mmu_xlat x;
 	uint64_t off;
-	int rc = sys_regs(j, &r);
+	int rc = walk_regs(j, &r);
 
 	if (rc == 0)
 		rc = e->target->arch->walk(r, mem_table_read, e, at, &x);
@@ -109,7 +110,7 @@ static bool is_in_space(struct bp_judge *j)
 	struct arch_regs *r;
 
 	// Where that cannot be told the hit counts: better a stop too many than one too few
-	return !e->bps.space.on || sys_regs(j, &r) < 0 ||
+	return !e->bps.space.on || walk_regs(j, &r) < 0 ||
 	       e->target->arch->in_space(r, e->bps.space.root, mem_table_read, e);
 }
 

@@ -45,14 +45,15 @@ static int phys_write(struct engine *e, gpa at, const void *buf, size_t len, siz
 
 int mem_walk(struct engine *e, unsigned vcpu, gva at, struct mmu_xlat *out)
 {
+	const struct arch *arch = e->target->arch;
 	struct arch_regs *r;
-	int rc = vcpu_regs(e, vcpu, ARCH_SYS, &r);
+	int rc = vcpu_regs(e, vcpu, arch->walk_groups, &r);
 
 	if (rc < 0)
 		return rc;
-	if (!(r->have & ARCH_SYS))
+	if (~r->have & arch->walk_groups)
 		return -ENODATA;
-	return e->target->arch->walk(r, mem_table_read, e, at, out);
+	return arch->walk(r, mem_table_read, e, at, out);
 }
 
 int engine_translate(struct engine *e, unsigned vcpu, gva at, struct mmu_xlat *out)

@@ -88,7 +88,7 @@ static const struct monitor_cmd cmds[] = {
 	{ "time",           "[freeze|run]", "does time stand still while the guest is stopped?",     monitor_time },
 	{ "catch",          "[NAME on|off]", "events that stop the guest",                          monitor_catch },
 	{ "info breakpoints", "",          "where each breakpoint is, its hits and stops",          monitor_breakpoints },
-	{ "bp-filter",      "[cr3 N|off]", "count only hits in one address space; N may be current", monitor_bp_filter },
+	{ "bp-filter",      "[cr3 N|off]", "count only hits in one address space (arm64: ttbr0); N may be current", monitor_bp_filter },
 	{ "pt",             "ADDR",        "the page-table entries that translate ADDR",            monitor_pt },
 	{ "xp",             "[/FMT] ADDR", "dump physical memory; FMT is COUNT and b, h, w or g",    monitor_xp },
 	{ "pwatch",         "[ADDR LEN | off [ADDR]]", "stop when physical memory changes; list; stop watching", monitor_pwatch },

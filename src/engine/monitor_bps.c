@@ -42,7 +42,8 @@ static void add_row(const struct engine *e, const struct bp_past *b, bool past, 
 static void add_space(const struct engine *e, struct strbuf *out)
 {
 	if (e->bps.space.on)
-		strbuf_addf(out, "breakpoints and watchpoints count while cr3 is %#" PRIx64 "\n", e->bps.space.root);
+		strbuf_addf(out, "breakpoints and watchpoints count while %s is %#" PRIx64 "\n",
+			    e->target->arch->space_name, e->bps.space.root);
 }
 
 void monitor_breakpoints(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
@@ -68,7 +69,7 @@ void monitor_breakpoints(struct monitor_ctx *ctx, const char *args, struct strbu
 	add_space(e, out);
 }
 
-/* The value behind "cr3". False with a sentence. */
+/* The value behind the name of the register. False with a sentence. */
 static bool filter_root(struct monitor_ctx *ctx, const char *args, struct strbuf *out, uint64_t *root)
 {
 	const struct arch *arch = ctx->engine->target->arch;
@@ -76,10 +77,10 @@ static bool filter_root(struct monitor_ctx *ctx, const char *args, struct strbuf
 	int rc;
 
 	if (strcmp(args, "current") != 0)
-		return monitor_number(&args, "a value of cr3", out, root) && monitor_end(args, out);
-	rc = engine_regs(ctx->engine, ctx->vcpu, ARCH_SYS, &r);
-	if (rc < 0 || !(r->have & ARCH_SYS)) {
-		strbuf_addf(out, "cr3 of vCPU %u cannot be read\n", ctx->vcpu);
+		return monitor_number(&args, "the root of an address space", out, root) && monitor_end(args, out);
+	rc = engine_regs(ctx->engine, ctx->vcpu, arch->walk_groups, &r);
+	if (rc < 0 || ~r->have & arch->walk_groups) {
+		strbuf_addf(out, "%s of vCPU %u cannot be read\n", arch->space_name, ctx->vcpu);
 		return false;
 	}
 	*root = arch->space(r);
@@ -89,6 +90,8 @@ static bool filter_root(struct monitor_ctx *ctx, const char *args, struct strbuf
 void monitor_bp_filter(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 {
 	struct engine *e = ctx->engine;
+	const char *name = e->target->arch->space_name;
+	size_t len = strlen(name);
 	uint64_t root;
 
 	if (*args && engine_running(e)) {
@@ -97,13 +100,13 @@ void monitor_bp_filter(struct monitor_ctx *ctx, const char *args, struct strbuf 
 	}
 	if (strcmp(args, "off") == 0) {
 		e->bps.space.on = false;
-	} else if (strncmp(args, "cr3 ", 4) == 0) {
-		if (!filter_root(ctx, args + 4 + strspn(args + 4, " \t"), out, &root))
+	} else if (strncmp(args, name, len) == 0 && args[len] == ' ') {
+		if (!filter_root(ctx, args + len + strspn(args + len, " \t"), out, &root))
 			return;
 		e->bps.space.on = true;
 		e->bps.space.root = root;
 	} else if (*args) {
-		strbuf_addf(out, "'%s': expected cr3 VALUE, cr3 current or off\n", args);
+		strbuf_addf(out, "'%s': expected %s VALUE, %s current or off\n", args, name, name);
 		return;
 	}
 	if (e->bps.space.on)

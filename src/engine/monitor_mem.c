@@ -25,6 +25,8 @@ static void add_perm(uint8_t perm, struct strbuf *out)
 
 void monitor_pt(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 {
+	const struct arch *arch = engine_target(ctx->engine)->arch;
+	struct arch_regs *r;
 	struct mmu_xlat x;
 	uint64_t at;
 	int rc;
@@ -32,13 +34,13 @@ void monitor_pt(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 	if (!monitor_number(&args, "an address", out, &at) || !monitor_end(args, out))
 		return;
 	rc = engine_translate(ctx->engine, ctx->vcpu, GVA(at), &x);
+	if (rc == 0)
+		rc = engine_regs(ctx->engine, ctx->vcpu, arch->walk_groups, &r);
 	if (rc < 0) {
 		strbuf_addf(out, "%#" PRIx64 ": a page table cannot be read: %s\n", at, strerror(-rc));
 		return;
 	}
-	for (unsigned i = 0; i < x.nlevels; i++)
-		strbuf_addf(out, "level %u: entry %016" PRIx64 " at %#" PRIx64 "\n", i + 1, x.entry[i],
-			    x.entry_at[i].raw);
+	arch->pt_text(r, GVA(at), &x, out);
 	if (!x.mapped) {
 		strbuf_addf(out, "%#" PRIx64 ": not mapped: %s\n", at, mmu_why_text(x.why));
 		return;
@@ -122,6 +124,7 @@ typedef unsigned page_fn(void *arg, const struct mmu_xlat *x, uint64_t at, struc
 static int pages_each(struct monitor_ctx *ctx, uint64_t *at, uint64_t max, page_fn *show, void *arg, struct strbuf *out)
 {
 	const struct arch *arch = engine_target(ctx->engine)->arch;
+	__typeof__(arch->walk) walk = arch->walk_untagged ? arch->walk_untagged : arch->walk;
 	_cleanup_(freep) struct table_cache *cache = calloc(1, sizeof(*cache));
 	struct arch_regs *r;
 	uint64_t lines = 0;
@@ -130,8 +133,8 @@ static int pages_each(struct monitor_ctx *ctx, uint64_t *at, uint64_t max, page_
 	if (!cache)
 		return -ENOMEM;
 	cache->engine = ctx->engine;
-	rc = engine_regs(ctx->engine, ctx->vcpu, ARCH_SYS, &r);
-	if (rc == 0 && !(r->have & ARCH_SYS))
+	rc = engine_regs(ctx->engine, ctx->vcpu, arch->walk_groups, &r);
+	if (rc == 0 && ~r->have & arch->walk_groups)
 		rc = -ENODATA;
 	for (unsigned walks = 0; rc == 0; walks++) {
 		struct mmu_xlat x;
@@ -139,7 +142,7 @@ static int pages_each(struct monitor_ctx *ctx, uint64_t *at, uint64_t max, page_
 
 		if (walks == PAGES_MAX_WALKS || lines >= max)
 			return 1;
-		rc = arch->walk(r, cached_read, cache, GVA(*at), &x);
+		rc = walk(r, cached_read, cache, GVA(*at), &x);
 		if (rc < 0)
 			break;
 		lines += show(arg, &x, *at, out);
@@ -185,27 +188,16 @@ static void add_size(uint64_t size, struct strbuf *out)
 	strbuf_addf(out, "%" PRIu64 "%c", size, unit[u]);
 }
 
-/* Bits of the entry that maps the page. Intel SDM, "Paging". */
-static void add_leaf(const struct mmu_xlat *x, struct strbuf *out)
-{
-	static const struct {
-		uint8_t bit;
-		char letter;
-	} flag[] = { { 8, 'G' }, { 6, 'D' }, { 5, 'A' }, { 4, 'C' }, { 3, 'T' } };
-	const uint64_t entry = x->nlevels ? x->entry[x->nlevels - 1] : 0;
-
-	for (unsigned i = 0; i < ARRAY_LEN(flag); i++)
-		strbuf_addc(out, entry >> flag[i].bit & 1 ? flag[i].letter : '-');
-}
-
 static unsigned tlb_show(void *arg, const struct mmu_xlat *x, uint64_t at, struct strbuf *out)
 {
+	const struct arch *const *arch = arg;
+
 	if (!x->mapped)
 		return 0;
 	strbuf_addf(out, "%016" PRIx64 ": %016" PRIx64 " ", x->start.raw, x->phys.raw);
 	add_perm(x->perm, out);
 	strbuf_addc(out, ' ');
-	add_leaf(x, out);
+	(*arch)->page_flags(x, out);
 	strbuf_addc(out, ' ');
 	add_size(x->size, out);
 	strbuf_addc(out, '\n');
@@ -214,6 +206,7 @@ static unsigned tlb_show(void *arg, const struct mmu_xlat *x, uint64_t at, struc
 
 void monitor_tlb(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 {
+	const struct arch *arch = engine_target(ctx->engine)->arch;
 	uint64_t at = 0, count = PAGES_MAX_RUNS;
 	int rc;
 
@@ -227,7 +220,7 @@ void monitor_tlb(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 		strbuf_addf(out, "%" PRIu64 " pages: expected 1 to %u\n", count, PAGES_MAX_WALKS);
 		return;
 	}
-	rc = pages_each(ctx, &at, count, tlb_show, NULL, out);
+	rc = pages_each(ctx, &at, count, tlb_show, &arch, out);
 	pages_end(rc, "info tlb", at, out);
 }
 
