@@ -72,6 +72,7 @@ struct text {
 	pthread_mutex_t lock;
 	struct strbuf buf;
 	uint64_t dropped; /* bytes that did not fit since it was taken */
+	bool waits;       /* there is something to take: written under the lock, read without it */
 	int fd;
 };
 

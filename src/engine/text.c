@@ -37,8 +37,10 @@ void text_add(struct engine *e, const char *s, size_t n)
 	struct text *t = &e->text;
 
 	pthread_mutex_lock(&t->lock);
-	if (!t->buf.len && !t->dropped && n)
+	if (!t->waits && n) {
+		__atomic_store_n(&t->waits, true, __ATOMIC_RELEASE);
 		eventfd_write(t->fd, 1);
+	}
 	if (n <= TEXT_MAX - t->buf.len)
 		strbuf_add(&t->buf, s, n);
 	else
@@ -68,8 +70,11 @@ void engine_text_take(struct engine *e, struct strbuf *out)
 	struct text *t = &e->text;
 	eventfd_t n;
 
+	if (!__atomic_load_n(&t->waits, __ATOMIC_ACQUIRE)) // looked for at every stop, and mostly there is none
+		return;
 	pthread_mutex_lock(&t->lock);
 	eventfd_read(t->fd, &n);
+	__atomic_store_n(&t->waits, false, __ATOMIC_RELEASE);
 	strbuf_add(out, t->buf.s, t->buf.len);
 	strbuf_reset(&t->buf);
 	if (t->dropped)
