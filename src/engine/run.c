@@ -62,14 +62,26 @@ static int plan_over(struct engine *e, const struct resume_plan *plan, uint64_t 
 	return 0;
 }
 
-/* The client's plan as the target can do it: a range that it cannot step is single steps here. */
-static struct resume_plan plan_for_target(const struct engine *e)
+static void copy_plan(const struct engine *e, const struct resume_plan *from, struct resume_plan *to)
 {
-	struct resume_plan plan = e->run.plan;
+	memcpy(to->vcpu, from->vcpu, e->target->nvcpus * sizeof(from->vcpu[0])); // there is room for many more
+	to->looks = from->looks;
+}
 
-	for (unsigned v = 0; v < e->target->nvcpus; v++)
-		if (!target_can(e->target, plan.vcpu[v].action))
-			plan.vcpu[v].action = TARGET_STEP;
+/* The client's plan as the target can do it: a range that it cannot step is single steps here. @room: for another one.
+ */
+static const struct resume_plan *plan_for_target(const struct engine *e, struct resume_plan *room)
+{
+	const struct resume_plan *plan = &e->run.plan;
+
+	for (unsigned v = 0; v < e->target->nvcpus; v++) {
+		if (target_can(e->target, plan->vcpu[v].action))
+			continue;
+		if (plan != room)
+			copy_plan(e, plan, room);
+		plan = room;
+		room->vcpu[v].action = TARGET_STEP;
+	}
 	return plan;
 }
 
@@ -104,11 +116,11 @@ static int run_over(struct engine *e, unsigned vcpu, gva pc)
 
 static int run_plan(struct engine *e)
 {
-	struct resume_plan plan = plan_for_target(e);
-	int rc = run_target(e, &plan);
+	struct resume_plan room;
+	int rc = run_target(e, plan_for_target(e, &room));
 
 	for (unsigned v = 0; rc == 0 && v < e->target->nvcpus; v++)
-		if (plan.vcpu[v].action != TARGET_HOLD)
+		if (e->run.plan.vcpu[v].action != TARGET_HOLD)
 			e->vcpu[v].told = false;
 	return rc;
 }
@@ -151,10 +163,11 @@ int engine_resume(struct engine *e, const struct resume_plan *plan)
 		rc = plan_over(e, plan, &over);
 	if (rc < 0)
 		return rc;
-	r->plan = *plan;
+	copy_plan(e, plan, &r->plan);
 	r->over_todo = over;
 	r->interrupted = false;
 	rc = run_go(e);
+	r->plan.looks = false; // nobody asks when the engine itself goes on
 	if (rc < 0)
 		r->over_todo = 0;
 	r->running = rc == 0;

@@ -39,6 +39,9 @@ void kvm_cpu_kick_locked(struct kvm_cpu *cpu)
 static void all_parked_locked(struct kvm_cpus *c)
 {
 	kvm_clock_freeze_locked(c);
+	if (c->looked)
+		return;
+	c->told = true;
 	if (eventfd_write(c->event_fd, 1) < 0)
 		log_err("eventfd: %s", strerror(errno));
 }
@@ -374,6 +377,7 @@ int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 	}
 	c->running = true;
 	c->stopping = false;
+	c->looked = plan->looks;
 	if (take_plan_locked(c, plan) || c->over || c->killed) {
 		stop_locked(c);
 		goto out;
@@ -401,6 +405,7 @@ int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 			pthread_cond_broadcast(&cpu->wake);
 	}
 out:
+	c->looked = false;
 	if (own)
 		own->runner = own->thread;
 	pthread_mutex_unlock(&c->lock);
@@ -480,8 +485,9 @@ int kvm_cpus_next_stop(struct kvm_cpus *c, struct stop_event *out)
 		pthread_mutex_unlock(&c->lock);
 		return -EAGAIN;
 	}
-	eventfd_read(c->event_fd, &drained);
-	c->running = false;
+	if (c->told)
+		eventfd_read(c->event_fd, &drained);
+	c->running = c->told = false;
 	if (c->killed) {
 		ev = exit_event(TARGET_EXIT_OFF);
 	} else if (c->over) {

@@ -96,6 +96,8 @@ struct kvm_cpus {
 	pthread_cond_t parked; /* a vCPU finished a call */
 	bool running;          /* from resume until next_stop handed something out */
 	bool stopping;         /* everyone is to park */
+	bool looked;           /* inside a resume whose caller looks for the stop by itself */
+	bool told;             /* event_fd is readable */
 	bool quit, killed;
 	bool over; /* a terminal event was handed out: only STOP_EXIT can follow, and tell why */
 	enum stop_why over_why;

@@ -59,15 +59,18 @@ int session_pass_reset(struct session *s, struct stop_event *ev)
 	return rc == 0 && s->broke ? engine_interrupt(s->e) : rc; // what the former guest got of it does not count
 }
 
-static int resume(struct session *s, const struct resume_plan *plan)
+/* s->plan. */
+static int resume(struct session *s)
 {
+	struct resume_plan *plan = &s->plan;
 	int rc = is_reset(s->last_stop.why) && s->restart ? session_reset(s) : 0;
 
+	plan->looks = s->looks;
 	if (rc == 0)
 		rc = engine_resume(s->e, plan);
+	plan->looks = false;
 	if (rc < 0)
 		return rc;
-	s->plan = *plan;
 	s->broke = false;
 	s->wait = WAIT_STOP;
 	s->doc_kind = DOC_NONE;
@@ -100,7 +103,7 @@ static int set_pc(struct session *s, unsigned vcpu, uint64_t pc)
  */
 static int run_selected(struct session *s, const struct rsp_req *r, enum target_action action)
 {
-	struct resume_plan plan = { 0 };
+	struct resume_plan *plan = &s->plan;
 	unsigned vcpu;
 	int rc = session_vcpu(s, s->sel_c, &vcpu);
 
@@ -108,11 +111,10 @@ static int run_selected(struct session *s, const struct rsp_req *r, enum target_
 		rc = set_pc(s, vcpu, r->run.addr);
 	if (rc < 0)
 		return rc;
-	if (s->sel_c.id <= 0)
-		for (unsigned i = 0; i < engine_target(s->e)->nvcpus; i++)
-			plan.vcpu[i].action = TARGET_RUN;
-	plan.vcpu[vcpu].action = action;
-	return resume(s, &plan);
+	for (unsigned i = 0; i < engine_target(s->e)->nvcpus; i++)
+		plan->vcpu[i].action = s->sel_c.id <= 0 ? TARGET_RUN : TARGET_HOLD;
+	plan->vcpu[vcpu].action = action;
+	return resume(s);
 }
 
 int h_continue(struct session *s, const struct rsp_req *r, struct rsp_out *out)
@@ -150,8 +152,11 @@ static bool vcont_matches(const struct session *s, const struct rsp_vcont_action
 }
 
 /* The leftmost action that names a thread is its; a thread that none names stays as it is. True: it will run. */
-static bool plan_vcpu(const struct session *s, const struct rsp_req *r, unsigned vcpu, struct resume_plan *plan)
+static bool plan_vcpu(struct session *s, const struct rsp_req *r, unsigned vcpu)
 {
+	struct resume_plan *plan = &s->plan;
+
+	plan->vcpu[vcpu].action = TARGET_HOLD;
 	for (unsigned i = 0; i < r->vcont.n; i++) {
 		const struct rsp_vcont_action *a = &r->vcont.action[i];
 
@@ -167,7 +172,6 @@ static bool plan_vcpu(const struct session *s, const struct rsp_req *r, unsigned
 
 int h_vcont(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
-	struct resume_plan plan = { 0 };
 	bool any = false;
 	unsigned vcpu;
 
@@ -175,8 +179,8 @@ int h_vcont(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 		if (session_vcpu(s, r->vcont.action[i].tid, &vcpu) < 0)
 			return -ESRCH;
 	for (unsigned i = 0; i < engine_target(s->e)->nvcpus; i++)
-		any |= plan_vcpu(s, r, i, &plan);
-	return any ? resume(s, &plan) : -EINVAL; // nobody would ever stop
+		any |= plan_vcpu(s, r, i);
+	return any ? resume(s) : -EINVAL; // nobody would ever stop
 }
 
 int h_vcont_caps(struct session *s, const struct rsp_req *r, struct rsp_out *out)

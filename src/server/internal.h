@@ -50,6 +50,7 @@ struct session {
 	struct stop_event last_stop;
 	int last_sig;
 	struct resume_plan plan;        /* the client's last */
+	bool looks;                     /* in session_input(): session_guest_event() follows */
 	bool broke;                     /* it sent a 0x03 since */
 	const struct arch_layout *told; /* the layout that fitted vCPU 0 at the last look */
 

@@ -321,7 +321,9 @@ static void release_held(struct session *s)
 
 enum session_state session_input(struct session *s, const void *p, size_t n)
 {
+	s->looks = true;
 	take_input(s, p, n);
+	s->looks = false;
 	return s->state;
 }
 

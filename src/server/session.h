@@ -32,7 +32,8 @@ int session_create(struct engine *e, session_restart_fn *restart, void *arg, str
 void session_destroy(struct session *s); /* NULL ok. Does not touch the guest: see engine_detach(). */
 
 /**
- * session_input() - bytes from the client. Replies are appended to session_output().
+ * session_input() - bytes from the client. Replies are appended to session_output(). If the session is still open, the
+ * caller goes on with session_guest_event(): a step may be done by now, and nothing else tells of it.
  * Returns: the state afterwards; anything but SESSION_OPEN: flush the output and close.
  */
 enum session_state session_input(struct session *s, const void *p, size_t n);

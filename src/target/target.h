@@ -32,6 +32,8 @@ struct resume_plan {
 		enum target_action action;
 		gva lo, hi;
 	} vcpu[TARGET_MAX_VCPUS];
+	/* next_stop is called right after resume: a stop that is there by then need not make event_fd readable */
+	bool looks;
 };
 
 enum stop_why {

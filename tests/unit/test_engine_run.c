@@ -340,6 +340,22 @@ TEST(range_step_goes_on_after_leaving_a_breakpoint_and_ends_outside)
 	}
 }
 
+TEST(only_the_clients_own_resume_is_followed_by_a_look)
+{
+	struct world w = world_open((struct target_fake_cfg){ .no_range = true });
+	struct resume_plan p = plan(TARGET_HOLD, 0, TARGET_STEP_RANGE);
+	struct stop_event ev;
+
+	p.vcpu[0].lo = GVA(CODE);
+	p.vcpu[0].hi = GVA(CODE + 9);
+	p.looks = true;
+	CHECK_EQ(engine_resume(w.e, &p), 0);
+	CHECK(target_fake_last_plan(w.t)->looks);
+	CHECK_EQ(engine_next_stop(w.e, &ev), -EAGAIN);
+	CHECK(!target_fake_last_plan(w.t)->looks);
+	world_close(&w);
+}
+
 TEST(range_step_stops_at_a_breakpoint_inside)
 {
 	for (int emulated = 0; emulated < 2; emulated++) {
@@ -823,7 +839,8 @@ TESTS(T(breakpoint_is_hit_at_its_own_address), T(hardware_breakpoint_is_hit_and_
       T(watchpoints_stay_armed_during_step_over), T(instruction_that_rewrites_itself_is_kept_under_the_breakpoint),
       T(interrupt_during_step_over_leaves_breakpoint_in), T(step_over_that_never_completes_can_be_interrupted),
       T(guests_own_int3_under_a_breakpoint_goes_to_the_guest),
-      T(range_step_goes_on_after_leaving_a_breakpoint_and_ends_outside), T(range_step_stops_at_a_breakpoint_inside),
+      T(range_step_goes_on_after_leaving_a_breakpoint_and_ends_outside),
+      T(only_the_clients_own_resume_is_followed_by_a_look), T(range_step_stops_at_a_breakpoint_inside),
       T(emulated_range_step_can_be_interrupted), T(step_that_the_target_lacks_is_unsupported),
       T(stale_breakpoint_stop_is_dropped), T(stale_stop_keeps_a_step_plan),
       T(kept_stop_of_the_vcpu_being_stepped_over_is_reported), T(kept_stop_of_a_vcpu_that_the_client_moved_is_dropped),
