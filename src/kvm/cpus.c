@@ -121,7 +121,9 @@ static void serve_call_locked(struct kvm_cpu *cpu)
 	int rc;
 
 	pthread_mutex_unlock(&c->lock);
-	rc = call->fn(c->port, cpu->id, call->arg);
+	rc = kvm_step_leave(cpu);
+	if (rc >= 0)
+		rc = call->fn(c->port, cpu->id, call->arg);
 	pthread_mutex_lock(&c->lock);
 	call->rc = rc;
 	call->done = true;

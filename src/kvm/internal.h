@@ -316,6 +316,12 @@ int kvm_step_undo(struct kvm_cpu *cpu);
 int kvm_step_leave(struct kvm_cpu *cpu);
 
 /**
+ * kvm_step_pause() - the vCPU parks: kvm_step_leave(), but where a step has left nothing to be shown otherwise KVM is
+ * told only when something else than the next step comes.
+ */
+int kvm_step_pause(struct kvm_cpu *cpu);
+
+/**
  * kvm_step_give_back() - the guest gets the exception of its own that @t took from it.
  * Returns: 0; 1: a step is under way and ends in its handler; an error.
  */

@@ -288,7 +288,7 @@ bool kvm_cpu_run(struct kvm_cpu *cpu, struct stop_event *ev)
 	if (!cpu->all->still)
 		kvm_clock_go(cpu);
 	has = follow_plan(cpu, ev);
-	rc = kvm_step_leave(cpu);
+	rc = kvm_step_pause(cpu);
 	if (rc < 0 && !has)
 		kvm_exit_error(cpu, rc, ev);
 	return has || rc < 0;

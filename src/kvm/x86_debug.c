@@ -87,20 +87,44 @@ static struct kvm_guest_debug encode(struct kvm_cpu *cpu)
 	return d;
 }
 
+static bool same(const struct kvm_guest_debug *a, const struct kvm_guest_debug *b)
+{
+	return a->control == b->control && memcmp(&a->arch, &b->arch, sizeof(a->arch)) == 0;
+}
+
+/*
+ * Behind a trap KVM still has the step armed, but the trap flag is gone if KVM emulated the instruction. To enter with
+ * the flag in the registers of the run page costs no ioctl.
+ */
+static bool step_again(struct kvm_cpu *cpu, const struct kvm_guest_debug *d, bool trapped)
+{
+	if (!trapped || !cpu->debug.step || !cpu->synced || !same(d, &cpu->mach->said))
+		return false;
+	cpu->run->s.regs.regs.rflags |= X86_RFLAGS_TF;
+	cpu->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	return true;
+}
+
 int kvm_debug_arm(struct kvm_cpu *cpu)
 {
+	const bool trapped = cpu->mach->trapped;
 	struct kvm_guest_debug d;
 	int rc;
 
 	if (cpu->debug.armed)
 		return 0;
+	cpu->mach->trapped = false;
+	cpu->run->kvm_dirty_regs = 0;
 	d = encode(cpu);
 	if (cpu->mach->inject)
 		d.control |= KVM_GUESTDBG_ENABLE | cpu->mach->inject;
+	if (step_again(cpu, &d, trapped))
+		return 0;
 	rc = kvm_cpu_ioctl(cpu, KVM_SET_GUEST_DEBUG, &d);
 	if (rc >= 0)
 		cpu->mach->inject = 0;
-	/* A step is said again each time: KVM ties the trap flag to the rip of the call. */
+	cpu->mach->said = rc >= 0 ? d : (struct kvm_guest_debug){ 0 };
+	/* A step is said again each time, in one way or the other: KVM ties the trap flag to the rip of the call. */
 	cpu->debug.armed = rc >= 0 && !cpu->debug.step;
 	return rc;
 }
@@ -161,6 +185,7 @@ void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 		t.slot = (unsigned)slot;
 	} else if ((d->dr6 & DR6_BS) && cpu->debug.step) {
 		t.kind = KVM_TRAP_STEP;
+		cpu->mach->trapped = true;
 	}
 	*out = t;
 }

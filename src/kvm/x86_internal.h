@@ -45,9 +45,11 @@ struct kvm_cpu_time {
 
 struct kvm_cpu_mach {
 	struct kvm_cpu_time time;
-	uint8_t own[4];         /* the guest's own debug register in each slot of the hardware, from 1; 0: none */
-	uint32_t inject;        /* KVM_GUESTDBG_INJECT_*, to be said once */
-	struct kvm_regs passed; /* entered with the resume flag, to pass an exec breakpoint at this rip */
+	uint8_t own[4];  /* the guest's own debug register in each slot of the hardware, from 1; 0: none */
+	uint32_t inject; /* KVM_GUESTDBG_INJECT_*, to be said once */
+	bool trapped;    /* the last entry ended with the trap of its step, and KVM was told nothing since */
+	struct kvm_guest_debug said; /* to KVM, last */
+	struct kvm_regs passed;      /* entered with the resume flag, to pass an exec breakpoint at this rip */
 };
 
 /** kvm_clock_show_lapic() - of a local APIC just read, the timer shall tell the time of the stop. */

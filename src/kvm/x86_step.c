@@ -630,6 +630,25 @@ int kvm_step_undo(struct kvm_cpu *cpu)
 	return kvm_guest_store(cpu, &s->g);
 }
 
+static void forget_landings(struct kvm_cpu *cpu, struct kvm_step *s)
+{
+	if (!s->nlist)
+		return;
+	pthread_mutex_lock(&cpu->all->landings);
+	s->nlist = 0;
+	pthread_mutex_unlock(&cpu->all->landings);
+}
+
+int kvm_step_pause(struct kvm_cpu *cpu)
+{
+	struct kvm_step *s = cpu->step;
+
+	if (!s->armed || s->own_tf || !cpu->mach->trapped || !cpu->synced)
+		return kvm_step_leave(cpu);
+	forget_landings(cpu, s);
+	return 0;
+}
+
 int kvm_step_leave(struct kvm_cpu *cpu)
 {
 	struct kvm_step *s = cpu->step;
@@ -638,9 +657,7 @@ int kvm_step_leave(struct kvm_cpu *cpu)
 
 	if (!s->armed)
 		return 0;
-	pthread_mutex_lock(&cpu->all->landings);
-	s->nlist = 0;
-	pthread_mutex_unlock(&cpu->all->landings);
+	forget_landings(cpu, s);
 	s->armed = s->on = s->delivering = false;
 	cpu->debug.step = cpu->debug.lift = cpu->debug.armed = false;
 	rc = kvm_debug_arm(cpu);

@@ -607,6 +607,68 @@ TEST_BOTH(a_step_over_int_n_in_real_mode_ends_in_its_handler)
 	rig_close(&r);
 }
 
+/* ---- one after another ---- */
+
+/* A step that is asked for as a client's next packet does, without a look at the vCPU in between. Returns: the pc. */
+static uint64_t step_on(struct rig *r, bool *at_once)
+{
+	struct resume_plan plan = { .looks = true };
+	struct stop_event ev;
+
+	plan.vcpu[0].action = TARGET_STEP;
+	CHECK_EQ(kvm_cpus_resume(r->cpus, &plan), 0);
+	*at_once = kvm_cpus_next_stop(r->cpus, &ev) == 0;
+	if (!*at_once)
+		ev = rig_wait(r);
+	CHECK(rig_quiet(r, 0));
+	CHECK_EQ(ev.why, STOP_STEP);
+	return ev.pc.raw;
+}
+
+TEST_BOTH(steps_in_a_row_end_where_each_alone_does)
+{
+	static const uint8_t ends[] = { 3, 4, 5, 12, 15, 0 };
+	bool at_once = false;
+	struct rig r;
+
+	open_long(&r, 1, fallback);
+	/* 1: inc rax; pushfq; pop rbx; mov [RIG_MMIO], al; or rdx, rbx; jmp 1b */
+	RIG_CODE_AT(&r, RIG_CODE, 0x48, 0xff, 0xc0, 0x9c, 0x5b, 0x88, 0x04, 0x25, 0, 0, 0x0a, 0, 0x48, 0x09, 0xda, 0xeb,
+		    0xef);
+	for (unsigned i = 0; i < 10 * ARRAY_LEN(ends); i++)
+		CHECK_EQ(step_on(&r, &at_once), RIG_CODE + ends[i % ARRAY_LEN(ends)]);
+	CHECK(at_once);
+	CHECK_EQ(r.nlog, 10);
+	CHECK_EQ(core(&r).gpr[X86_RAX], 10);
+	CHECK_EQ(core(&r).gpr[X86_RDX] & (TF | IF), IF);
+	rig_close(&r);
+}
+
+TEST_BOTH(what_comes_behind_steps_in_a_row_sees_no_trap_flag)
+{
+	bool at_once;
+	struct rig r;
+
+	open_long(&r, 1, fallback);
+	RIG_CODE_AT(&r, RIG_CODE, 0xeb, 0xfe); /* jmp back to itself */
+	for (unsigned i = 0; i < 30; i++)
+		CHECK_EQ(step_on(&r, &at_once), RIG_CODE);
+	/* The debugger sets the flag: the guest's own, from here on. */
+	set_flags(&r, BASE | IF | TF);
+	CHECK_EQ(core(&r).rflags, BASE | IF | TF);
+	CHECK_STEP(&r, HANDLERS + 32);
+	check_frame(&r, false, RIG_CODE, BASE | IF | TF);
+	rig_set_pc(&r, 0, RIG_CODE);
+	for (unsigned i = 0; i < 30; i++)
+		CHECK_EQ(step_on(&r, &at_once), RIG_CODE);
+	RIG_CODE_AT(&r, RIG_CODE, 0x9c, 0x5b, 0xe6, RIG_PORT_OFF); /* pushfq; pop rbx; out */
+	set_core(&r, &(struct x86_regs){ .rip = RIG_CODE, .gpr[X86_RSP] = RIG_STACK, .rflags = BASE });
+	CHECK_EQ(step_on(&r, &at_once), RIG_CODE + 1);
+	CHECK_EQ(rig_run(&r).why, STOP_POWER_OFF);
+	CHECK_EQ(core(&r).gpr[X86_RBX], BASE);
+	rig_close(&r);
+}
+
 /* ---- several vCPUs ---- */
 
 /* vCPU 0 steps a range that faults on and on, vCPU 1 runs through the same handlers. */
@@ -652,5 +714,6 @@ TESTS(T(a_step_over_pushf_hides_the_trap_flag), T(a_step_over_cli_and_sti_leaves
       T(a_trap_flag_of_the_guests_own_traps_as_a_part_of_the_step), T(a_trap_flag_of_the_guests_own_outlives_a_stop),
       T(a_data_breakpoint_of_the_guests_own_hits_in_a_step), T(debug_registers_of_the_guests_own_hit_while_ours_are_in),
 
-      T(a_step_over_int_n_in_real_mode_ends_in_its_handler),
+      T(a_step_over_int_n_in_real_mode_ends_in_its_handler), T(steps_in_a_row_end_where_each_alone_does),
+      T(what_comes_behind_steps_in_a_row_sees_no_trap_flag),
       T(another_vcpu_runs_through_the_handlers_of_one_that_steps))
