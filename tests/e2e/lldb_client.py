@@ -82,7 +82,7 @@ class Lldb:
         return self.run_to_stop("process interrupt", reason="signal SIGINT")
 
     def reg(self, name):
-        return int(re.search(rf"\b{name} = (0x[0-9a-f]+)", self.cmd(f"register read {name}")).group(1), 16)
+        return int(re.search(r"\b\w+ = (0x[0-9a-f]+)", self.cmd(f"register read {name}")).group(1), 16)
 
     def word(self, address):
         """Eight bytes of memory as a number."""

@@ -5,12 +5,14 @@
 With --accel kvm the guests run on this machine if its KVM is hardware KVM, else in the lab's machine (lab/l1.py): --lab
 stock with QEMU as Debian ships it, --lab patched with one whose nested SVM knows breakpoints. --lab none takes this
 machine's KVM as it is: with a gdbvm built with -Db_sanitize=thread, its threads are watched even where KVM is an emulator.
+Guests of --arch arm64 run in QEMU, or on KVM in an arm64 lab: there gdbvm comes from the --cross build (make arm64).
 """
 import argparse
 import fnmatch
 import glob
 import importlib
 import os
+import platform
 import re
 import shutil
 import signal
@@ -24,6 +26,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(ROOT, "lab")]
 
+from arches import ARCHES  # noqa: E402
 from l1 import L1, LabError  # noqa: E402
 from process import Host, Timeout  # noqa: E402
 from session import Session  # noqa: E402
@@ -45,7 +48,7 @@ class TestTimeout(Exception):
 
 def hardware_kvm():
     with open("/proc/cpuinfo") as f:
-        virtualisation = re.search(r"^flags\s.*\b(vmx|svm)\b", f.read(), re.M)
+        virtualisation = platform.machine() != "x86_64" or re.search(r"^flags\s.*\b(vmx|svm)\b", f.read(), re.M)
     return bool(virtualisation) and os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
@@ -64,18 +67,21 @@ class Context:
     """What one run of the tests has: programs, guests, the place where gdbvm runs, and where logs go."""
 
     def __init__(self, args):
+        self.arch = ARCHES[args.arch]
+        self.native = self.arch.machine == platform.machine()
         self.build = os.path.abspath(args.build)
-        self.gdbvm = os.path.abspath(args.gdbvm or os.path.join(self.build, "src/cmd/gdbvm"))
         self.root = ROOT
-        self.in_lab = False
         self.accel = args.accel
         if self.accel == "auto":
-            self.accel = "kvm" if hardware_kvm() else "tcg"
-        self.lab = args.lab
+            self.accel = "kvm" if self.native and hardware_kvm() else "tcg"
+        self.programs = self.build if self.native or self.accel == "tcg" else os.path.abspath(args.cross)
+        self.gdbvm = os.path.abspath(args.gdbvm or os.path.join(self.programs, "src/cmd/gdbvm"))
+        self.lab = "stock" if args.lab == "patched" and self.arch.name != "x86" else args.lab
         self.long = args.long
-        self.gdb = args.gdb
-        self.in_lab = self.accel == "kvm" and not hardware_kvm() and self.lab != "none"
-        self.where = "lab" if self.in_lab else "tcg" if self.accel == "tcg" else "host" if hardware_kvm() else "emulator"
+        self.gdb = args.gdb or self.arch.gdb
+        hardware = self.native and hardware_kvm()
+        self.in_lab = self.accel == "kvm" and not hardware and self.lab != "none"
+        self.where = "lab" if self.in_lab else "tcg" if self.accel == "tcg" else "host" if hardware else "emulator"
         self.unusable = self.where == "emulator" and not os.access("/dev/kvm", os.R_OK | os.W_OK)
         self.env = {}
         self.logs = tempfile.mkdtemp(prefix="gdbvm-e2e.")
@@ -87,17 +93,19 @@ class Context:
         self.capabilities = self._capabilities()
 
     def _capabilities(self):
-        have = {self.accel, self.where}
+        have = {self.accel, self.where, self.arch.name}
         if self.where == "emulator":
             have |= {"code-hwbreak"}
         elif self.where != "lab":
             have |= {"hwbreak-base"}
-        if self.where in ("tcg", "host") or self.in_lab and self.lab == "patched":
+        if self.where in ("tcg", "host") or self.in_lab and (self.lab == "patched" or self.arch.name == "arm64"):
             have |= {"swbreak", "hwbreak", "code-hwbreak"}
         elif self.in_lab and qemu_major() >= STOCK_HWBREAK_SINCE:
             have |= {"hwbreak", "code-hwbreak"}
-        for program, word in (("tmux", "tmux"), ("mkinitramfs", "own-initrd"), ("mke2fs", "root-disk"),
-                              ("lldb-14", "lldb")):
+        tools = [("tmux", "tmux"), ("mke2fs", "root-disk"), ("lldb-14", "lldb")]
+        if self.native:
+            tools.append(("mkinitramfs", "own-initrd"))
+        for program, word in tools:
             if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
                 have.add(word)
         if os.geteuid() == 0:
@@ -114,9 +122,10 @@ class Context:
         "code-hwbreak": "debug registers do not work in this QEMU's nested SVM (make check-lab)",
         "hwbreak-base": "QEMU's nested SVM compares debug registers with ip, not cs.base + ip, and hangs",
         "kvm": "only with --accel kvm", "tcg": "only with --accel tcg", "lab": "only in the lab",
+        "x86": "only on x86", "arm64": "only on arm64",
         "host": "only on hardware KVM", "tmux": "tmux is not installed",
         "lldb": "lldb-14 is not installed",
-        "own-initrd": "mkinitramfs is not installed", "root-disk": "mke2fs is not installed",
+        "own-initrd": "mkinitramfs is not installed, or makes initrds of another architecture", "root-disk": "mke2fs is not installed",
         "gdb16": "this GDB is older (make check-lab)",
         "long": "it takes minutes (make check-lab)",
         "root": "it needs a mount namespace, which only root can have",
@@ -142,7 +151,7 @@ class Context:
             raise LabError(self._lab_failed)
         begin = time.monotonic()
         try:
-            l1 = L1(self.lab).start()
+            l1 = L1(self.lab, arch=self.arch.name).start()
         except LabError as error:
             self._lab_failed = str(error)
             raise
@@ -171,13 +180,17 @@ class Context:
         return self._paths[argv]
 
     def guest(self, name):
-        return os.path.join(self.build, "tests/guests/x86", name)
+        return os.path.join(self.build, "tests/guests", self.arch.name, name)
+
+    def program(self, name):
+        """One of the build that runs where gdbvm does."""
+        return os.path.join(self.programs, name)
 
     def kernel(self, name):
-        return os.path.join(self._tool("fetch-kernel"), name)
+        return os.path.join(self._tool("fetch-kernel", self.arch.name), name)
 
     def initrd(self, kind):
-        return self._tool("make-initrd", kind)
+        return self._tool("make-initrd", kind, self.arch.name)
 
     def scratch(self, name):
         """A path that gdbvm, wherever it runs, and we can write."""
@@ -186,7 +199,7 @@ class Context:
     def root_disk(self):
         """A fresh copy of the guest's root disk."""
         path = self.scratch(f"disk-{self.serial()}.img")
-        shutil.copyfile(self._tool("make-initrd", "disk"), path)
+        shutil.copyfile(self.initrd("disk"), path)
         return path
 
     # ---- logs ----
@@ -306,9 +319,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", required=True, help="the build directory")
     parser.add_argument("--gdbvm", help="the program, if it is not the build directory's")
+    parser.add_argument("--arch", choices=ARCHES, default="x86", help="of the guests")
+    parser.add_argument("--cross", default="build-arm64", help="the build for --arch, where that is not this machine's")
     parser.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="auto")
     parser.add_argument("--lab", choices=["stock", "patched", "none"], default="stock")
-    parser.add_argument("--gdb", default="gdb", help="the GDB to test with")
+    parser.add_argument("--gdb", help="the GDB to test with")
     parser.add_argument("--long", action="store_true", help="also run the tests that take minutes")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("names", nargs="*", help="tests to run: names, parts of names, or patterns")
@@ -320,7 +335,7 @@ def main():
     if not tests:
         parser.error(f"no test is called {' '.join(args.names)}")
     context = Context(args)
-    places = {"lab": f"in the lab ({args.lab} QEMU)", "host": "on this machine", "tcg": "in QEMU",
+    places = {"lab": f"in the lab ({args.arch}, {args.lab} QEMU)", "host": "on this machine", "tcg": "in QEMU",
               "emulator": "on this machine, whose KVM is an emulator"}
     print(f"# end-to-end tests: accelerator {context.accel}, guests run {places[context.where]}")
     runner = Runner(context, tests)

@@ -34,13 +34,18 @@ def check_eq(found, expected, what="value"):
         raise Failure(f"{what} is {shown[0]}, expected {shown[1]}")
 
 
+def accelerated(context):
+    """The options that say what runs a guest."""
+    return ["--accel", context.accel] + ([] if context.native else ["--arch", context.arch.machine])
+
+
 class Guest:
     """gdbvm and the guest in it, on the host or in the lab."""
 
     def __init__(self, context, args, gdb=True, wait=True):
         self.context, self.place = context, context.place
         self.asked_port = None
-        argv = [context.gdbvm, "run", "--accel", context.accel, *args]
+        argv = [context.gdbvm, "run", *accelerated(context), *args]
         if gdb:
             address = self.place.gdb_address()
             self.asked_port = int(address.rsplit(":", 1)[1])

@@ -32,7 +32,7 @@ def to_the_process(s):
     s.interrupt()
 
 
-PTI = Scene(**linux(do="spin", cpus=2, params="pti=on"), prepare=to_the_process, needs="long hwbreak")
+PTI = Scene(**linux(do="spin", cpus=2, params="pti=on"), prepare=to_the_process, needs="x86 long hwbreak")
 
 
 @PTI.test()
@@ -79,7 +79,7 @@ def to_four_vcpus(s):
     s.interrupt()
 
 
-FOUR = Scene(**flat("smp", "-c", "4"), prepare=to_four_vcpus)
+FOUR = Scene(**flat("smp", "-c", "4"), prepare=to_four_vcpus, needs="x86")
 
 
 @FOUR.test(needs="kvm")

@@ -3,7 +3,7 @@
 import re
 
 from guests import UP, flat, linux
-from session import Guest, Terminal, check, check_eq
+from session import Guest, Terminal, accelerated, check, check_eq
 from suite import test
 
 
@@ -74,7 +74,7 @@ def a_reboot_ends_with_status_10(context):
         check("reboot" in guest.messages.text(), "the message says so")
 
 
-@test()
+@test(needs="x86")
 def a_panic_is_reported_and_the_guest_goes_on_to_its_reboot(context):
     with boot(context, linux(do="panic")) as guest:
         check_eq(guest.wait_exit(60), 10, "exit status")
@@ -82,7 +82,7 @@ def a_panic_is_reported_and_the_guest_goes_on_to_its_reboot(context):
         check(-1 < text.find("panicked") < text.find("reboot"), f"the messages name the panic, then the reboot: {text!r}")
 
 
-@test()
+@test(needs="x86")
 def a_triple_fault_ends_with_status_11_and_registers(context):
     with boot(context, linux(do="triple", params="reboot=t")) as guest:
         status = guest.wait_exit(60)
@@ -111,14 +111,14 @@ def the_console_takes_what_one_types(context):
 
 @test(needs="tcg tmux")
 def ctrl_a_leads_to_the_monitor_and_out(context):
-    terminal = Terminal(context, [context.gdbvm, "run", "--accel", "tcg", *flat("count")["args"](context)])
+    terminal = Terminal(context, [context.gdbvm, "run", *accelerated(context), *flat("count")["args"](context)])
     try:
         terminal.wait_for(r"\.")
         terminal.key("C-a")
         terminal.type_keys("c")
         terminal.wait_for(r"\(gdbvm\)")
         terminal.type("info vcpus")
-        terminal.wait_for(r"64-bit")
+        terminal.wait_for(r"64-bit|EL1")
         terminal.type("phys on")
         terminal.wait_for(r"addresses are physical")
         terminal.key("C-d")

@@ -6,9 +6,6 @@ from guests import UP, flat, linux
 from session import check, check_eq, started
 from suite import Scene, test
 
-LATE = 0xFFFFFFFF80000000  # where places.S maps its own memory a second time
-
-
 def rows(s):
     """`monitor info breakpoints`: {address: (hits, stops, condition, place)}."""
     out = {}
@@ -32,7 +29,7 @@ PLACES = Scene(**flat("places"))
 
 @PLACES.test(needs="swbreak hwbreak")
 def a_breakpoint_where_no_page_is_mapped_is_hit_once_there_is(s):
-    late = LATE + s.address("late")
+    late = s.context.arch.late + s.address("late")
     check("annot access" in s.refused(f"x/1xb {late:#x}"), "nothing is mapped there")
     s.cmd("set breakpoint always-inserted on")
     try:
@@ -50,13 +47,13 @@ def a_breakpoint_where_no_page_is_mapped_is_hit_once_there_is(s):
 
 
 @PLACES.test(needs="hwbreak kvm")
-def four_breakpoints_fit_where_no_page_is_mapped(s):
-    start = 0xFFFFFFFF00000000
+def as_many_breakpoints_as_debug_registers_fit_where_no_page_is_mapped(s):
+    start, arch = 0xFFFFFFFF00000000, s.context.arch
     s.cmd("set breakpoint always-inserted on")
     try:
-        for i in range(4):
-            s.brk(f"*{start + i:#x}")
-        check("annot insert breakpoint" in s.refused(f"break *{start + 4:#x}"), "the fifth is refused")
+        for i in range(arch.hw_breakpoints):
+            s.brk(f"*{start + arch.kind * i:#x}")
+        check("annot insert breakpoint" in s.refused(f"break *{start + 0x100:#x}"), "one more is refused")
     finally:
         s.delete()
         s.cmd("set breakpoint always-inserted off")
@@ -79,7 +76,7 @@ def breakpoints_of_a_kernel_can_be_set_at_its_first_instruction(context):
 ROM, ROM_BUMP, BUMP = 0xFFFF0000, 0xFFFF02AF, 0x100200  # bench.S: its first instruction, and one that it copies
 
 
-@test(needs="hwbreak")
+@test(needs="hwbreak x86")
 def a_breakpoint_in_rom_is_hit_and_is_not_copied_with_it(context):
     firmware = {"args": lambda c: ["--firmware", c.guest("bench.bin"), "-m", "16"]}
     with started(context, firmware) as s:
@@ -99,6 +96,10 @@ def a_breakpoint_in_rom_is_hit_and_is_not_copied_with_it(context):
 
 # ---- code that changes ----
 
+def first_instruction(s, address):
+    return s.word(address, s.context.arch.nop_size)
+
+
 @PLACES.test(needs="swbreak")
 def a_breakpoint_that_the_guest_overwrites_comes_back(s):
     code = s.address("overwritten")
@@ -108,11 +109,11 @@ def a_breakpoint_that_the_guest_overwrites_comes_back(s):
         for _ in range(3):  # the guest copies its template over it, and only then comes there
             s.tbrk("*called")
             s.run_to_stop("continue", func="called")
-            check_eq(s.word(code, "b"), 0x90, "byte that GDB sees")
+            check_eq(first_instruction(s, code), s.context.arch.nop, "what GDB sees")
             s.cont()
             s.expect_stop(bp=bp, pc=code)
         s.delete(bp)
-        check_eq(s.word(code, "b"), 0x90, "byte after the breakpoint is gone")
+        check_eq(first_instruction(s, code), s.context.arch.nop, "what is there after the breakpoint is gone")
     finally:
         s.cmd("set breakpoint always-inserted off")
 
@@ -129,7 +130,7 @@ def what_the_guest_wrote_over_a_breakpoint_is_not_undone(s):
         s.tbrk("*called")
         s.run_to_stop("continue", func="called")
         s.delete(bp)
-        check_eq(s.word(code, "b"), 0x90, "byte that the guest has written")
+        check_eq(first_instruction(s, code), s.context.arch.nop, "what the guest has written")
     finally:
         s.cmd("set breakpoint always-inserted off")
 
@@ -137,11 +138,12 @@ def what_the_guest_wrote_over_a_breakpoint_is_not_undone(s):
 @PLACES.test(needs="swbreak")
 def code_looks_as_the_guest_wrote_it_with_breakpoints_in(s):
     path = s.context.log_path("code.bin")
+    instruction = s.context.arch.break_bytes.replace(" ", " work, +16, ")
 
     def look():
         s.cmd(f"dump binary memory {path} work work+16")
         with open(path, "rb") as f:
-            return s.cmd("x/6i work").replace("=>", "  "), f.read(), s.cmd("find /b work, +16, 0xcc")
+            return s.cmd("x/6i work").replace("=>", "  "), f.read(), s.cmd(f"find {instruction}")
     before = look()
     s.cmd("set breakpoint always-inserted on")
     try:
@@ -162,21 +164,21 @@ def code_looks_as_the_guest_wrote_it_with_breakpoints_in(s):
 def a_breakpoint_counts_in_one_address_space(s):
     s.tbrk("*work")
     s.run_to_stop("continue", func="work")
-    bp = s.brk("*work")
+    bp, mark = s.brk("*work"), s.context.arch.mark
     roots = [s.word(s.address("roots") + 8 * i, "g") for i in range(2)]
     for number, root in enumerate(roots):
         check(f"{root:#x}" in s.cmd(f"monitor bp-filter cr3 {root:#x}"), "the filter is told")
         for _ in range(3):
             s.cont()
             s.expect_stop(bp=bp)
-            check_eq((s.reg("rbx"), s.reg("cr3")), (number, root), "number and root of the address space")
+            check_eq((s.reg(mark), s.reg(s.context.arch.root)), (number, root), "number and root of the address space")
     check(f"{roots[1]:#x}" in s.cmd("monitor bp-filter cr3 current"), "current is that of the stop")
     check("every" in s.cmd("monitor bp-filter off"), "the filter is off")
     seen = set()
     for _ in range(4):
         s.cont()
         s.expect_stop(bp=bp)
-        seen.add(s.reg("rbx"))
+        seen.add(s.reg(mark))
     check_eq(seen, {0, 1}, "address spaces without the filter")
 
 
@@ -201,11 +203,12 @@ def conditions_are_evaluated_by_the_server(s):
     s.cmd("set breakpoint condition-evaluation target")
     work, before = s.address("work"), rows(s).get(s.address("work"), (0, 0))
     # GDB makes no bytecode of symbols without a type
-    bp = s.brk(f"*work if $rbx == 1 && *(long *){s.address('rounds'):#x} % 50 == 0")
+    mark = s.context.arch.mark
+    bp = s.brk(f"*work if ${mark} == 1 && *(long *){s.address('rounds'):#x} % 50 == 0")
     for _ in range(3):
         s.cont()
         s.expect_stop(bp=bp)
-        check_eq((s.reg("rbx"), s.int("*(long *)&rounds") % 50), (1, 0), "rbx and rounds modulo 50")
+        check_eq((s.reg(mark), s.int("*(long *)&rounds") % 50), (1, 0), "mark and rounds modulo 50")
     hits, stops, condition, _ = rows(s)[work]
     check_eq((stops - before[1], condition), (3, "yes"), "stops, condition")
     check(hits - before[0] >= 200, f"hits {hits} are those with a false condition, too")
@@ -259,7 +262,7 @@ def run_with_false_condition(s, want):
     """Let the vCPUs come by a breakpoint with a false condition until there are so many hits; guest and engine agree."""
     at = s.address("count_here")
     hits, counts, led = hits_at(s, at), counted(s), 0
-    s.brk("*count_here if $rbx == 0")
+    s.brk(f"*count_here if ${s.context.arch.mark} == 0")
     while counted(s) - counts < want:
         led += s.pc() == at  # GDB itself leads a thread off the breakpoint that it stands at
         s.cont()
@@ -267,6 +270,11 @@ def run_with_false_condition(s, want):
         s.interrupt()
     hits, counts = hits_at(s, at) - hits, counted(s) - counts
     check(counts - led <= hits <= counts + CPUS, f"the guest has counted {counts}, the engine {hits} hits ({led} led off)")
+
+
+def use_up_debug_registers(s):
+    for i in range(s.context.arch.hw_breakpoints):
+        s.hbrk(f"*finished+{s.context.arch.kind * i}")
 
 
 @SMP.test(needs="swbreak")
@@ -281,16 +289,14 @@ def no_hit_of_100000_is_lost_on_four_vcpus(s):
 
 @SMP.test(needs="swbreak kvm")
 def no_hit_is_lost_when_the_breakpoint_is_in_memory(s):
-    for i in range(4):  # so that no debug register is left
-        s.hbrk(f"*finished+{i}")
+    use_up_debug_registers(s)
     run_with_false_condition(s, 500)
     check_eq(place(s, s.address("count_here")), "memory", "place of the breakpoint")
 
 
 @SMP.test(needs="swbreak kvm long", cap=300)
 def no_hit_of_20000_in_memory_is_lost_on_four_vcpus(s):
-    for i in range(4):
-        s.hbrk(f"*finished+{i}")
+    use_up_debug_registers(s)
     run_with_false_condition(s, 20000)
 
 
@@ -341,9 +347,12 @@ def breakpoints_survive_a_reset_of_the_guest(context):
 # ---- a kernel full of breakpoints ----
 
 # Not what the timer calls: a machine that is slow enough would do nothing else.
-HOT = ("do_syscall_64", "schedule", "__schedule", "try_to_wake_up", "vfs_read", "vfs_write", "vfs_open", "handle_mm_fault",
+HOT = ("schedule", "__schedule", "try_to_wake_up", "vfs_read", "vfs_write", "vfs_open", "handle_mm_fault",
        "__alloc_pages", "kmem_cache_alloc", "kfree", "do_exit", "wake_up_process", "path_openat", "do_filp_open",
-       "exc_page_fault", "mntput", "fput", "dput", "mmput")
+       "mntput", "fput", "dput", "mmput")
+
+
+HOT_OF = {"x86": ("do_syscall_64", "exc_page_fault"), "arm64": ("el0_svc", "do_mem_abort")}
 
 
 @test(needs="swbreak hwbreak kvm long", cap=600)
@@ -353,8 +362,8 @@ def a_kernel_boots_through_twenty_breakpoints_with_false_conditions(context):
         s.cont()
         s.expect_stop(timeout=s.context.scale(60), func="start_kernel")
         s.delete()
-        for name in HOT:
-            s.brk(f"*{name} if $rsp == 1")
+        for name in HOT + HOT_OF[context.arch.name]:
+            s.brk(f"*{name} if $sp == 1")
         s.cont()
         s.wait_console(UP, 300)
         s.interrupt()

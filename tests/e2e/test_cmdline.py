@@ -3,7 +3,7 @@
 import socket
 
 from guests import flat
-from session import Guest, check, check_eq
+from session import Guest, accelerated, check, check_eq
 from suite import test
 
 USAGE, ENVIRONMENT, FILE, LISTEN = 2, 3, 4, 5
@@ -11,7 +11,7 @@ USAGE, ENVIRONMENT, FILE, LISTEN = 2, 3, 4, 5
 
 def refused(context, args, status, *words):
     """gdbvm run ARGS must end at once with `status` and a message that has all `words`."""
-    process = context.place.spawn([context.gdbvm, "run", "--accel", context.accel, *args])
+    process = context.place.spawn([context.gdbvm, "run", *accelerated(context), *args])
     try:
         check_eq(process.wait(context.scale(20)), status, f"exit status of {' '.join(args)}")
         text = process.err.text()
@@ -65,7 +65,7 @@ def a_port_in_use(context):
         refused(context, flat("count")["args"](context) + ["--gdb", port], LISTEN, port, "listening")
 
 
-@test(needs="tcg root")
+@test(needs="tcg root x86")
 def kvm_without_dev_kvm(context):
     """In a mount namespace where /dev/kvm is /dev/null's kin: a file that is no KVM."""
     args = ["run", "--accel", "kvm", *flat("count")["args"](context)]
@@ -77,10 +77,10 @@ def kvm_without_dev_kvm(context):
 
 @test(needs="tcg")
 def tcg_without_qemu(context):
-    args = ["run", "--accel", "tcg", *flat("count")["args"](context)]
+    args = ["run", *accelerated(context), *flat("count")["args"](context)]
     process = context.place.spawn([context.gdbvm, *args], env={"PATH": "/nonexistent"})
     check_eq(process.wait(context.scale(20)), ENVIRONMENT, "exit status")
-    check("qemu-system-x86_64" in process.err.text(), f"the message names QEMU: {process.err.text()!r}")
+    check(f"qemu-system-{context.arch.machine}" in process.err.text(), f"the message names QEMU: {process.err.text()!r}")
 
 
 @test()
@@ -130,7 +130,7 @@ def values_that_cannot_be_decoded(context):
 
 @test()
 def nokaslr_is_added_and_said(context):
-    with Guest(context, ["-k", context.kernel("vmlinuz"), "-p", "console=ttyS0"]) as guest:
+    with Guest(context, ["-k", context.kernel("vmlinuz"), "-p", context.arch.kernel_args]) as guest:
         check("nokaslr" in guest.messages.text(), "it says that nokaslr was added")
-    with Guest(context, ["-k", context.kernel("vmlinuz"), "-p", "console=ttyS0 kaslr"]) as guest:
+    with Guest(context, ["-k", context.kernel("vmlinuz"), "-p", context.arch.kernel_args + " kaslr"]) as guest:
         check("nokaslr" not in guest.messages.text(), "a kaslr word is left alone")

@@ -53,15 +53,16 @@ def a_false_condition_costs_gdb_nothing(s):
     s.cont()
     s.expect_stop(bp=bp, func="bump")
     check_eq(s.int("counter"), target, "counter")
-    check(re.search(r"Z0,[0-9a-f]+,1;X", wire.text()), "the condition went to the server")
+    check(re.search(r"Z0,[0-9a-f]+,[14];X", wire.text()), "the condition went to the server")
     check_eq(wire.stops(), 1, "stop replies")
     check("target evals" in s.cmd("info breakpoints"), "GDB says who evaluates")
 
 
 @COUNT.test()
 def conditions_see_arguments_registers_and_memory(s):
-    for condition in ("a == 3 && b == 4", "$rdi == 3", "(int)$rsi == 4 || $rax == 99", "*shape.name == 114",
-                      "shape.name[8] == 101 && area >= 0", "(counter & 7) == 5", "$rip == (unsigned long)&multiply + 0x10000"):
+    (first, second), pc = s.context.arch.arguments, s.context.arch.pc
+    for condition in ("a == 3 && b == 4", f"${first} == 3", f"(int)${second} == 4 || ${pc} == 99", "*shape.name == 114",
+                      "shape.name[8] == 101 && area >= 0", "(counter & 7) == 5", f"${pc} == (unsigned long)&multiply + 0x10000"):
         at = "*multiply" if "$" in condition else "multiply"
         bp = s.brk(f"{at} if {condition}")
         s.cont()
@@ -197,7 +198,7 @@ def counts(s):
 @SMP.test()
 def a_condition_holds_on_one_of_four_vcpus(s):
     before = counts(s)
-    bp = s.brk("count_here if $rbx == 0x1002")
+    bp = s.brk(f"count_here if ${s.context.arch.mark} == 0x1002")
     for _ in range(20):
         s.cont()
         check_eq(s.expect_stop(bp=bp)["thread-id"], "3", "thread of the stop")
@@ -208,8 +209,9 @@ def a_condition_holds_on_one_of_four_vcpus(s):
 @SMP.test()
 def what_four_vcpus_print_is_whole_and_complete(s):
     """Each count of each vCPU is printed once, in order, up to the one where the guest is stopped."""
-    at, first = s.address("counts"), counts(s)
-    s.cmd(f'dprintf count_here,"%d %lu\\n",(int)$rbx - 0x1000,*(unsigned long *)({at:#x} + 8 * ((unsigned long)$rbx - 0x1000))')
+    at, first, mark = s.address("counts"), counts(s), s.context.arch.mark
+    s.cmd(f'dprintf count_here,"%d %lu\\n",(int)${mark} - 0x1000,'
+          f'*(unsigned long *)({at:#x} + 8 * ((unsigned long)${mark} - 0x1000))')
     s.mi.told = ""
     s.cont()
     s.wait_told(r"(?s)(\d+ \d+\n){400}")
@@ -273,11 +275,12 @@ def an_endless_expression_ends(context):
         packets.send(b"+")
         packets.ask(b"qSupported:swbreak+")
         for code in ("210000", "22011729210000", "22002200340000027800210000"):
-            check_eq(packets.ask(b"Z0,%x,1;X%x,%s" % (at, len(code) // 2, code.encode())), b"OK", "reply to Z0")
+            kind = context.arch.kind
+            check_eq(packets.ask(b"Z0,%x,%x;X%x,%s" % (at, kind, len(code) // 2, code.encode())), b"OK", "reply to Z0")
             text, reply = ask_until_stop(packets, b"vCont;c")
             check(reply.startswith(b"T05"), f"the guest stops: {reply}")
             check(b"condition" in text, f"the server says why: {text}")
-        check_eq(packets.ask(b"Z0,%x,1;cmds:0,X3,210000" % at), b"OK", "reply to Z0 with a command")
+        check_eq(packets.ask(b"Z0,%x,%x;cmds:0,X3,210000" % (at, kind)), b"OK", "reply to Z0 with a command")
         packets.send(packets.frame(b"vCont;c"))
         check(b"command" in bytes.fromhex(packets.reply()[1:].decode()), "a command that does not end says so")
         packets.send(b"\x03")
@@ -304,7 +307,7 @@ def a_client_that_does_not_read_loses_text_and_nothing_else(context):
         packets.ask(b"QStartNoAckMode")
         text = b"x" * 4000
         code = b"220022003400%04x%s0027" % (len(text) + 1, text.hex().encode())
-        check_eq(packets.ask(b"Z0,%x,1;cmds:0,X%x,%s" % (at, len(code) // 2, code)), b"OK", "reply to Z0")
+        check_eq(packets.ask(b"Z0,%x,%x;cmds:0,X%x,%s" % (at, context.arch.kind, len(code) // 2, code)), b"OK", "reply to Z0")
         packets.ask(b"Qqemu.PhyMemMode:1")  # memory can be read while the guest runs
         packets.send(packets.frame(b"vCont;c"))
         time.sleep(context.scale(1))

@@ -11,7 +11,7 @@ from suite import Scene, test
 
 TF, USER = 0x100, 1 << 47
 # Without randomised addresses every new process comes by the same instructions again.
-COUNTING = Scene(**linux(do="count", params="norandmaps"), wait=True, needs="kvm swbreak hwbreak",
+COUNTING = Scene(**linux(do="count", params="norandmaps"), wait=True, needs="x86 kvm swbreak hwbreak",
                  prepare=lambda s: (s.cont(), s.wait_console(r"count 3\b", 90), s.interrupt()))
 COMPLAINTS = r"soft lockup|rcu.*stall|Oops|BUG:|WARNING|int3|segfault|traps:"
 
@@ -120,7 +120,7 @@ def the_kernels_clock_can_be_stepped(s):
     still_counts(s)
 
 
-@test(needs="kvm swbreak hwbreak", cap=300)
+@test(needs="x86 kvm swbreak hwbreak", cap=300)
 def a_boot_with_breakpoints_passes_the_kernels_own_int3_tests(context):
     """int3_selftest, jump labels, alternatives and a kprobe on int3, while int3 of ours are in the kernel."""
     with started(context, linux(do="kprobe", cpus=2)) as s:
@@ -158,7 +158,7 @@ def initrd_with(context, program):
     return out
 
 
-@test(needs="swbreak hwbreak", cap=300)
+@test(needs="x86 swbreak hwbreak", cap=300)
 def a_debugger_in_the_guest_works_while_we_debug(context):
     """Its steps, its int3 and its debug register, with an int3 of ours in the kernel that is hit and goes on."""
     what = linux(do="program", cpus=2)

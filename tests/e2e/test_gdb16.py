@@ -22,9 +22,10 @@ def memory_is_read_in_binary(s):
     data = bytes((i * 7 + (i >> 8)) & 0xFF for i in range(size))
     with open(path, "wb") as f:
         f.write(data)
-    s.cmd(f"restore {path} binary 0x400000")
+    at = s.context.arch.scratch
+    s.cmd(f"restore {path} binary {at:#x}")
     before = len(wire(s))
-    s.cmd(f"dump binary memory {path}.back 0x400000 0x400000+{size}")
+    s.cmd(f"dump binary memory {path}.back {at:#x} {at:#x}+{size}")
     with open(path + ".back", "rb") as f:
         check(f.read() == data, "what was read back is what was written")
     packets = re.findall(r"\$([mx])[0-9a-f]+,[0-9a-f]+#", wire(s)[before:])
@@ -39,7 +40,7 @@ def what_gdb_announces_is_answered(s):
     check("binary-upload+" in answer.split(";"), f"gdbvm answers {answer}")
 
 
-@COUNT.test()
+@COUNT.test(needs="x86")
 def errors_come_as_words(s):
     text = s.refused("set $cs = 0x12345678")
     check("impossible" in text, f"GDB shows the server's words: {text}")

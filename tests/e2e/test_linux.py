@@ -36,7 +36,7 @@ def from_the_first_instruction_to_start_kernel(context):
         check("init/main.c" in s.cmd("info line"), "and knows the file")
 
 
-@test(needs="hwbreak")
+@test(needs="hwbreak x86")
 def a_64_bit_kernel_is_shown_as_one_though_it_starts_in_32_bit_mode(context):
     pvh = dict(linux(), args=lambda c: ["-k", c.kernel("vmlinux"), "-p", "console=ttyS0 panic=-1", "-m", "512"])
     with started(context, pvh) as s:
@@ -87,10 +87,11 @@ def sets_a_variable_and_a_register(s):
     s.cmd("set var panic_timeout = 77")
     check_eq(s.int("panic_timeout"), 77, "panic_timeout")
     s.cmd(f"set var panic_timeout = {old}")
-    old = s.reg("rbx")
-    s.cmd("set $rbx = 0xfeed")
-    check_eq(s.reg("rbx"), 0xFEED, "rbx")
-    s.cmd(f"set $rbx = {old}")
+    name = s.context.arch.mark
+    old = s.reg(name)
+    s.cmd(f"set ${name} = 0xfeed")
+    check_eq(s.reg(name), 0xFEED, name)
+    s.cmd(f"set ${name} = {old}")
 
 
 @EARLY.test()
@@ -119,7 +120,7 @@ def two_vcpus_are_two_threads(s):
     bases = []
     for thread in (1, 2):
         s.cmd(f"thread {thread}")
-        bases.append((s.reg("gs_base") or s.reg("k_gs_base"), s.reg("rsp")))
+        bases.append((s.reg("gs_base") or s.reg("k_gs_base") if s.context.arch.name == "x86" else s.reg("TPIDR_EL1"), s.reg("sp")))
     check(bases[0] != bases[1], f"each vCPU has its own registers: {bases}")
 
 
@@ -130,7 +131,7 @@ def steps_a_running_kernel(s):
     for _ in range(10):
         before = s.pc()
         s.run_to_stop("stepi", reason="end-stepping-range")
-        check(s.pc() != before or "hlt" in s.cmd("x/i $pc") or "rep" in s.cmd("x/i $pc"), f"pc stays at {before:#x}")
+        check(s.pc() != before or s.context.arch.idle in s.cmd("x/i $pc") or "rep" in s.cmd("x/i $pc"), f"pc stays at {before:#x}")
     check("#0" in s.cmd("backtrace 3"), "there is a backtrace")
 
 
@@ -167,7 +168,7 @@ def watches_jiffies(s):
         s.expect_stop(timeout=s.context.scale(30), watch=wp)
 
 
-@LATE.test()
+@LATE.test(needs="x86")
 def the_monitor_shows_clocks_interrupt_controllers_and_mappings(s):
     check("time stands still" in s.cmd("monitor time"), "time")
     for command, part in (("pic", r"(?i)i/?o ?apic"), ("lapic", r"(?i)lvt"), ("irq", r"\d")):
@@ -178,7 +179,7 @@ def the_monitor_shows_clocks_interrupt_controllers_and_mappings(s):
     check(re.match(r"[0-9a-f]{16}: [0-9a-f]{16} r", out), f"info tlb: {out!r}")
 
 
-@LATE.test(needs="kvm")
+@LATE.test(needs="kvm x86")
 def steps_by_hand_take_no_time_of_the_guests(s):
     s.cont()
     s.interrupt()
@@ -190,7 +191,7 @@ def steps_by_hand_take_no_time_of_the_guests(s):
     check(0 <= passed < (time.monotonic() - begin) / 4, f"{passed:.3f} s of the guest's time for ten steps")
 
 
-@LATE.test(needs="kvm")
+@LATE.test(needs="kvm x86")
 def time_may_run_on_if_one_wants(s):
     check("stands still" in s.cmd("monitor time"), "time stands still at first")
     s.cont()

@@ -4,7 +4,7 @@ from guests import flat
 from session import check, check_eq, started
 from suite import Scene, test
 
-REAL = Scene(**flat("real"))
+REAL = Scene(**flat("real"), needs="x86")
 
 # label where the guest stays, value of `go` that lets it go on, virtual address of the marked word, words of the mode
 PARTS = [
@@ -76,21 +76,21 @@ def real_mode_software_breakpoint_in_a_segment_with_a_base(s):
     stop_in_the_other_segment(s)
 
 
-@test(needs="hwbreak-base")
+@test(needs="x86 hwbreak-base")
 def real_mode_hardware_breakpoint_in_a_segment_with_a_base(context):
     with started(context, flat("real")) as s:
         s.hbrk("*&in_segment")
         stop_in_the_other_segment(s)
 
 
-@test()
+@test(needs="x86")
 def a_debugger_without_a_file_is_told_i8086(context):
     with started(context, {"args": flat("real")["args"]}) as s:
         check("i8086" in s.cmd("show architecture"), "GDB took i8086 from the target description")
         check("%ax,%ax" in s.cmd("x/i $pc"), "16-bit code is shown as such")
 
 
-@test()
+@test(needs="x86")
 def a_walk_through_all_modes(context):
     with started(context, flat("modes")) as s:
         go, spins = s.address("go"), s.address("spins")
@@ -114,7 +114,7 @@ def a_walk_through_all_modes(context):
             check(begin <= s.pc() < end and s.pc() != before or s.pc() == before, "a step stays in the part")
 
 
-@test()
+@test(needs="x86")
 def a_debugger_that_comes_in_long_mode_sees_it(context):
     with started(context, flat("modes")) as s:
         s.cmd(f"set {{int}}{s.address('go'):#x} = 4")
@@ -159,7 +159,7 @@ def registers_are_those_of(s, begin, end, what):
 CODE = {"real": 0, "protected": 8, "long": 0x18}
 
 
-@test(cap=200)
+@test(needs="x86", cap=200)
 def whatever_architecture_is_selected_the_registers_are_right(context):
     """No symbols, 16-, 32- or 64-bit ones, and `set architecture` before and after connecting, in three modes."""
     with started(context, flat("modes")) as s:
@@ -185,7 +185,7 @@ def whatever_architecture_is_selected_the_registers_are_right(context):
                     s.cmd("set architecture auto")
 
 
-@test()
+@test(needs="x86")
 def one_session_follows_a_guest_from_real_mode_to_64_bit(context):
     """With 64-bit symbols from the start, as for a kernel that firmware boots."""
     with started(context, flat("modes")) as s:

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Test programs in C that need an accelerator: they run where the guests run."""
-import os
-
 from session import check_eq
 from suite import test
 
-PROGRAMS = [("kvm_cpus", "kvm swbreak hwbreak"), ("kvm_regs", "kvm hwbreak"), ("kvm_step", "kvm swbreak hwbreak"), ("kvm_time", "kvm"),
-            ("tcg_target", "tcg")]
+PROGRAMS = [("kvm_cpus", "x86 kvm swbreak hwbreak"), ("kvm_regs", "x86 kvm hwbreak"), ("kvm_step", "x86 kvm swbreak hwbreak"),
+            ("kvm_time", "x86 kvm"), ("tcg_target", "x86 tcg")]
 
 
 def program(name, needs):
     def run(context):
-        path = os.path.join(context.build, "tests/e2e", name)
+        path = context.program(f"tests/e2e/{name}")
         process = context.place.spawn([path], env={"GDBVM_GUESTS": context.guest("")})
         try:
             status = process.wait(context.scale(60))
@@ -28,10 +26,10 @@ for name, needs in PROGRAMS:
     program(name, needs)
 
 
-@test(needs="kvm swbreak", cap=200)
+@test(needs="x86 kvm swbreak", cap=200)
 def the_benchmarks_work(context):
     """A little of each, without a look at the figures."""
-    bench, guest = os.path.join(context.build, "tests/bench/bench"), context.guest("bench.bin")
+    bench, guest = context.program("tests/bench/bench"), context.guest("bench.bin")
     process = context.place.spawn([bench, "--quick", context.gdbvm, guest])
     try:
         status = process.wait(context.scale(60))

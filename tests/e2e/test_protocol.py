@@ -54,13 +54,14 @@ def is_error(reply):
 
 @test()
 def malformed_packets_get_one_error_each(context):
+    at = context.arch.code
     with Client(context) as client:
         for body in (b"P0=" + b"41" * 8000, b"P0=41", b"P0=", b"P", b"Pffff=00", b"P0=zz", b"p", b"pzz", b"pffffffff",
-                     b"G", b"G00", b"G" + b"0" * 30000, b"m", b"m0", b"m,", b"mzz,1", b"m0,zz", b"m100000,8extra",
-                     b"mffffffffffffffff1,1", b"M100000,4:0011", b"M100000,4:001122zz", b"M100000", b"X100000,4:a",
+                     b"G", b"G00", b"G" + b"0" * 30000, b"m", b"m0", b"m,", b"mzz,1", b"m0,zz", b"m%x,8extra" % at,
+                     b"mffffffffffffffff1,1", b"M%x,4:0011" % at, b"M%x,4:001122zz" % at, b"M%x" % at, b"X%x,4:a" % at,
                      b"Hg123456", b"Hgzz", b"T80000001", b"T0", b"T999", b"Tzz",
                      b"vCont;x", b"vCont;s:99", b"vCont;", b"qXfer:features:read:nonsense.xml:0,100",
-                     b"qXfer:features:read:target.xml:zz", b"Z0,100000", b"Z0,zz,1", b"Z1,1,", b"Z2,100000,0"):
+                     b"qXfer:features:read:target.xml:zz", b"Z0,%x" % at, b"Z0,zz,1", b"Z1,1,", b"Z2,%x,0" % at):
             reply = client.ask(body)
             check(is_error(reply) or reply == b"" and body[:1] in b"Zv",
                   f"{body[:40]!r} got {reply[:40]!r}, expected an error")
@@ -71,7 +72,7 @@ def malformed_packets_get_one_error_each(context):
 @test()
 def unknown_packets_get_the_empty_reply(context):
     with Client(context) as client:
-        for body in (b"Z5,100000,1", b"z9,100000,1", b"nonsense", b"qNonsense", b"QNonsense:1", b"vNonsense",
+        for body in (b"Z5,%x,1" % context.arch.code, b"z9,%x,1" % context.arch.code, b"nonsense", b"qNonsense", b"QNonsense:1", b"vNonsense",
                      b"Jtrash", b"_", b"qTStatus"):
             check_eq(client.ask(body), b"", f"reply to {body!r}")
 
@@ -86,7 +87,7 @@ def framing_errors_are_nacked_or_skipped(context):
         for byte in client.frame(b"qC"):  # one byte at a time
             client.send(bytes([byte]))
         check(client.reply().startswith(b"QC"), "a packet in pieces is a packet")
-        client.send(b"$m100000,4")  # a half packet, and then a whole one
+        client.send(b"$m%x,4" % context.arch.code)  # a half packet, and then a whole one
         client.send(client.frame(b"qC"))
         check(client.reply().startswith(b"QC"), "a packet after half a packet")
         client.send(client.frame(b"qC") + client.frame(b"?"))  # two at once
@@ -109,12 +110,13 @@ def packets_of_the_announced_size_work_and_longer_ones_do_not_harm(context):
         size = int(client.ask(b"qSupported").split(b";")[0].split(b"=")[1], 16)
         check(size >= 65536, f"PacketSize is {size}")
         length = (size - 32) // 2
-        check_eq(client.ask(b"M400000,%x:" % length + b"5a" * length), b"OK", "reply to the largest M")
-        reply = client.ask(b"m400000,%x" % length)
+        at = context.arch.scratch
+        check_eq(client.ask(b"M%x,%x:" % (at, length) + b"5a" * length), b"OK", "reply to the largest M")
+        reply = client.ask(b"m%x,%x" % (at, length))
         check_eq(len(reply), 2 * length, "length of the largest m")
         check_eq(set(reply), set(b"5a"), "bytes that were read")
-        check_eq(client.ask(b"X400000,%x:" % 5000 + b"b" * 5000), b"OK", "reply to X")
-        check_eq(client.ask(b"m400000,2"), b"6262", "bytes that X wrote")
+        check_eq(client.ask(b"X%x,%x:" % (at, 5000) + b"b" * 5000), b"OK", "reply to X")
+        check_eq(client.ask(b"m%x,2" % at), b"6262", "bytes that X wrote")
         client.send(b"$" + b"A" * (4 * size) + b"#00")
         client.send(client.frame(b"qC"))
         while True:
@@ -127,22 +129,24 @@ def packets_of_the_announced_size_work_and_longer_ones_do_not_harm(context):
 @test()
 def partly_mapped_memory_gives_what_is_there(context):
     with Client(context) as client:
-        reply = client.ask(b"mfffff0,20")  # RAM of 16 MiB ends at 1000000
+        reply = client.ask(b"m%x,20" % (context.arch.ram + (16 << 20) - 16))
         check_eq(len(reply), 32, "digits of what is before the end of RAM")
 
 
 @test()
 def repeated_breakpoint_packets_are_idempotent(context):
     with Client(context) as client:
-        before = client.ask(b"m100100,10")
-        for body in (b"Z0,100100,1", b"Z0,100100,1", b"z0,100100,1"):
+        at = context.arch.code + 0x100
+        where = b"%x,%x" % (at, context.arch.kind)
+        before = client.ask(b"m%x,10" % at)
+        for body in (b"Z0," + where, b"Z0," + where, b"z0," + where):
             check_eq(client.ask(body), b"OK", f"reply to {body!r}")
-        check_eq(client.ask(b"m100100,10"), before, "memory after Z Z z")
-        check_eq(client.ask(b"z0,100100,1"), b"OK", "reply to another z")
-        reply = client.ask(b"Z1,100100,1")
+        check_eq(client.ask(b"m%x,10" % at), before, "memory after Z Z z")
+        check_eq(client.ask(b"z0," + where), b"OK", "reply to another z")
+        reply = client.ask(b"Z1," + where)
         if reply == b"OK":
-            check_eq(client.ask(b"Z1,100100,1"), b"OK", "Z1 again")
-            check_eq(client.ask(b"z1,100100,1"), b"OK", "z1")
+            check_eq(client.ask(b"Z1," + where), b"OK", "Z1 again")
+            check_eq(client.ask(b"z1," + where), b"OK", "z1")
 
 
 @test()
@@ -163,7 +167,7 @@ def packets_while_the_guest_runs(context):
     with Client(context) as client:
         check_eq(client.ask(b"?")[:1] in b"TS", True, "a stop reply")
         client.send(client.frame(b"vCont;c"))
-        client.send(client.frame(b"m100000,4"))
+        client.send(client.frame(b"m%x,4" % context.arch.code))
         client.send(client.frame(b"g"))
         client.send(b"\x03")
         end = time.monotonic() + context.scale(10)

@@ -7,7 +7,7 @@ from process import Timeout
 from session import check, check_eq, started
 from suite import Scene, test
 
-COUNT = Scene(**flat("count"), needs="kvm")
+COUNT = Scene(**flat("count"), needs="x86 kvm")
 HIT = r"pwatch: vCPU (\d+) wrote (\d+) bytes? at (0x[0-9a-f]+): (0x[0-9a-f]+) -> (0x[0-9a-f]+), from (0x[0-9a-f]+)"
 
 
@@ -109,7 +109,7 @@ def a_watch_on_page_tables_in_use_does_no_harm(s):
     check(s.int("counter") > before, "the guest goes on")
 
 
-@test(needs="kvm")
+@test(needs="x86 kvm")
 def a_client_that_is_lost_takes_its_watches_along(context):
     with started(context, flat("count")) as s:
         watch(s, s.address('counter'), 8)
@@ -123,7 +123,7 @@ def a_client_that_is_lost_takes_its_watches_along(context):
         check("no physical" in s.cmd("monitor pwatch"), "nothing is watched")
 
 
-@test(needs="kvm")
+@test(needs="x86 kvm")
 def a_watch_goes_on_in_a_guest_that_was_reset(context):
     with started(context, flat("count")) as s:
         watch(s, s.address('counter'), 8)
@@ -133,7 +133,7 @@ def a_watch_goes_on_in_a_guest_that_was_reset(context):
         next_hit(s)
 
 
-SMP = Scene(**flat("smp", "-c", "4"), needs="kvm")
+SMP = Scene(**flat("smp", "-c", "4"), needs="x86 kvm")
 
 
 @SMP.test()
@@ -170,7 +170,7 @@ def into_user_space(s):
     s.interrupt()
 
 
-LINUX = Scene(**linux(cpus=4), prepare=into_user_space, needs="kvm swbreak long")
+LINUX = Scene(**linux(cpus=4), prepare=into_user_space, needs="x86 kvm swbreak long")
 
 
 def physical(s, symbol):

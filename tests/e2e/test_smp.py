@@ -28,19 +28,20 @@ def each_vcpu_is_a_thread_with_its_own_registers(s):
     seen = []
     for thread in range(1, CPUS + 1):
         s.cmd(f"thread {thread}")
-        seen.append(s.reg("rbx"))
-    check_eq(seen, [0x1000 + i for i in range(CPUS)], "rbx of the vCPUs")
+        seen.append(s.reg(s.context.arch.mark))
+    check_eq(seen, [0x1000 + i for i in range(CPUS)], f"{s.context.arch.mark} of the vCPUs")
 
 
 @SMP.test()
 def a_register_written_on_one_thread_stays_there(s):
+    name = s.context.arch.free[1]
     s.cmd("thread 2")
-    s.cmd("set $r12 = 0x2222")
+    s.cmd(f"set ${name} = 0x2222")
     s.cmd("thread 1")
-    s.cmd("set $r12 = 0x1111")
-    check_eq(s.reg("r12"), 0x1111, "r12 of thread 1")
+    s.cmd(f"set ${name} = 0x1111")
+    check_eq(s.reg(name), 0x1111, f"{name} of thread 1")
     s.cmd("thread 2")
-    check_eq(s.reg("r12"), 0x2222, "r12 of thread 2")
+    check_eq(s.reg(name), 0x2222, f"{name} of thread 2")
 
 
 @SMP.test()
@@ -72,9 +73,9 @@ def park(s, thread):
     """Put a vCPU into a long pause, so that the others alone come by the breakpoint. Returns what undoes it."""
     s.cmd(f"thread {thread}")
     pc = s.pc()
-    s.cmd("set $rcx = 0x7fffffff")
-    s.cmd("set $rip = pause_loop")
-    return f"set $rip = {pc:#x}"
+    s.cmd(f"set ${s.context.arch.loop} = 0x7fffffff")
+    s.cmd("set $pc = pause_loop")
+    return f"set $pc = {pc:#x}"
 
 
 @SMP.test(needs="hwbreak")

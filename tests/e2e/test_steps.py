@@ -25,11 +25,11 @@ def compare(context, steps):
         reference.wait()
 
 
-@test(needs="kvm swbreak", cap=200)
+@test(needs="x86 kvm swbreak", cap=200)
 def ten_thousand_steps_are_those_of_tcg(context):
     compare(context, 10000)
 
 
-@test(needs="kvm swbreak long", cap=1200)
+@test(needs="x86 kvm swbreak long", cap=1200)
 def two_hundred_thousand_steps_are_those_of_tcg(context):
     compare(context, 200000)

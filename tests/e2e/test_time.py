@@ -85,16 +85,16 @@ def hold(context, seconds, guests):
             guest.go_on()
 
 
-@test(needs="kvm hwbreak")
+@test(needs="x86 kvm hwbreak")
 def a_guest_held_for_seconds_does_not_notice(context):
     hold(context, 5, [(4, "kvm-clock", LOCKED)])
 
 
-@test(needs="kvm hwbreak")
+@test(needs="x86 kvm hwbreak")
 def a_guest_that_reads_the_tsc_does_not_notice(context):
     hold(context, 5, [(1, "tsc", PLAIN)])
 
 
-@test(needs="kvm hwbreak long", cap=400)
+@test(needs="x86 kvm hwbreak long", cap=400)
 def guests_held_for_two_minutes_do_not_notice(context):
     hold(context, 120, [(1, "kvm-clock", PLAIN), (4, "kvm-clock", PLAIN), (1, "tsc", LOCKED), (4, "kvm-clock", LOCKED)])

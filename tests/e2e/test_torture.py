@@ -9,11 +9,9 @@ import time
 from guests import flat
 from session import Packets, check, check_eq
 from suite import Scene, test
-from torture import SCRATCH, SCRATCH_SIZE, Torture
+from torture import SCRATCH_SIZE, Torture
 
 CPUS = 4
-RCX, RIP, EFLAGS = 2, 16, 17
-TF, IF = 1 << 8, 1 << 9
 
 
 def changed(before, after):
@@ -27,26 +25,28 @@ def vcont_gives_each_thread_its_action(context):
     with Torture(context) as t:
         c = t.client()
         c.stopped(c.ask(b"?"))
+        pc = context.arch.pc_number
 
         def alone(body, thread):
-            before = c.registers(RIP)
+            before = c.registers(pc)
             stopped, reply = c.run(body)
             check_eq((stopped, reply[:3]), (thread, b"T05"), f"stop of {body}")
-            check_eq(changed(before, c.registers(RIP)), [thread], f"vCPUs that {body} moved")
+            check_eq(changed(before, c.registers(pc)), [thread], f"vCPUs that {body} moved")
 
         alone(b"vCont;s:2", 2)
         alone(b"vCont;S05:3", 3)
         alone(b"vCont;t:1;s:4;t", 4)
         alone(b"vCont;s:p1.1", 1)
         # A range of one instruction, from its start and alone; and one that the vCPU is not in.
-        while c.registers(RIP)[2] != t.at["count_here"]:
+        while c.registers(pc)[2] != t.at["count_here"]:
             alone(b"vCont;s:2", 2)
         at = t.at["count_here"]
-        alone(b"vCont;r%x,%x:2" % (at, at + 8), 2)
-        check_eq(c.registers(RIP)[2], at + 8, "pc behind the range")
-        alone(b"vCont;r%x,%x:2" % (at, at + 8), 2)
+        behind = at + context.arch.counts_in
+        alone(b"vCont;r%x,%x:2" % (at, behind), 2)
+        check_eq(c.registers(pc)[2], behind, "pc behind the range")
+        alone(b"vCont;r%x,%x:2" % (at, behind), 2)
         # A range around the whole loop ends only with an interrupt, and so does a run.
-        for body in (b"vCont;r%x,%x:2" % (at, t.at["same_pass"] + 9), b"vCont;c:2", b"vCont;C0b:2", b"vCont;t:1;t:3;t:4;c"):
+        for body in (b"vCont;r%x,%x:2" % (t.at["count_loop"], t.at["loop_end"]), b"vCont;c:2", b"vCont;C0b:2", b"vCont;t:1;t:3;t:4;c"):
             before = t.counts(c)
             while t.counts(c)[1] == before[1]:
                 c.go(body)
@@ -129,7 +129,7 @@ def every_stop_counts(context, kind, rounds):
     with Torture(context) as t:
         c = t.client()
         c.stopped(c.ask(b"?"))
-        bp, hits = b"%d,%x,1" % (kind, t.at["count_here"]), [0] * CPUS
+        bp, hits = b"%d,%x,%x" % (kind, t.at["count_here"], context.arch.kind), [0] * CPUS
         c.ok(b"Z" + bp)
         before = t.counts(c)
         for number in range(rounds):
@@ -137,7 +137,7 @@ def every_stop_counts(context, kind, rounds):
             who = rng.sample(range(1, CPUS + 1), rng.randrange(1, CPUS)) if number % 2 else range(1, CPUS + 1)
             thread, _ = c.run(b"vCont" + b"".join(b";c:%x" % n for n in who))
             check(thread in who, f"thread {thread} stopped when {who} ran")
-            check_eq(c.registers(RIP)[thread], t.at["count_here"], f"pc of thread {thread}")
+            check_eq(c.registers(context.arch.pc_number)[thread], t.at["count_here"], f"pc of thread {thread}")
             hits[thread - 1] += 1
             c.ok(b"z" + bp)
             check_eq(c.run(b"vCont;s:%x" % thread)[0], thread, "the thread that stepped")
@@ -167,15 +167,15 @@ def a_step_off_an_inserted_breakpoint_stays_stopped(context):
     with Torture(context) as t:
         c = t.client()
         c.stopped(c.ask(b"?"))
-        at = t.at["count_here"]
-        c.ok(b"Z0,%x,1" % at)
+        at, pc = t.at["count_here"], context.arch.pc_number
+        c.ok(b"Z0,%x,%x" % (at, context.arch.kind))
         for _ in range(50):
             thread, _ = c.run(b"vCont;c")
-            before, counted = c.registers(RIP), t.counts(c)[thread - 1]
+            before, counted = c.registers(pc), t.counts(c)[thread - 1]
             check_eq(before[thread], at, "pc at the breakpoint")
             check_eq(c.run(b"vCont;s:%x" % thread)[0], thread, "the thread that stepped")
-            after = c.registers(RIP)
-            check_eq((changed(before, after), after[thread]), ([thread], at + 8), "who moved, and where to")
+            after = c.registers(pc)
+            check_eq((changed(before, after), after[thread]), ([thread], at + context.arch.counts_in), "who moved, and where to")
             check_eq(t.counts(c)[thread - 1], counted + 1, "count of the vCPU that stepped")
         c.ok(b"D")
         c.close()
@@ -187,18 +187,19 @@ def an_interrupt_during_a_step_leaves_flags_and_breakpoints(context):
     with Torture(context) as t:
         c = t.client()
         c.stopped(c.ask(b"?"))
-        c.ok(b"Z0,%x,1" % t.at["count_here"])
+        arch = context.arch
+        c.ok(b"Z0,%x,%x" % (t.at["count_here"], arch.kind))
         thread, _ = c.run(b"vCont;c")
-        flags = c.registers(EFLAGS)[thread] & (TF | IF)
+        flags = c.registers(arch.flags_number)[thread] & arch.step_flags
         for number in range(60):
             c.go(b"vCont;s:%x" % thread if number % 2 else b"vCont;s:%x;c" % thread)
             c.send(b"\x03")
             c.stopped(c.answer())
             check(c.ask(b"qC").startswith(b"QC"), "there is one stop reply for one resume")
-            check_eq(c.registers(EFLAGS)[thread] & (TF | IF), flags, "TF and IF")
+            check_eq(c.registers(arch.flags_number)[thread] & arch.step_flags, flags, "flags of steps and interrupts")
         for _ in range(20):
             hit, _ = c.run(b"vCont;c")
-            check_eq(c.registers(RIP)[hit], t.at["count_here"], "pc at the breakpoint, which is still in")
+            check_eq(c.registers(arch.pc_number)[hit], t.at["count_here"], "pc at the breakpoint, which is still in")
         c.ok(b"D")
         c.close()
         t.check_unharmed()
@@ -242,7 +243,7 @@ def die_stepping(c):
 
 
 def die_in_a_packet(c):
-    c.send(b"$m100000,")
+    c.send(b"$m40100000,")
     c.vanish()
 
 
@@ -272,7 +273,7 @@ def rounds_of_sessions(context, rounds):
                 c.run_a_while()
             kind = rng.choice(kinds)
             if kind is not None:
-                c.ok(b"Z%d,%x,1" % (kind, t.at["count_here"]))
+                c.ok(b"Z%d,%x,%x" % (kind, t.at["count_here"], context.arch.kind))
                 for _ in range(rng.randrange(3)):
                     c.run(b"vCont;c")
             rng.choice(WAYS_OUT)(c)
@@ -291,6 +292,12 @@ def a_thousand_clients_come_interrupt_and_go_under_load(context):
     rounds_of_sessions(context, 1000)
 
 
+def into_pause_loop(t, c):
+    arch = t.context.arch
+    for number, value in ((arch.loop_number, 0x7FFFFFFF), (arch.pc_number, t.at["pause_loop"])):
+        c.ok(b"P%x=%s" % (number, value.to_bytes(8, "little").hex().encode()))
+
+
 @test(needs="hwbreak")
 def a_watchpoint_of_a_vcpu_that_runs_while_another_is_stepped(context):
     """A range that the stepped vCPU does not leave, so that the others run however the host schedules them."""
@@ -298,18 +305,17 @@ def a_watchpoint_of_a_vcpu_that_runs_while_another_is_stepped(context):
         c = t.client()
         c.stopped(c.ask(b"?"))
         c.ok(b"Hg1")
-        for number, value in ((RCX, 0x7FFFFFFF), (RIP, t.at["pause_loop"])):
-            c.ok(b"P%x=%s" % (number, value.to_bytes(8, "little").hex().encode()))
+        into_pause_loop(t, c)
         c.ok(b"Z2,%x,8" % (t.at["counts"] + 16))
         before = t.counts(c)
-        thread, reply = c.run(b"vCont;r%x,%x:1;c" % (t.at["pause_loop"], t.at["pause_loop"] + 6))
+        thread, reply = c.run(b"vCont;r%x,%x:1;c" % (t.at["pause_loop"], t.at["pause_end"]))
         check_eq(thread, 3, "the vCPU that wrote")
         check(b"watch:%x;" % (t.at["counts"] + 16) in reply, f"the reply names the place: {reply!r}")
         counted = t.counts(c)[2] - before[2]
         # Of a step and a watchpoint that come together QEMU's stub tells one.
         check(counted == 1 or (context.accel == "tcg" and counted > 1), f"the third has counted {counted} when it stopped")
-        pc = c.registers(RIP)[1]
-        check(t.at["pause_loop"] <= pc < t.at["pause_loop"] + 6, f"the stepped vCPU is in its range: {pc:#x}")
+        pc = c.registers(context.arch.pc_number)[1]
+        check(t.at["pause_loop"] <= pc < t.at["pause_end"], f"the stepped vCPU is in its range: {pc:#x}")
         c.ok(b"z2,%x,8" % (t.at["counts"] + 16))
         c.ok(b"D")
         c.close()
@@ -322,8 +328,7 @@ def vcpus_run_beside_one_that_is_stepped_quickly(context):
         c = t.client()
         c.stopped(c.ask(b"?"))
         c.ok(b"Hg1")
-        for number, value in ((RCX, 0x7FFFFFFF), (RIP, t.at["pause_loop"])):
-            c.ok(b"P%x=%s" % (number, value.to_bytes(8, "little").hex().encode()))
+        into_pause_loop(t, c)
         before = t.counts(c)
         for _ in range(100):
             c.run(b"vCont;s:1;c")
@@ -339,10 +344,10 @@ class Hostile:
     """Random packets, right and wrong. `writes`: also to memory that the guest does not use - nothing here ever changes what
     the guest has: no registers, no other memory, and software breakpoints at the starts of instructions only."""
 
-    MUTABLE = [b"?", b"g", b"p10", b"p0", b"m%x,40" % SCRATCH, b"x%x,80" % SCRATCH, b"qC", b"qSupported:swbreak+;hwbreak+",
+    MUTABLE = [b"?", b"g", b"p10", b"p0", b"mSCRATCH,40", b"xSCRATCH,80", b"qC", b"qSupported:swbreak+;hwbreak+",
                b"qfThreadInfo", b"qsThreadInfo", b"qThreadExtraInfo,2", b"qXfer:features:read:target.xml:0,200",
                b"qXfer:threads:read::0,80", b"qXfer:memory-map:read::0,100", b"Hg2", b"Hc-1", b"T3", b"vCont?", b"qAttached",
-               b"qSearch:memory:400000;1000;abc", b"qCRC:100000,100", b"qRegisterInfo7", b"qMemoryRegionInfo:100000",
+               b"qSearch:memory:SCRATCH;1000;abc", b"qCRC:CODE,100", b"qRegisterInfo7", b"qMemoryRegionInfo:CODE",
                b"jThreadsInfo", b"qThreadStopInfo2", b"QThreadSuffixSupported", b"QListThreadsInStopReply", b"qHostInfo",
                b"qEcho:77", b"QSaveRegisterState", b"QEnableErrorStrings", b"qSymbol::", b"g;thread:2;", b"p3;thread:1;",
                b"Qqemu.PhyMemMode:0", b"qRcmd,68656c70", b"qRcmd,696e666f20726567697374657273"]
@@ -351,7 +356,11 @@ class Hostile:
 
     def __init__(self, t, rng, writes):
         self.t, self.rng, self.writes = t, rng, writes
-        out = subprocess.run(["objdump", "-d", t.context.guest("smp.elf")], stdout=subprocess.PIPE, text=True).stdout
+        arch = t.context.arch
+        self.scratch, self.kind = arch.scratch, arch.kind
+        self.mutable = [body.replace(b"SCRATCH", b"%x" % arch.scratch).replace(b"CODE", b"%x" % arch.flat["smp"])
+                        for body in self.MUTABLE]
+        out = subprocess.run([arch.objdump, "-d", t.context.guest("smp.elf")], stdout=subprocess.PIPE, text=True).stdout
         code = [int(line, 16) for line in re.findall(r"^ +(\w+):\t[0-9a-f ]+\t", out, re.M)]  # not the rest of a long one
         self.code = [at for at in code if t.at["count"] <= at < t.at["finished"]]
 
@@ -366,11 +375,11 @@ class Hostile:
         # where software breakpoints do not stop a guest, one of ours would reach it
         kind = self.rng.randrange(0 if "swbreak" in self.t.context.capabilities else 1, 6)
         at = self.rng.choice(self.code) if kind < 2 or self.rng.randrange(2) else self.rng.getrandbits(64) | 1 << 47
-        return b"%c%d,%x,%x" % (self.rng.choice(b"ZZz"), kind, at, 1 if kind < 2 else self.rng.randrange(10))
+        return b"%c%d,%x,%x" % (self.rng.choice(b"ZZz"), kind, at, self.kind if kind < 2 else self.rng.randrange(10))
 
     def write(self):
         data = self.rng.randbytes(self.rng.randrange(64))
-        at = SCRATCH + self.rng.randrange(SCRATCH_SIZE)
+        at = self.scratch + self.rng.randrange(SCRATCH_SIZE)
         return self.rng.choice([b"M%x,%x:" % (at, len(data)) + data.hex().encode(),
                                 b"M%x,%x:" % (at, len(data) + 1) + data.hex().encode(),
                                 b"X%x,%x:" % (at, len(data)) + self.escaped(data)])
@@ -382,9 +391,9 @@ class Hostile:
     def packet(self):
         which = self.rng.randrange(10)
         if which < 4:
-            return self.rng.choice(self.MUTABLE)
+            return self.rng.choice(self.mutable)
         if which < 6:
-            return self.mutated(self.rng.choice(self.MUTABLE))
+            return self.mutated(self.rng.choice(self.mutable))
         if which < 8:
             body = self.rng.choice(self.EXACT)
             return body % (self.t.at["count_here"], self.t.at["finished"]) if b"%" in body else body

@@ -62,7 +62,7 @@ def the_stop_names_the_part_that_was_written(s):
     s.delete(wp)
 
 
-@COUNT.test(needs="kvm")
+@COUNT.test(needs="kvm x86")
 def what_no_register_can_watch_is_an_error(s):
     s.detach()
     p = Packets(s.raw())
@@ -185,7 +185,7 @@ def the_vcpu_that_wrote_is_named(s):
             s.cont()
             stop = s.expect_stop(watch=wp)
             check_eq(stop["thread-id"], str(vcpu + 1), "the thread")
-            check_eq(s.int("$rbx"), 0x1000 + vcpu, "its own mark in rbx")
+            check_eq(s.reg(s.context.arch.mark), 0x1000 + vcpu, "its own mark")
         s.delete(wp)
 
 

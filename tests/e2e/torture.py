@@ -6,12 +6,11 @@ import struct
 import subprocess
 import time
 
-from guests import FLAT_ADDRESS, flat
+from guests import flat
 from session import Failure, Guest, Packets, check, check_eq
 
 SLOTS = 16  # of the guest's arrays
-START = FLAT_ADDRESS["smp"]
-SCRATCH, SCRATCH_SIZE = 0x400000, 0x100000  # RAM that the guest does not use
+SCRATCH_SIZE = 0x100000  # of arch.scratch
 
 
 class Client(Packets):
@@ -83,7 +82,7 @@ class Torture:
         out = subprocess.run(["nm", what["symbols"](context)], stdout=subprocess.PIPE, text=True, check=True).stdout
         self.at = {name: int(value, 16) for value, name in re.findall(r"^(\w+) \w (\w+)$", out, re.M)}
         with open(context.guest("smp.bin"), "rb") as f:
-            self.sum = sum(f.read(self.at["text_end"] - START))
+            self.sum = sum(f.read(self.at["text_end"] - context.arch.flat["smp"]))
         self.guest = Guest(context, what["args"](context), wait=False)
         try:
             self.guest.console.wait_for(r"\+" * cpus, context.scale(60))
@@ -138,8 +137,9 @@ class Torture:
         self.run_until(client, lambda: all(n > o + 1 for n, o in zip(self.passes(client), before)), "two passes more")
         check_eq(self.words(client, "sums", 4, self.cpus), [self.sum] * self.cpus, "the sums of the code")
         check_eq(self.words(client, "traps", 4, 2), [0, 0], "#DB and #BP in the guest")
-        if client.ask(b"Z1,%x,1" % self.at["finished"]) == b"OK":
-            for i in range(1, 4):
-                client.ok(b"Z1,%x,1" % (self.at["finished"] + i))
+        kind = self.context.arch.kind
+        if client.ask(b"Z1,%x,%x" % (self.at["finished"], kind)) == b"OK":  # then all debug registers are free
+            for i in range(1, self.context.arch.hw_breakpoints):
+                client.ok(b"Z1,%x,%x" % (self.at["finished"] + kind * i, kind))
         client.ok(b"D")
         client.close()

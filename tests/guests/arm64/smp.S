@@ -11,7 +11,8 @@
 #define MAX_CPUS 8
 
 	.text
-	.globl _start, count_here, pause_loop, counts, sums, passes, traps, online, stop, finished, text_end
+	.globl _start, count_loop, count_here, loop_end, pause_loop, pause_end, secondary, counts, sums
+	.globl passes, traps, online, stop, finished, text_end
 _start:
 	/* one table for all: a gigabyte of devices, and one of RAM, at their physical addresses */
 	ADDRESS	x0, table
@@ -65,9 +66,10 @@ count:
 	str	w1, [x0]
 	mov	w3, #0
 	mov	x4, x25
-count_here:
+count_loop:
 	ldr	x0, [x21]
 	add	x0, x0, #1
+count_here:			/* a step from here has counted */
 	str	x0, [x21]
 	yield
 	ldrb	w0, [x4], #1
@@ -82,7 +84,8 @@ count_here:
 	mov	x4, x25
 same_pass:
 	ldr	w0, [x24]
-	cbz	w0, count_here
+	cbz	w0, count_loop
+loop_end:
 	cmp	w0, #2
 	b.eq	reset
 finished:
@@ -100,7 +103,8 @@ pause_loop:
 	yield
 	subs	x9, x9, #1
 	b.ne	pause_loop
-	b	count_here
+pause_end:
+	b	count_loop
 
 mmu_on:
 	ADDRESS	x0, table

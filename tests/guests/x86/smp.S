@@ -24,7 +24,7 @@
 
 	.text
 	.code64
-	.globl _start, count_here, pause_loop, counts, sums, passes, traps, online, stop, finished, text_end
+	.globl _start, count_loop, count_here, loop_end, pause_loop, pause_end, counts, sums, passes, traps, online, stop, finished, text_end
 
 	.macro	gate vector handler
 	movl	$\handler, %eax
@@ -71,6 +71,7 @@ count:
 	leal	-0x1000(%rbx), %eax
 	xorl	%edi, %edi
 	movl	$_start, %esi
+count_loop:
 count_here:
 	incq	counts(, %rax, 8)
 	pause
@@ -86,6 +87,7 @@ count_here:
 same_pass:
 	cmpl	$0, stop(%rip)
 	je	count_here
+loop_end:
 	cmpl	$2, stop(%rip)
 	je	reset
 	cmpl	$3, stop(%rip)
@@ -126,6 +128,7 @@ pause_loop:
 	pause
 	decl	%ecx
 	jnz	pause_loop
+pause_end:
 	ret
 
 	.code16
