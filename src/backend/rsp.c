@@ -279,8 +279,10 @@ static int learn(struct rsp_target *r, struct errtext *why)
 	size_t n;
 	int rc = learn_features(r, why);
 
-	if (rc == 0)
+	if (rc == 0) {
+		r->t.arch = r->map.machine->arch;
 		rc = rsp_ask_locked(r, "?", &body, &n);
+	}
 	if (rc == 0 && (n == 0 || (body[0] != 'T' && body[0] != 'S')))
 		return errtext_set(why, -EPROTO, "the debug server does not have its guest stopped");
 	if (rc == 0)
@@ -318,7 +320,6 @@ int backend_rsp_create(int fd, const struct backend_rsp_hooks *hooks, void *arg,
 		return errtext_set(why, -ENOMEM, "out of memory");
 	}
 	r->t.ops = &rsp_ops;
-	r->t.arch = &arch_x86;
 	r->hooks = hooks ? hooks : &no_hooks;
 	r->arg = arg;
 	r->hg = TARGET_MAX_VCPUS;

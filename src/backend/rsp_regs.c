@@ -3,152 +3,119 @@
 
 #include <errno.h>
 #include <expat.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/cursor.h"
 #include "util/macros.h"
 
-/* ---- the fields of our register file ---- */
+/* ---- the map ---- */
 
-#define F(nm, field, grp)                                                                                       \
-	{                                                                                                       \
-		nm, offsetof(struct x86_regs, field), sizeof(((struct x86_regs *)0)->field), ARCH_##grp, -1, -1 \
-	}
-#define GPR(nm, R) F(nm, gpr[X86_##R], CORE)
-#define SEL(nm, S) F(nm, seg[X86_##S].sel, SYS)
-#define BASE(nm, S)                                                                        \
-	{                                                                                  \
-		nm, offsetof(struct x86_regs, seg[X86_##S].base), 8, ARCH_SYS, X86_##S, -1 \
-	}
-#define HIDDEN(S)                                                                            \
-	{ NULL, offsetof(struct x86_regs, seg[X86_##S].limit), 4, ARCH_SYS, X86_##S, -1 },   \
-	{                                                                                    \
-		NULL, offsetof(struct x86_regs, seg[X86_##S].attr), 2, ARCH_SYS, X86_##S, -1 \
-	}
-#define MSR(nm, M)                                                                            \
-	{                                                                                     \
-		nm, offsetof(struct x86_regs, msr[X86_MSR_##M]), 8, ARCH_MSR, -1, X86_MSR_##M \
-	}
-
-/*
- * Order matters for writes: selectors before bases (loading one sets its base), what paging is made of before the bit
- * that turns it on, fstat (it holds the stack top) before the stack.
- */
-// clang-format off
-static const struct rsp_field fields[] = {
-	F("cr4", cr4, SYS), F("cr3", cr3, SYS), F("efer", efer, SYS), F("cr0", cr0, SYS), F("cr2", cr2, SYS),
-	F("cr8", cr8, SYS),
-	SEL("cs", CS), SEL("ss", SS), SEL("ds", DS), SEL("es", ES), SEL("fs", FS), SEL("gs", GS),
-	BASE("fs_base", FS), BASE("gs_base", GS), MSR("k_gs_base", KERNEL_GS_BASE),
-	GPR("rax", RAX), GPR("rbx", RBX), GPR("rcx", RCX), GPR("rdx", RDX), GPR("rsi", RSI), GPR("rdi", RDI), GPR("rbp", RBP),
-	GPR("rsp", RSP), GPR("r8", R8), GPR("r9", R9), GPR("r10", R10), GPR("r11", R11), GPR("r12", R12), GPR("r13", R13),
-	GPR("r14", R14), GPR("r15", R15), F("rip", rip, CORE), F("eflags", rflags, CORE),
-	F("fctrl", fctrl, FP), F("fstat", fstat, FP), F("ftag", ftag, FP), F("fiseg", fiseg, FP), F("fioff", fioff, FP),
-	F("foseg", foseg, FP), F("fooff", fooff, FP), F("fop", fop, FP),
-	F("st0", st[0], FP), F("st1", st[1], FP), F("st2", st[2], FP), F("st3", st[3], FP), F("st4", st[4], FP),
-	F("st5", st[5], FP), F("st6", st[6], FP), F("st7", st[7], FP),
-	F("xmm0", xmm[0], FP), F("xmm1", xmm[1], FP), F("xmm2", xmm[2], FP), F("xmm3", xmm[3], FP), F("xmm4", xmm[4], FP),
-	F("xmm5", xmm[5], FP), F("xmm6", xmm[6], FP), F("xmm7", xmm[7], FP), F("xmm8", xmm[8], FP), F("xmm9", xmm[9], FP),
-	F("xmm10", xmm[10], FP), F("xmm11", xmm[11], FP), F("xmm12", xmm[12], FP), F("xmm13", xmm[13], FP),
-	F("xmm14", xmm[14], FP), F("xmm15", xmm[15], FP), F("mxcsr", mxcsr, FP),
-	BASE(NULL, CS), HIDDEN(CS), BASE(NULL, SS), HIDDEN(SS), BASE(NULL, DS), HIDDEN(DS), BASE(NULL, ES), HIDDEN(ES),
-	HIDDEN(FS), HIDDEN(GS),
-	F(NULL, seg[X86_LDTR].sel, SYS), BASE(NULL, LDTR), HIDDEN(LDTR),
-	F(NULL, seg[X86_TR].sel, SYS), BASE(NULL, TR), HIDDEN(TR),
-	F(NULL, gdt.base, SYS), F(NULL, gdt.limit, SYS), F(NULL, idt.base, SYS), F(NULL, idt.limit, SYS),
-	F(NULL, ymmh, FP), F(NULL, dr, DEBUG),
-	MSR(NULL, TSC), MSR(NULL, APIC_BASE), MSR(NULL, SYSENTER_CS), MSR(NULL, SYSENTER_ESP), MSR(NULL, SYSENTER_EIP),
-	MSR(NULL, PAT), MSR(NULL, MTRR_DEF_TYPE), MSR(NULL, MISC_ENABLE), MSR(NULL, STAR), MSR(NULL, LSTAR), MSR(NULL, CSTAR),
-	MSR(NULL, SFMASK), MSR(NULL, TSC_AUX), MSR(NULL, SPEC_CTRL), MSR(NULL, TSC_DEADLINE),
-};
-
-/* The registers of a server without a target description, in GDB's order. */
-static const struct { const char *name; unsigned size; } plain[] = {
-	{ "rax", 8 }, { "rbx", 8 }, { "rcx", 8 }, { "rdx", 8 }, { "rsi", 8 }, { "rdi", 8 }, { "rbp", 8 }, { "rsp", 8 },
-	{ "r8", 8 }, { "r9", 8 }, { "r10", 8 }, { "r11", 8 }, { "r12", 8 }, { "r13", 8 }, { "r14", 8 }, { "r15", 8 },
-	{ "rip", 8 }, { "eflags", 4 }, { "cs", 4 }, { "ss", 4 }, { "ds", 4 }, { "es", 4 }, { "fs", 4 }, { "gs", 4 },
-	{ "st0", 10 }, { "st1", 10 }, { "st2", 10 }, { "st3", 10 }, { "st4", 10 }, { "st5", 10 }, { "st6", 10 }, { "st7", 10 },
-	{ "fctrl", 4 }, { "fstat", 4 }, { "ftag", 4 }, { "fiseg", 4 }, { "fioff", 4 }, { "foseg", 4 }, { "fooff", 4 },
-	{ "fop", 4 }, { "xmm0", 16 }, { "xmm1", 16 }, { "xmm2", 16 }, { "xmm3", 16 }, { "xmm4", 16 }, { "xmm5", 16 },
-	{ "xmm6", 16 }, { "xmm7", 16 }, { "xmm8", 16 }, { "xmm9", 16 }, { "xmm10", 16 }, { "xmm11", 16 }, { "xmm12", 16 },
-	{ "xmm13", 16 }, { "xmm14", 16 }, { "xmm15", 16 }, { "mxcsr", 4 },
-};
-// clang-format on
-_Static_assert(ARRAY_LEN(fields) <= ARRAY_LEN(((struct rsp_regmap *)0)->by_field), "by_field is too small");
-
-const struct rsp_field *rsp_fields(unsigned *n)
+struct rsp_field rsp_field(const struct rsp_regmap *m, unsigned i)
 {
-	*n = ARRAY_LEN(fields);
-	return fields;
+	struct rsp_field f;
+
+	m->machine->field(i, &f);
+	return f;
+}
+
+void *rsp_field_at(const struct rsp_field *f, struct arch_regs *r)
+{
+	return (uint8_t *)r + f->off;
 }
 
 bool rsp_field_differs(const struct rsp_field *f, const struct arch_regs *a, const struct arch_regs *b)
 {
-	return memcmp((const uint8_t *)&a->x86 + f->off, (const uint8_t *)&b->x86 + f->off, f->size) != 0;
+	return memcmp((const uint8_t *)a + f->off, (const uint8_t *)b + f->off, f->size) != 0;
 }
 
-/* ---- the map ---- */
-
-static void map_reset(struct rsp_regmap *m)
+static void map_reset(struct rsp_regmap *m, const struct rsp_machine *machine)
 {
 	memset(m, 0, sizeof(*m));
 	memset(m->by_field, 0xff, sizeof(m->by_field));
+	m->machine = machine;
 }
 
-static int field_find(const char *name)
+/* Is @found what a server may call a register whose name is @name? */
+static bool name_fits(const struct rsp_machine *machine, const char *name, const char *found)
 {
-	for (unsigned i = 0; i < ARRAY_LEN(fields); i++) {
-		if (fields[i].name && strcmp(fields[i].name, name) == 0)
+	size_t n = strlen(found);
+
+	if (!name || strncmp(name, found, n) != 0)
+		return false;
+	return name[n] == '\0' || (machine->suffix && strcmp(name + n, machine->suffix) == 0);
+}
+
+static int field_find(const struct rsp_regmap *m, const char *name)
+{
+	for (unsigned i = 0; i < m->machine->nfields; i++) {
+		struct rsp_field f = rsp_field(m, i);
+
+		if (m->by_field[i] < 0 && name_fits(m->machine, f.name, name))
 			return (int)i;
 	}
 	return -1;
 }
 
-static int map_add(struct rsp_regmap *m, unsigned num, const char *name, unsigned size)
+static int map_add(struct rsp_regmap *m, unsigned num, unsigned size)
 {
-	int field = field_find(name);
-
-	if (num >= RSP_MAX_REGS || size == 0 || size > 1024 || m->reg[num].size)
+	if (num >= RSP_MAX_REGS || size == 0 || size > RSP_REG_MAX || m->reg[num].size)
 		return -EPROTO;
 	m->reg[num].size = (uint16_t)size;
-	m->reg[num].field = (int16_t)field;
-	if (field >= 0)
-		m->by_field[field] = (int16_t)num;
+	m->reg[num].field = -1;
 	m->nregs = MAX(m->nregs, num + 1);
 	return 0;
 }
 
-/* Places in the g packet, and the groups that are whole. */
+static void map_name(struct rsp_regmap *m, unsigned num, const char *name)
+{
+	int field = field_find(m, name);
+
+	m->reg[num].field = (int16_t)field;
+	if (field >= 0)
+		m->by_field[field] = (int16_t)num;
+}
+
+/* Places in the g packet, and the groups that are whole, or for which that does not matter and that are not empty. */
 static void map_finish(struct rsp_regmap *m)
 {
-	uint32_t off = 0;
+	uint32_t off = 0, lacking = 0, some = 0;
 
 	for (unsigned i = 0; i < m->nregs; i++) {
 		m->reg[i].off = off;
 		off += m->reg[i].size;
 	}
-	m->groups = ARCH_CORE | ARCH_SYS | ARCH_FP | ARCH_MSR;
-	for (unsigned i = 0; i < ARRAY_LEN(fields); i++) {
-		if (fields[i].name && m->by_field[i] < 0)
-			m->groups &= ~(uint32_t)fields[i].group;
+	for (unsigned i = 0; i < m->machine->nfields; i++) {
+		struct rsp_field f = rsp_field(m, i);
+
+		if (m->by_field[i] >= 0)
+			some |= f.group;
+		else if (f.name)
+			lacking |= f.group;
 	}
+	m->groups = some & ~(lacking & m->machine->whole);
 }
 
 void rsp_regmap_plain(struct rsp_regmap *m)
 {
-	map_reset(m);
-	for (unsigned i = 0; i < ARRAY_LEN(plain); i++)
-		map_add(m, i, plain[i].name, plain[i].size);
+	const struct rsp_machine *machine = &rsp_machine_x86;
+
+	map_reset(m, machine);
+	for (unsigned i = 0; i < machine->nplain; i++) {
+		map_add(m, i, machine->plain[i].size);
+		map_name(m, i, machine->plain[i].name);
+	}
 	map_finish(m);
 }
 
 /* ---- the target description ---- */
 
-enum { MAX_DEPTH = 4 };
+enum { MAX_DEPTH = 4, MAX_NAME = 32 };
 
 struct learner {
 	struct rsp_regmap *map;
+	char (*names)[MAX_NAME]; /* of the registers, by number */
 	rsp_annex_fn *fetch;
 	void *arg;
 	struct errtext *why;
@@ -186,9 +153,10 @@ static int reg_element(struct learner *l, const XML_Char **atts)
 	const char *name = attribute(atts, "name");
 	long bits = number(attribute(atts, "bitsize"), -1), num = number(attribute(atts, "regnum"), l->next);
 
-	if (!name || bits <= 0 || num < 0 || map_add(l->map, (unsigned)num, name, (unsigned)(bits + 7) / 8) < 0)
+	if (!name || bits <= 0 || num < 0 || map_add(l->map, (unsigned)num, (unsigned)(bits + 7) / 8) < 0)
 		return errtext_set(l->why, -EPROTO, "the target description has an impossible register %s",
 				   name ? name : "without a name");
+	snprintf(l->names[num], MAX_NAME, "%s", name);
 	l->next = (unsigned)num + 1;
 	return 0;
 }
@@ -241,25 +209,46 @@ static int annex_read(struct learner *l, const char *annex)
 	return l->rc;
 }
 
-int rsp_regmap_learn(struct rsp_regmap *m, rsp_annex_fn *fetch, void *arg, struct errtext *why)
+/* Whose registers are these? The names tell, also of a server that does not say what it debugs. */
+static int machine_find(struct rsp_regmap *m, char (*names)[MAX_NAME])
 {
-	struct learner l = { .map = m, .fetch = fetch, .arg = arg, .why = why };
-	int rc;
+	static const struct rsp_machine *const machines[] = { &rsp_machine_x86 };
+	struct rsp_regmap as;
 
-	map_reset(m);
-	rc = annex_read(&l, "target.xml");
-	if (rc < 0)
-		return rc;
-	map_finish(m);
-	if (!(m->groups & ARCH_CORE))
-		return errtext_set(why, -EPROTO, "the debug server's target description has no x86-64 core registers");
-	return 0;
+	for (unsigned i = 0; i < ARRAY_LEN(machines); i++) {
+		as = *m;
+		as.machine = machines[i];
+		for (unsigned num = 0; num < m->nregs; num++)
+			if (m->reg[num].size)
+				map_name(&as, num, names[num]);
+		map_finish(&as);
+		if (as.groups & ARCH_CORE) {
+			*m = as;
+			return 0;
+		}
+	}
+	return -ENOENT;
 }
 
-/* ---- the g packet ---- */
+int rsp_regmap_learn(struct rsp_regmap *m, rsp_annex_fn *fetch, void *arg, struct errtext *why)
+{
+	_cleanup_(freep) void *names = calloc(RSP_MAX_REGS, MAX_NAME);
+	struct learner l = { .map = m, .names = names, .fetch = fetch, .arg = arg, .why = why };
+	int rc;
+
+	if (!names)
+		return -ENOMEM;
+	map_reset(m, NULL);
+	rc = annex_read(&l, "target.xml");
+	if (rc == 0 && machine_find(m, names) < 0)
+		rc = errtext_set(why, -EPROTO, "the debug server's target description has no x86-64 core registers");
+	return rc;
+}
+
+/* ---- values ---- */
 
 /* One register's bytes; 1: the server does not know them ("xx"). */
-static int reg_decode(const uint8_t *hex, size_t size, uint8_t *out)
+static int value_decode(const uint8_t *hex, size_t size, uint8_t *out)
 {
 	for (size_t i = 0; i < size; i++) {
 		int hi = hex_digit(hex[2 * i]), lo = hex_digit(hex[2 * i + 1]);
@@ -273,35 +262,64 @@ static int reg_decode(const uint8_t *hex, size_t size, uint8_t *out)
 	return 0;
 }
 
-int rsp_regs_decode(const struct rsp_regmap *m, const uint8_t *hex, size_t n, struct arch_regs *r)
+static int reg_take(const struct rsp_regmap *m, unsigned num, const uint8_t *hex, struct arch_regs *r)
+{
+	const struct rsp_field f = rsp_field(m, (unsigned)m->reg[num].field);
+	uint8_t buf[RSP_REG_MAX] = { 0 }, *to;
+	int rc = value_decode(hex, m->reg[num].size, buf);
+
+	if (rc)
+		return rc;
+	to = rsp_field_at(&f, r);
+	memset(to, 0, f.size);
+	memcpy(to, buf, MIN(f.size, m->reg[num].size));
+	m->machine->found(&f, m->reg[num].size, r);
+	return 0;
+}
+
+bool rsp_reg_is_behind(const struct rsp_regmap *m, unsigned num, size_t n)
+{
+	return 2ull * m->reg[num].off >= n;
+}
+
+/* Is register @num a field of a group that counts? */
+static bool reg_counts(const struct rsp_regmap *m, unsigned num, uint32_t *group)
+{
+	if (!m->reg[num].size || m->reg[num].field < 0)
+		return false;
+	*group = rsp_field(m, (unsigned)m->reg[num].field).group;
+	return m->groups & *group;
+}
+
+int rsp_regs_decode(const struct rsp_regmap *m, const uint8_t *hex, size_t n, struct arch_regs *r, uint32_t *more)
 {
 	struct arch_regs got = *r;
-	uint32_t groups = m->groups;
+	uint32_t groups = m->groups, behind = 0, group;
 
 	for (unsigned i = 0; i < m->nregs; i++) {
-		uint8_t buf[1024] = { 0 }, *to;
-		const struct rsp_field *f;
 		int rc;
 
-		if (!m->reg[i].size || m->reg[i].field < 0 || !(m->groups & fields[m->reg[i].field].group))
+		if (!reg_counts(m, i, &group))
 			continue;
-		f = &fields[m->reg[i].field];
-		if (2ull * (m->reg[i].off + m->reg[i].size) > n)
-			return -EPROTO;
-		rc = reg_decode(hex + 2ull * m->reg[i].off, m->reg[i].size, buf);
-		if (rc < 0)
-			return rc;
-		if (rc > 0) {
-			groups &= ~(uint32_t)f->group;
+		if (rsp_reg_is_behind(m, i, n)) {
+			behind |= group;
 			continue;
 		}
-		to = (uint8_t *)&got.x86 + f->off;
-		memset(to, 0, f->size);
-		memcpy(to, buf, MIN(f->size, m->reg[i].size));
-		if (f->msr >= 0)
-			got.x86.msr_have |= BIT(f->msr);
+		if (2ull * (m->reg[i].off + m->reg[i].size) > n)
+			return -EPROTO;
+		rc = reg_take(m, i, hex + 2ull * m->reg[i].off, &got);
+		if (rc < 0)
+			return rc;
+		if (rc > 0)
+			groups &= ~group;
 	}
 	got.have |= groups;
 	*r = got;
+	*more = behind;
 	return 0;
+}
+
+int rsp_reg_decode(const struct rsp_regmap *m, unsigned num, const uint8_t *hex, size_t n, struct arch_regs *r)
+{
+	return n == 2ull * m->reg[num].size ? reg_take(m, num, hex, r) : -EPROTO;
 }

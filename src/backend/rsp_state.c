@@ -40,19 +40,52 @@ int rsp_g_locked(struct rsp_target *r, unsigned vcpu, struct strbuf *out)
 	return rc == 0 && out->oom ? -ENOMEM : rc;
 }
 
+/* The registers of @groups that the g packet has no room for, one by one. What cannot be read is not there. */
+static int behind_read_locked(struct rsp_target *r, uint32_t groups, size_t g_len, struct arch_regs *got)
+{
+	uint32_t lacking = 0;
+
+	for (unsigned num = 0; num < r->map.nregs; num++) {
+		const uint8_t *body;
+		uint32_t group;
+		char req[16];
+		size_t n;
+		int rc;
+
+		if (!r->map.reg[num].size || r->map.reg[num].field < 0 || !rsp_reg_is_behind(&r->map, num, g_len))
+			continue;
+		group = rsp_field(&r->map, (unsigned)r->map.reg[num].field).group;
+		if (!(group & groups & r->map.groups))
+			continue;
+		snprintf(req, sizeof(req), "p%x", num);
+		rc = rsp_ask_locked(r, req, &body, &n);
+		if (rc < 0)
+			return rc;
+		if (rsp_reg_decode(&r->map, num, body, n, got) != 0)
+			lacking |= group;
+	}
+	got->have &= ~(lacking & r->map.machine->whole);
+	return 0;
+}
+
 static int regs_read_locked(struct rsp_target *r, unsigned vcpu, uint32_t groups, struct arch_regs *out)
 {
 	struct arch_regs got = { 0 };
 	const uint8_t *body;
+	uint32_t more;
 	size_t n;
 	int rc = g_ask_locked(r, vcpu, &body, &n);
 
-	got.x86.fp_absent = X86_NO_AVX;
+	r->map.machine->clear(&got);
 	if (rc == 0)
-		rc = rsp_regs_decode(&r->map, body, n, &got);
+		rc = rsp_regs_decode(&r->map, body, n, &got, &more);
+	if (rc == 0 && more) {
+		got.have &= ~(more & ~groups); // not asked for, and not whole
+		rc = behind_read_locked(r, groups, n, &got);
+	}
 	if (rc == 0 && r->hooks->regs_read)
 		rc = r->hooks->regs_read(r->arg, vcpu, groups, &got);
-	else
+	else if (r->t.arch == &arch_x86)
 		got.have &= ~(uint32_t)ARCH_SYS; // selectors without their hidden parts say nothing about addresses
 	if (rc < 0)
 		return rc;
@@ -60,21 +93,16 @@ static int regs_read_locked(struct rsp_target *r, unsigned vcpu, uint32_t groups
 	return 0;
 }
 
-static void regs_merge(struct arch_regs *to, const struct arch_regs *from, uint32_t groups)
+static void regs_merge(struct rsp_target *r, struct arch_regs *to, struct arch_regs *from, uint32_t groups)
 {
-	const struct rsp_field *f;
-	unsigned n;
-
 	groups &= from->have;
-	f = rsp_fields(&n);
-	for (unsigned i = 0; i < n; i++) {
-		if (f[i].group & groups)
-			memcpy((uint8_t *)&to->x86 + f[i].off, (const uint8_t *)&from->x86 + f[i].off, f[i].size);
+	for (unsigned i = 0; i < r->map.machine->nfields; i++) {
+		struct rsp_field f = rsp_field(&r->map, i);
+
+		if (f.group & groups)
+			memcpy(rsp_field_at(&f, to), rsp_field_at(&f, from), f.size);
 	}
-	if (groups & ARCH_FP)
-		to->x86.fp_absent = from->x86.fp_absent;
-	if (groups & ARCH_MSR)
-		to->x86.msr_have = from->x86.msr_have;
+	r->map.machine->merge(from, groups, to);
 	to->have |= groups;
 }
 
@@ -86,7 +114,7 @@ int rsp_op_regs_read(struct target *t, unsigned vcpu, uint32_t groups, struct ar
 	int rc = regs_read_locked(r, vcpu, groups, &got);
 
 	if (rc == 0)
-		regs_merge(out, &got, groups);
+		regs_merge(r, out, &got, groups);
 	return rc;
 }
 
@@ -102,21 +130,20 @@ int rsp_pc_locked(struct rsp_target *r, unsigned vcpu, gva *pc)
 		rc = regs_read_locked(r, vcpu, ARCH_CORE, &got);
 	if (rc < 0)
 		return rc;
-	*pc = r->hooks->regs_read ? r->t.arch->pc_get(&got) : GVA(got.x86.rip);
+	// A server's pc without a segment is taken for linear.
+	*pc = r->t.arch == &arch_x86 && !r->hooks->regs_read ? GVA(got.x86.rip) : r->t.arch->pc_get(&got);
 	return 0;
 }
 
 /* The server's number of field @i, or -1. */
 static int reg_number(struct rsp_target *r, unsigned i, const struct arch_regs *want)
 {
-	const struct rsp_field *f = rsp_fields(&(unsigned){ 0 });
-	size_t st = (size_t)f[i].off - offsetof(struct x86_regs, st);
+	const struct rsp_field f = rsp_field(&r->map, i);
 
-	if (!f[i].name)
+	if (!f.name)
 		return -1;
-	if (r->hooks->st_physical && f[i].off >= offsetof(struct x86_regs, st) &&
-	    f[i].off < offsetof(struct x86_regs, fctrl)) {
-		unsigned top = want->x86.fstat >> 11 & 7, position = (unsigned)(st / sizeof(want->x86.st[0]));
+	if (r->hooks->st_physical && f.st >= 0) {
+		unsigned top = want->x86.fstat >> 11 & 7, position = (unsigned)f.st;
 
 		return r->map.by_field[i - position + ((position + top) & 7)];
 	}
@@ -126,10 +153,10 @@ static int reg_number(struct rsp_target *r, unsigned i, const struct arch_regs *
 static int reg_write_locked(struct rsp_target *r, unsigned num, const struct rsp_field *f, const struct arch_regs *want)
 {
 	_cleanup_(strbuf_deinit) struct strbuf req = { 0 };
-	uint8_t val[1024] = { 0 };
+	uint8_t val[RSP_REG_MAX] = { 0 };
 	size_t size = r->map.reg[num].size;
 
-	memcpy(val, (const uint8_t *)&want->x86 + f->off, MIN(f->size, size));
+	memcpy(val, (const uint8_t *)want + f->off, MIN(f->size, size));
 	strbuf_addf(&req, "P%x=", num);
 	strbuf_addhex(&req, val, size);
 	return req.oom ? -ENOMEM : rsp_command_locked(r, req.s);
@@ -141,26 +168,21 @@ static bool follows_selector(const struct rsp_field *f, const struct arch_regs *
 	return f->seg >= 0 && want->x86.seg[f->seg].sel != now->x86.seg[f->seg].sel;
 }
 
-static bool is_wanted(const struct rsp_field *f, uint32_t groups, const struct arch_regs *want)
-{
-	return f->group & groups && (f->msr < 0 || want->x86.msr_have & BIT(f->msr));
-}
-
 /* Marks what must be written. -ENOTSUP: a change that the server has no packet for. */
 static int regs_diff(struct rsp_target *r, uint32_t groups, const struct arch_regs *want, const struct arch_regs *now,
 		     bool *change)
 {
-	unsigned n;
-	const struct rsp_field *f = rsp_fields(&n);
-	bool rotated = (want->x86.fstat ^ now->x86.fstat) & 0x3800;
+	const struct rsp_machine *machine = r->map.machine;
+	bool rotated = r->t.arch == &arch_x86 && (want->x86.fstat ^ now->x86.fstat) & 0x3800;
 
-	for (unsigned i = 0; i < n; i++) {
-		bool st = f[i].off >= offsetof(struct x86_regs, st) && f[i].off < offsetof(struct x86_regs, fctrl);
+	for (unsigned i = 0; i < machine->nfields; i++) {
+		const struct rsp_field f = rsp_field(&r->map, i);
 
-		change[i] = is_wanted(&f[i], groups, want) && (rsp_field_differs(&f[i], want, now) || (st && rotated));
+		change[i] = f.group & groups && machine->has(want, &f) &&
+			    (rsp_field_differs(&f, want, now) || (f.st >= 0 && rotated));
 		if (!change[i] || reg_number(r, i, want) >= 0)
 			continue;
-		if (!follows_selector(&f[i], want, now))
+		if (!follows_selector(&f, want, now))
 			return -ENOTSUP;
 		change[i] = false;
 	}
@@ -170,10 +192,9 @@ static int regs_diff(struct rsp_target *r, uint32_t groups, const struct arch_re
 int rsp_op_regs_write(struct target *t, unsigned vcpu, uint32_t groups, const struct arch_regs *want)
 {
 	struct rsp_target *r = rsp_of(t);
+	const unsigned n = r->map.machine->nfields;
 	struct arch_regs now;
-	bool change[256];
-	unsigned n;
-	const struct rsp_field *f = rsp_fields(&n);
+	bool change[RSP_MAX_FIELDS];
 	WITH_RSP_LOCK(r);
 	int rc = regs_read_locked(r, vcpu, groups, &now);
 
@@ -182,16 +203,20 @@ int rsp_op_regs_write(struct target *t, unsigned vcpu, uint32_t groups, const st
 	if (rc == 0)
 		rc = regs_diff(r, groups, want, &now, change);
 	for (unsigned i = 0; i < n && rc == 0; i++) {
+		const struct rsp_field f = rsp_field(&r->map, i);
+
 		// A base follows its selector unless the caller wants another one than it had.
 		if (change[i])
-			rc = reg_write_locked(r, (unsigned)reg_number(r, i, want), &f[i], want);
+			rc = reg_write_locked(r, (unsigned)reg_number(r, i, want), &f, want);
 	}
 	if (rc < 0)
 		return rc;
 	// Servers answer OK to writes that they ignore: believe what is there afterwards.
 	rc = regs_read_locked(r, vcpu, groups, &now);
 	for (unsigned i = 0; i < n && rc == 0; i++) {
-		if (change[i] && rsp_field_differs(&f[i], want, &now))
+		const struct rsp_field f = rsp_field(&r->map, i);
+
+		if (change[i] && rsp_field_differs(&f, want, &now))
 			rc = -EINVAL;
 	}
 	return rc;

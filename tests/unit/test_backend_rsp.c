@@ -348,6 +348,31 @@ TEST(rsp_unavailable_registers_leave_their_group_out)
 	peer_end(&p);
 }
 
+TEST(rsp_registers_that_the_g_packet_lacks_are_read_one_by_one)
+{
+	struct peer p;
+	struct target *t = ready(&p);
+	struct arch_regs r = { 0 };
+	char text[400];
+
+	snprintf(text, sizeof(text), "%s", g_text(0x1122, 5));
+	text[strlen(text) - 20] = '\0'; // r15, and one that nobody knows
+	say(&p, "g", text);
+	say(&p, "p28", "8877665544332211");
+	CHECK_EQ(target_regs_read(t, 0, ARCH_CORE, &r), 0);
+	CHECK_EQ(r.have, ARCH_CORE);
+	CHECK_EQ(r.x86.gpr[X86_R15], 0x1122334455667788);
+	CHECK(!heard(&p, "p29"));
+	say(&p, "p28", "E01");
+	r = (struct arch_regs){ 0 };
+	CHECK_EQ(target_regs_read(t, 0, ARCH_CORE, &r), 0);
+	CHECK_EQ(r.have, 0);
+	text[strlen(text) - 2] = '\0'; // inside a register
+	CHECK_EQ(target_regs_read(t, 0, ARCH_CORE, &r), -EPROTO);
+	target_destroy(t);
+	peer_end(&p);
+}
+
 TEST(rsp_writes_only_what_changed_and_believes_what_it_reads_back)
 {
 	struct peer p;
@@ -728,7 +753,7 @@ TEST(rsp_plain_layout_is_gdbs)
 }
 
 TESTS(T(rsp_learns_threads_actions_and_breakpoint_kinds), T(rsp_registers_follow_the_servers_numbering),
-      T(rsp_unavailable_registers_leave_their_group_out),
+      T(rsp_unavailable_registers_leave_their_group_out), T(rsp_registers_that_the_g_packet_lacks_are_read_one_by_one),
       T(rsp_writes_only_what_changed_and_believes_what_it_reads_back), T(rsp_memory_goes_in_pieces_of_the_packet_size),
       T(rsp_breakpoints_are_sent_as_differences), T(rsp_a_refused_breakpoint_leaves_the_former_set),
       T(rsp_a_plan_becomes_actions_and_held_threads_get_none), T(rsp_stop_reasons_come_from_pc_and_set),
