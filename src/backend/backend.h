@@ -22,6 +22,13 @@ int backend_rsp_create(int fd, const struct backend_rsp_hooks *hooks, void *arg,
 		       struct errtext *why);
 
 /**
+ * backend_rsp_attach() - the same for a server that somebody else started: QEMU's gdbstub, OpenOCD. Its guest stops.
+ * target_destroy() lets it run on, with no breakpoint of ours.
+ * Returns: as backend_rsp_create(); -EPROTO also when the server tells too little.
+ */
+int backend_rsp_attach(int fd, struct target **ret, struct errtext *why);
+
+/**
  * backend_qemu_create() - start QEMU's TCG, halted, with its gdbstub and QMP on private Unix sockets, and return it
  * as a target. @cfg as for vm_open(); @serial_fd: on return, a stream that is the guest's serial port.
  * Returns: 0; -ENODEV: no qemu-system-x86_64 (names the package); -EPROTO...; @why filled.

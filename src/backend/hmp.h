@@ -2,7 +2,8 @@
 #ifndef BACKEND_HMP_H
 #define BACKEND_HMP_H
 
-#include "arch/arch.h"
+#include "target/target.h"
+#include "util/strbuf.h"
 
 /* What QEMU's human monitor says about one x86 vCPU ("info registers"). */
 struct hmp_cpu {
@@ -17,5 +18,17 @@ struct hmp_cpu {
  * Returns: 0; -EPROTO: no group of registers is whole, @out untouched.
  */
 int hmp_cpu_parse(const char *text, struct hmp_cpu *out);
+
+/** hmp_cpu_add() - add to @r what the g packet of QEMU's gdbstub lacks. Sets r->have. */
+void hmp_cpu_add(const struct hmp_cpu *c, struct arch_regs *r);
+
+/** hmp_cpu_online() - false while the vCPU waits for its start-up interrupt; for others than the first. */
+bool hmp_cpu_online(const struct hmp_cpu *c);
+
+/** hmp_info_line() - the command of the monitor that tells it. */
+const char *hmp_info_line(enum target_info what);
+
+/** hmp_text_add() - what a command printed, without the carriage returns of a terminal. */
+void hmp_text_add(const char *text, struct strbuf *out);
 
 #endif

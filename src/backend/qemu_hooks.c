@@ -23,41 +23,6 @@ static int cpu_read(struct qemu *q, unsigned vcpu, struct hmp_cpu *out)
 	return rc < 0 ? rc : hmp_cpu_parse(strbuf_str(&text), out);
 }
 
-/* The stub's packet has the selectors and control registers; everything hidden is the monitor's. */
-static void sys_add(const struct x86_regs *m, bool whole, struct x86_regs *x)
-{
-	struct x86_regs was = *x;
-
-	memcpy(x->seg, m->seg, sizeof(x->seg));
-	x->gdt = m->gdt;
-	x->idt = m->idt;
-	if (!whole) {
-		for (unsigned i = 0; i < X86_LDTR; i++)
-			x->seg[i].sel = was.seg[i].sel;
-		return;
-	}
-	x->cr0 = m->cr0;
-	x->cr2 = m->cr2;
-	x->cr3 = m->cr3;
-	x->cr4 = m->cr4;
-	x->efer = m->efer;
-}
-
-/* QEMU 7.2's stub has x87 registers by number, and no tags; neither has it AVX. */
-static void fp_add(const struct x86_regs *m, bool whole, struct x86_regs *x)
-{
-	memcpy(x->st, m->st, sizeof(x->st));
-	memcpy(x->ymmh, m->ymmh, sizeof(x->ymmh));
-	x->ftag = m->ftag;
-	x->fp_absent = m->fp_absent;
-	if (!whole)
-		return;
-	memcpy(x->xmm, m->xmm, sizeof(x->xmm));
-	x->mxcsr = m->mxcsr;
-	x->fctrl = m->fctrl;
-	x->fstat = m->fstat;
-}
-
 static int hook_regs_read(void *arg, unsigned vcpu, uint32_t groups, struct arch_regs *r)
 {
 	struct hmp_cpu c;
@@ -66,39 +31,16 @@ static int hook_regs_read(void *arg, unsigned vcpu, uint32_t groups, struct arch
 	if (!(groups & (ARCH_CORE | ARCH_SYS | ARCH_FP | ARCH_DEBUG)))
 		return 0;
 	rc = cpu_read(arg, vcpu, &c);
-	if (rc < 0)
-		return rc;
-	// The stub's flags are the ones that count: the monitor shows stale ones after a write to them.
-	if (c.r.have & ARCH_CORE && !(r->have & ARCH_CORE)) {
-		memcpy(r->x86.gpr, c.r.x86.gpr, sizeof(r->x86.gpr));
-		r->x86.rip = c.r.x86.rip;
-		r->x86.rflags = c.r.x86.rflags;
-	}
-	if (c.r.have & ARCH_SYS)
-		sys_add(&c.r.x86, !(r->have & ARCH_SYS), &r->x86);
-	else
-		r->have &= ~(uint32_t)ARCH_SYS;
-	if (c.r.have & ARCH_FP)
-		fp_add(&c.r.x86, !(r->have & ARCH_FP), &r->x86);
-	else
-		r->have &= ~(uint32_t)ARCH_FP;
-	if (c.r.have & ARCH_DEBUG)
-		memcpy(r->x86.dr, c.r.x86.dr, sizeof(r->x86.dr));
-	r->have |= c.r.have;
-	return 0;
+	if (rc == 0)
+		hmp_cpu_add(&c, r);
+	return rc;
 }
 
-/*
- * Waiting for a start-up interrupt looks like a halt that no interrupt can end. An operating system that takes a
- * processor down leaves it so, too.
- */
 static bool hook_vcpu_online(void *arg, unsigned vcpu)
 {
 	struct hmp_cpu c;
 
-	if (vcpu == 0 || cpu_read(arg, vcpu, &c) < 0 || !(c.r.have & ARCH_CORE))
-		return true;
-	return !c.halted || c.r.x86.rflags & X86_RFLAGS_IF;
+	return vcpu == 0 || cpu_read(arg, vcpu, &c) < 0 || hmp_cpu_online(&c);
 }
 
 /* ---- memory ---- */
@@ -278,24 +220,15 @@ static void hook_describe(void *arg, struct strbuf *out)
 		    (unsigned long long)(q->ram_size >> 20));
 }
 
-/* The same names mean the same there; its lines end as on a terminal. */
 static int hook_info(void *arg, enum target_info what, unsigned vcpu, struct strbuf *out)
 {
-	static const char *const line[] = {
-		[TARGET_INFO_PIC] = "info pic",
-		[TARGET_INFO_IRQ] = "info irq",
-		[TARGET_INFO_LAPIC] = "info lapic",
-	};
 	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
 	struct qemu *q = arg;
-	int rc = qmp_monitor(&q->qmp, line[what], vcpu, &text);
+	int rc = qmp_monitor(&q->qmp, hmp_info_line(what), vcpu, &text);
 
-	if (rc < 0)
-		return rc;
-	for (const char *p = strbuf_str(&text); *p; p++)
-		if (*p != '\r')
-			strbuf_addc(out, *p);
-	return 0;
+	if (rc == 0)
+		hmp_text_add(strbuf_str(&text), out);
+	return rc;
 }
 
 void qemu_destroy(struct qemu *q)

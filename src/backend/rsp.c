@@ -90,6 +90,8 @@ static void op_destroy(struct target *t)
 	const struct backend_rsp_hooks *hooks = r->hooks;
 	void *arg = r->arg;
 
+	if (r->attached)
+		rsp_let_go(r);
 	rsp_free(r);
 	if (hooks->destroy)
 		hooks->destroy(arg);
@@ -162,6 +164,12 @@ static const char *feature(const char *reply, const char *word)
 	return NULL;
 }
 
+/* QEMU tells a client that comes to a running guest of the stop that this makes, unasked. */
+static bool is_stop(const uint8_t *body, size_t n)
+{
+	return n >= 3 && (body[0] == 'T' || body[0] == 'S') && hex_digit(body[1]) >= 0 && hex_digit(body[2]) >= 0;
+}
+
 static int learn_features(struct rsp_target *r, struct errtext *why)
 {
 	_cleanup_(strbuf_deinit) struct strbuf reply = { 0 };
@@ -170,6 +178,8 @@ static int learn_features(struct rsp_target *r, struct errtext *why)
 	size_t n;
 	int rc = rsp_ask_locked(r, "qSupported:swbreak+;hwbreak+;xmlRegisters=i386", &body, &n);
 
+	if (rc == 0 && is_stop(body, n))
+		rc = rsp_conn_recv(&r->conn, RSP_CONN_REPLY_MS, &body, &n);
 	if (rc < 0)
 		return rc;
 	strbuf_add(&reply, body, n);
@@ -308,33 +318,85 @@ static int events_init(struct rsp_target *r)
 	return 0;
 }
 
-int backend_rsp_create(int fd, const struct backend_rsp_hooks *hooks, void *arg, struct target **ret,
-		       struct errtext *why)
+static struct rsp_target *rsp_new(int fd)
 {
-	static const struct backend_rsp_hooks no_hooks;
-	_cleanup_(rsp_freep) struct rsp_target *r = calloc(1, sizeof(*r));
-	int rc;
+	struct rsp_target *r = calloc(1, sizeof(*r));
 
 	if (!r) {
 		close(fd);
-		return errtext_set(why, -ENOMEM, "out of memory");
+		return NULL;
 	}
 	r->t.ops = &rsp_ops;
-	r->hooks = hooks ? hooks : &no_hooks;
-	r->arg = arg;
 	r->hg = TARGET_MAX_VCPUS;
 	r->deliver = r->epoll_fd = r->kick = -1;
 	pthread_mutex_init(&r->lock, NULL);
 	rsp_conn_init(&r->conn, fd);
+	return r;
+}
+
+static const char *answer_text(int rc)
+{
+	switch (rc) {
+	case -EPIPE:
+		return "the debug server hung up";
+	case -EPROTO:
+		return "what answers there is not a debug server (GDB's remote protocol)";
+	case -ETIMEDOUT:
+		return "the debug server does not answer, or has another client";
+	default:
+		return strerror(-rc);
+	}
+}
+
+static int rsp_open(int fd, const struct backend_rsp_hooks *hooks, void *arg, struct rsp_target **ret,
+		    struct errtext *why)
+{
+	static const struct backend_rsp_hooks no_hooks;
+	_cleanup_(rsp_freep) struct rsp_target *r = rsp_new(fd);
+	int rc;
+
+	if (!r)
+		return errtext_set(why, -ENOMEM, "out of memory");
+	r->hooks = hooks ? hooks : &no_hooks;
+	r->arg = arg;
 	errtext_set(why, 0, "%s", "");
 	rc = events_init(r);
 	if (rc == 0)
 		rc = learn(r, why);
 	if (rc < 0 && why && !why->text[0])
-		errtext_set(why, rc, rc == -EPIPE ? "the debug server hung up" : "the debug server does not answer: %s",
-			    strerror(-rc));
+		errtext_set(why, rc, "%s", answer_text(rc));
+	if (rc == 0)
+		*ret = take_ptr(r);
+	return rc;
+}
+
+int backend_rsp_create(int fd, const struct backend_rsp_hooks *hooks, void *arg, struct target **ret,
+		       struct errtext *why)
+{
+	struct rsp_target *r;
+	int rc = rsp_open(fd, hooks, arg, &r, why);
+
+	if (rc == 0)
+		*ret = &r->t;
+	return rc;
+}
+
+int backend_rsp_attach(int fd, struct target **ret, struct errtext *why)
+{
+	struct rsp_target *r;
+	int rc = rsp_open(fd, NULL, NULL, &r, why);
+
 	if (rc < 0)
 		return rc;
-	*ret = &take_ptr(r)->t;
+	r->attached = true;
+	rsp_monitor_use(r);
+	if (r->t.arch == &arch_x86 && !r->hooks->regs_read) {
+		target_destroy(&r->t);
+		return errtext_set(
+			why, -EPROTO,
+			"the debug server does not tell the hidden parts of segments: of x86 servers only QEMU's, "
+			"which has a monitor, will do");
+	}
+	*ret = &r->t;
 	return 0;
 }

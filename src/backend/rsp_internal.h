@@ -30,6 +30,7 @@ struct rsp_target {
 	unsigned nset;
 	struct resume_plan plan;
 	bool in_flight, want_stop;
+	bool attached; /* the server is not ours: its guest lives on after us */
 	struct strbuf
 		before[TARGET_MAX_VCPUS]; /* the g reply of vCPUs that step, from before the step; empty: not known */
 	bool repeated;                    /* this plan's step was sent once more */
@@ -57,6 +58,16 @@ static inline void rsp_unlockp(pthread_mutex_t **m)
 /* One request, one reply. -EBUSY: in flight. Suffix _locked: the caller holds the lock. */
 int rsp_ask_locked(struct rsp_target *r, const char *req, const uint8_t **body, size_t *n);
 int rsp_command_locked(struct rsp_target *r, const char *req);
+
+/** rsp_monitor_locked() - a line for the server's own monitor; its text is added to @out. -ENOTSUP, -EIO: it refuses.
+ */
+int rsp_monitor_locked(struct rsp_target *r, const char *line, struct strbuf *out);
+
+/** rsp_monitor_use() - if the server is a QEMU with an x86 guest, take from its monitor what its packets lack. */
+void rsp_monitor_use(struct rsp_target *r);
+
+/** rsp_let_go() - the server's guest runs on without us, with no breakpoint of ours. */
+void rsp_let_go(struct rsp_target *r);
 
 /** rsp_g_locked() - the registers of a stopped vCPU as the server writes them, in *@out instead of what was there. */
 int rsp_g_locked(struct rsp_target *r, unsigned vcpu, struct strbuf *out);

@@ -407,3 +407,41 @@ int rsp_op_next_stop(struct target *t, struct stop_event *out)
 	*out = ev;
 	return 0;
 }
+
+/* ---- the end ---- */
+
+/* Waits for the stop that a 0x03 makes; whatever stop comes will do. */
+static int halt_locked(struct rsp_target *r)
+{
+	const uint8_t *body;
+	size_t n;
+	int rc = rsp_conn_break(&r->conn);
+
+	while (rc == 0) {
+		rc = rsp_conn_recv(&r->conn, RSP_CONN_REPLY_MS, &body, &n);
+		if (rc == 0 && n && (body[0] == 'T' || body[0] == 'S'))
+			break;
+	}
+	flight_end(r);
+	return rc;
+}
+
+void rsp_let_go(struct rsp_target *r)
+{
+	int rc = 0;
+
+	if (r->conn.dead)
+		return;
+	if (r->in_flight && r->nset == 0)
+		return; // it runs, and nothing of ours is in it: that is how it is to be left
+	if (r->in_flight)
+		rc = halt_locked(r);
+	if (rc == 0)
+		rc = rsp_op_breaks_set(&r->t, NULL, 0);
+	if (rc == 0)
+		rc = rsp_command_locked(r, "D");
+	if (rc == -ENOTSUP)
+		rc = rsp_conn_send(&r->conn, "vCont;c", 7);
+	if (rc < 0)
+		log_warn("the debug server was not told to go on: %s", strerror(-rc));
+}

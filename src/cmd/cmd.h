@@ -37,6 +37,18 @@ void run_options_deinit(struct run_options *o);
 int cmd_run(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 
+/** cmd_attach() - likewise. */
+int cmd_attach(int argc, char **argv);
+
+/**
+ * signals_take() - the signals that end us arrive through *@fd from now on; threads started later inherit the mask.
+ * Returns: 0; negative errno.
+ */
+int signals_take(int *fd);
+
+/** signals_next() - the number of a signal that has arrived; 0: none. */
+int signals_next(int fd);
+
 /**
  * accel_choose() - what `auto` means on this machine, with a sentence why.
  * Hardware KVM is /dev/kvm that can be opened plus vmx or svm in /proc/cpuinfo.

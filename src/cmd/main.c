@@ -22,6 +22,7 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{ "run", cmd_run, "start a guest, with a debug server if --gdb is given (gdbvm run --help)" },
+	{ "attach", cmd_attach, "debug the guest of another debug server (gdbvm attach --help)" },
 	{ "decode", cmd_decode, "say what the value of an arm64 register means (gdbvm decode --help)" },
 	{ "help", cmd_help, "this text" },
 	{ "version", cmd_version, "the version" },
@@ -72,8 +73,8 @@ int main(int argc, char **argv)
 	}
 	if (!c) {
 		fprintf(stderr,
-			argc > 1 ? "gdbvm: unknown command '%s': expected run, decode, help or version\n"
-				 : "gdbvm: no command: expected run, decode, help or version\n",
+			argc > 1 ? "gdbvm: unknown command '%s': expected run, attach, decode, help or version\n"
+				 : "gdbvm: no command: expected run, attach, decode, help or version\n",
 			argc > 1 ? argv[1] : "");
 		return CMD_USAGE;
 	}

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -230,10 +228,10 @@ static void on_guest_event(void *arg, int fd, short revents)
 
 static void on_signal(void *arg, int fd, short revents)
 {
-	struct signalfd_siginfo info;
+	int number = signals_next(fd);
 
-	if (read(fd, &info, sizeof(info)) == sizeof(info))
-		end(arg, CMD_SIGNAL + (int)info.ssi_signo);
+	if (number)
+		end(arg, CMD_SIGNAL + number);
 }
 
 /* ---- set-up ---- */
@@ -356,20 +354,6 @@ static int open_server(struct run *r)
 	return 0;
 }
 
-/* The signals that end us arrive through signal_fd; threads started later inherit the mask. */
-static int take_signals(struct run *r)
-{
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (unsigned i = 0; i < ARRAY_LEN(numbers); i++)
-		sigaddset(&set, numbers[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return r->signal_fd < 0 ? -errno : 0;
-}
-
 static int watch_all(struct run *r)
 {
 	struct errtext why = { "the event loop could not be set up" };
@@ -396,7 +380,7 @@ static int open_console(struct run *r)
 static int set_up(struct run *r)
 {
 	struct errtext why;
-	int rc = take_signals(r);
+	int rc = signals_take(&r->signal_fd);
 
 	if (rc == 0)
 		rc = loop_create(&r->loop);

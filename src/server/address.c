@@ -11,22 +11,33 @@
 #include "util/cursor.h"
 #include "util/macros.h"
 
-#define FORMS "expected PORT, HOST:PORT with a loopback HOST, unix:PATH, or -"
+#define FORMS "expected PORT, HOST:PORT with a loopback HOST, or unix:PATH"
 
 static const struct sockaddr_un *as_unix(const struct address *a)
 {
 	return (const struct sockaddr_un *)&a->sa;
 }
 
-static int parse_port(const char *text, const char *port, uint16_t *ret, struct errtext *why)
+/* What is parsed, and what for. */
+struct parse {
+	const char *text, *doing, *forms;
+	struct errtext *why;
+};
+
+static int not_a_form(const struct parse *p)
+{
+	return errtext_set(p->why, -EINVAL, "cannot %s '%s': %s", p->doing, p->text, p->forms);
+}
+
+static int parse_port(const struct parse *p, const char *port, uint16_t *ret)
 {
 	struct cur c = cur_init(port, strlen(port));
 	uint64_t v = cur_dec(&c);
 
 	if (!cur_done(&c))
-		return errtext_set(why, -EINVAL, "cannot listen on '%s': %s", text, FORMS);
+		return not_a_form(p);
 	if (v > UINT16_MAX)
-		return errtext_set(why, -EINVAL, "cannot listen on '%s': port %s is above 65535", text, port);
+		return errtext_set(p->why, -EINVAL, "cannot %s '%s': port %s is above 65535", p->doing, p->text, port);
 	*ret = (uint16_t)v;
 	return 0;
 }
@@ -49,46 +60,45 @@ static void set_v6_loopback(struct address *a, uint16_t port)
 	a->len = sizeof(in);
 }
 
-static int parse_tcp(const char *text, struct address *a, struct errtext *why)
+static int parse_tcp(const struct parse *p, struct address *a)
 {
-	const char *colon = strrchr(text, ':');
+	const char *text = p->text, *colon = strrchr(text, ':');
 	const char *port_text = colon ? colon + 1 : text;
 	struct in_addr v4 = { .s_addr = htonl(INADDR_LOOPBACK) };
 	char host[64] = "";
 	uint16_t port = 0;
-	int rc = parse_port(text, port_text, &port, why);
+	int rc = parse_port(p, port_text, &port);
 
 	if (rc < 0)
 		return rc;
 	if (colon && (size_t)(colon - text) < sizeof(host))
 		memcpy(host, text, (size_t)(colon - text));
 	else if (colon)
-		return errtext_set(why, -EINVAL, "cannot listen on '%s': %s", text, FORMS);
+		return not_a_form(p);
 	if (strcmp(host, "[::1]") == 0) {
 		set_v6_loopback(a, port);
 		return 0;
 	}
 	if (host[0] && strcmp(host, "localhost") != 0 &&
 	    (inet_pton(AF_INET, host, &v4) != 1 || ntohl(v4.s_addr) >> 24 != IN_LOOPBACKNET))
-		return errtext_set(why, -EACCES,
-				   "cannot listen on '%s': whoever reaches the port owns the guest, so HOST must be "
+		return errtext_set(p->why, -EACCES,
+				   "cannot %s '%s': whoever reaches the port owns the guest, so HOST must be "
 				   "loopback: localhost, 127.x.y.z or [::1]",
-				   text);
+				   p->doing, text);
 	set_v4(a, v4, port);
 	return 0;
 }
 
-static int parse_unix(const char *text, const char *path, struct address *a, struct errtext *why)
+static int parse_unix(const struct parse *p, const char *path, struct address *a)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	size_t n = strlen(path);
 
 	if (n == 0)
-		return errtext_set(why, -EINVAL, "cannot listen on '%s': %s", text, FORMS);
+		return not_a_form(p);
 	if (n >= sizeof(un.sun_path))
-		return errtext_set(why, -ENAMETOOLONG,
-				   "cannot listen on '%s': a socket's path may have %zu bytes, not %zu", text,
-				   sizeof(un.sun_path) - 1, n);
+		return errtext_set(p->why, -ENAMETOOLONG, "cannot %s '%s': a socket's path may have %zu bytes, not %zu",
+				   p->doing, p->text, sizeof(un.sun_path) - 1, n);
 	memcpy(un.sun_path, path, n);
 	a->kind = ADDRESS_UNIX;
 	memcpy(&a->sa, &un, sizeof(un));
@@ -96,20 +106,44 @@ static int parse_unix(const char *text, const char *path, struct address *a, str
 	return 0;
 }
 
+static int parse_socket(const struct parse *p, struct address *a)
+{
+	return strncmp(p->text, "unix:", 5) == 0 ? parse_unix(p, p->text + 5, a) : parse_tcp(p, a);
+}
+
 int address_parse(const char *text, struct address *ret, struct errtext *why)
 {
+	const struct parse p = { text, "listen on", "expected PORT, HOST:PORT with a loopback HOST, unix:PATH, or -",
+				 why };
 	struct address a = { 0 };
 	int rc = 0;
 
 	if (strcmp(text, "-") == 0)
 		a.kind = ADDRESS_STDIO;
-	else if (strncmp(text, "unix:", 5) == 0)
-		rc = parse_unix(text, text + 5, &a, why);
 	else
-		rc = parse_tcp(text, &a, why);
+		rc = parse_socket(&p, &a);
 	if (rc == 0)
 		*ret = a;
 	return rc;
+}
+
+/* A host that drops what it gets is no loopback host, so this does not take long. */
+int address_connect(const char *text, struct errtext *why)
+{
+	const struct parse p = { text, "connect to", FORMS, why };
+	_cleanup_(closep) int fd = -1;
+	struct address a = { 0 };
+	int rc = parse_socket(&p, &a), ret;
+
+	if (rc < 0)
+		return rc;
+	fd = socket(a.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&a.sa, a.len) < 0)
+		return errtext_set(why, errno == EINVAL ? -EIO : -errno, "cannot connect to '%s': %s", text,
+				   strerror(errno));
+	ret = fd;
+	fd = -1;
+	return ret;
 }
 
 /* Does somebody listen there? Only a refused connection says no. */

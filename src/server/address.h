@@ -25,6 +25,12 @@ struct address {
 int address_parse(const char *text, struct address *ret, struct errtext *why);
 
 /**
+ * address_connect() - a stream to another server: PORT, HOST:PORT or unix:PATH as address_parse() takes them.
+ * Returns: the descriptor; -EINVAL, -EACCES, -ENAMETOOLONG as address_parse(); another errno of socket() or connect().
+ */
+int address_connect(const char *text, struct errtext *why);
+
+/**
  * address_listen() - a non-blocking listening socket. A Unix socket gets mode 0600; one left behind by a dead server is
  * replaced, a living one is not.
  * Needs:   a->kind TCP or UNIX.

@@ -28,7 +28,8 @@ struct peer {
 	struct line line[MAX_LINES];
 	unsigned n;
 	bool bad_sum_once, nak_once;
-	char log[8192]; /* requests, one a line; "^C" for a 0x03 */
+	const char *monitor; /* what `info registers` prints; NULL: no monitor */
+	char log[8192];      /* requests, one a line; "^C" for a 0x03 */
 };
 
 static const char core_xml[] =
@@ -146,6 +147,22 @@ static void put_xml(struct peer *p, const char *req, const char *xml)
 	put(p, body, strlen(body));
 }
 
+/* Text in pieces, as QEMU sends it. */
+static void put_monitor(struct peer *p)
+{
+	for (const char *at = p->monitor; *at;) {
+		struct strbuf body = { 0 };
+		size_t n = strlen(at) < 200 ? strlen(at) : 200;
+
+		strbuf_addc(&body, 'O');
+		strbuf_addhex(&body, at, n);
+		put(p, body.s, body.len);
+		strbuf_deinit(&body);
+		at += n;
+	}
+	put(p, "OK", 2);
+}
+
 /* false: hang up */
 static bool answer(struct peer *p, const char *req, size_t n)
 {
@@ -158,6 +175,10 @@ static bool answer(struct peer *p, const char *req, size_t n)
 	}
 	if (strncmp(req, "qXfer:features:read:regs.xml", 28) == 0) {
 		put_xml(p, req, regs_xml);
+		return true;
+	}
+	if (p->monitor && strncmp(req, "qRcmd,696e666f", 14) == 0) {
+		put_monitor(p);
 		return true;
 	}
 	pthread_mutex_lock(&p->lock);
@@ -370,6 +391,108 @@ TEST(rsp_registers_that_the_g_packet_lacks_are_read_one_by_one)
 	text[strlen(text) - 2] = '\0'; // inside a register
 	CHECK_EQ(target_regs_read(t, 0, ARCH_CORE, &r), -EPROTO);
 	target_destroy(t);
+	peer_end(&p);
+}
+
+/* QEMU's monitor on an x86 vCPU at its reset, as far as it matters. */
+static const char monitor_text[] =
+	"EAX=00000000 EBX=00000000 ECX=00000000 EDX=00000000\r\nESI=00000000 EDI=00000000 EBP=00000000 ESP=00000000\r\n"
+	"EIP=0000fff0 EFL=00000002\r\nES =0000 00000000 0000ffff 00009300\r\nCS =f000 ffff0000 0000ffff 00009b00\r\n"
+	"SS =0000 00000000 0000ffff 00009300\r\nDS =0000 00000000 0000ffff 00009300\r\nFS =0000 00000000 0000ffff "
+	"00009300"
+	"\r\nGS =0000 00000000 0000ffff 00009300\r\nLDT=0000 00000000 0000ffff 00008200\r\nTR =0000 00000000 0000ffff "
+	"00008b00"
+	"\r\nGDT= 00000000 0000ffff\r\nIDT= 00000000 0000ffff\r\nCR0=60000010 CR2=00000000 CR3=00000000 "
+	"CR4=00000000\r\n"
+	"EFER=0000000000000000\r\n";
+
+static int attach_to(struct peer *p, struct target **t, struct errtext *why)
+{
+	int fd = peer_start(p);
+
+	say(p, "qfThreadInfo", "m02,01");
+	say(p, "qsThreadInfo", "l");
+	say(p, "g", g_text(0xfff0, 5));
+	say(p, "qRcmd,637075", "OK"); // cpu N
+	say(p, "D", "OK");
+	p->monitor = monitor_text;
+	peer_run(p);
+	return backend_rsp_attach(fd, t, why);
+}
+
+TEST(rsp_attached_qemu_tells_segments_by_its_monitor)
+{
+	struct peer p;
+	struct target *t = NULL;
+	struct errtext why;
+	struct arch_regs r = { 0 };
+	struct stop_event ev;
+
+	CHECK_EQ(attach_to(&p, &t, &why), 0);
+	CHECK_EQ(target_regs_read(t, 1, ARCH_CORE | ARCH_SYS, &r), 0);
+	CHECK_EQ(r.have & (ARCH_CORE | ARCH_SYS), ARCH_CORE | ARCH_SYS);
+	CHECK_EQ(t->arch->pc_get(&r).raw, 0xfffffff0);
+	CHECK(heard(&p, "qRcmd,6370752031")); // cpu 1
+	say(&p, "vCont;c", "T02thread:01;");
+	ev = run(t, TARGET_RUN, TARGET_RUN);
+	CHECK_EQ(ev.pc.raw, 0xfffffff0);
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_attached_server_is_let_go_with_no_breakpoint_in_its_guest)
+{
+	const struct target_break at = { .kind = TARGET_BREAK_SW, .at = GVA(0x1000), .len = 1 };
+	struct resume_plan go = { .vcpu = { { .action = TARGET_RUN }, { .action = TARGET_RUN } } };
+	struct peer p;
+	struct target *t = NULL;
+	struct errtext why;
+
+	CHECK_EQ(attach_to(&p, &t, &why), 0);
+	CHECK_EQ(target_breaks_set(t, &at, 1), 0);
+	CHECK_EQ(target_resume(t, &go), 0);
+	say(&p, "break", "T02thread:01;");
+	say(&p, "z0", "OK");
+	target_destroy(t);
+	CHECK(heard(&p, "^C"));
+	CHECK(heard(&p, "z0,1000,1"));
+	CHECK(heard(&p, "D"));
+	peer_end(&p);
+}
+
+TEST(rsp_attached_running_server_tells_of_its_stop_unasked)
+{
+	struct peer p;
+	struct target *t = NULL;
+	struct errtext why;
+	int fd = peer_start(&p);
+
+	say(&p, "qfThreadInfo", "m01");
+	say(&p, "qsThreadInfo", "l");
+	say(&p, "qRcmd,637075", "OK");
+	say(&p, "D", "OK");
+	p.monitor = monitor_text;
+	put(&p, "T02thread:01;", 13);
+	peer_run(&p);
+	CHECK_EQ(backend_rsp_attach(fd, &t, &why), 0);
+	CHECK_EQ(t->nvcpus, 1);
+	target_destroy(t);
+	peer_end(&p);
+}
+
+TEST(rsp_attached_x86_server_without_a_monitor_is_refused)
+{
+	struct peer p;
+	struct target *t = NULL;
+	struct errtext why;
+
+	int fd = peer_start(&p);
+
+	say(&p, "qfThreadInfo", "m01");
+	say(&p, "qsThreadInfo", "l");
+	peer_run(&p);
+	CHECK_EQ(backend_rsp_attach(fd, &t, &why), -EPROTO);
+	CHECK(strstr(why.text, "segments"));
 	peer_end(&p);
 }
 
@@ -763,4 +886,7 @@ TESTS(T(rsp_learns_threads_actions_and_breakpoint_kinds), T(rsp_registers_follow
       T(rsp_an_interrupt_that_comes_too_late_leaves_nothing_behind), T(rsp_nothing_is_sent_while_the_guest_runs),
       T(rsp_hang_up_is_an_exit), T(rsp_nonsense_for_a_stop_reply_is_an_exit), T(rsp_w_packet_is_an_exit),
       T(rsp_bad_checksums_and_naks_are_repaired), T(rsp_servers_that_make_no_sense_are_refused),
-      T(rsp_bad_target_descriptions_are_refused), T(rsp_plain_layout_is_gdbs))
+      T(rsp_bad_target_descriptions_are_refused), T(rsp_attached_qemu_tells_segments_by_its_monitor),
+      T(rsp_attached_server_is_let_go_with_no_breakpoint_in_its_guest),
+      T(rsp_attached_running_server_tells_of_its_stop_unasked), T(rsp_attached_x86_server_without_a_monitor_is_refused),
+      T(rsp_plain_layout_is_gdbs))

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "server/address.h"
 #include "test.h"
@@ -94,5 +95,35 @@ TEST(address_untouched_on_failure)
 	CHECK_EQ(a.len, 99);
 }
 
+TEST(address_connect_takes_sockets_of_this_machine)
+{
+	static const struct {
+		const char *text;
+		int rc;
+	} bad[] = {
+		{ "-", -EINVAL },     { "10.0.0.1:1", -EACCES },    { "127.0.0.1:65536", -EINVAL },
+		{ "unix:", -EINVAL }, { "unix:/no/such", -ENOENT }, { "", -EINVAL },
+	};
+	struct address a;
+	struct errtext why;
+	char text[160];
+	int listening, fd;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		CHECK_EQ(address_connect(bad[i].text, &why), bad[i].rc);
+		CHECK(strstr(why.text, "connect to"));
+	}
+	CHECK_EQ(address_parse("0", &a, &why), 0);
+	listening = address_listen(&a, &why);
+	CHECK(listening >= 0);
+	address_print(&a, listening, text, sizeof(text));
+	fd = address_connect(text, &why);
+	CHECK(fd >= 0);
+	close(fd);
+	close(listening);
+	CHECK_EQ(address_connect(text, &why), -ECONNREFUSED);
+}
+
 TESTS(T(address_port_alone_is_loopback), T(address_loopback_hosts), T(address_other_hosts_are_refused),
-      T(address_bad_ports), T(address_unix_and_stdio), T(address_untouched_on_failure))
+      T(address_bad_ports), T(address_unix_and_stdio), T(address_untouched_on_failure),
+      T(address_connect_takes_sockets_of_this_machine))
