@@ -33,4 +33,21 @@ void arm64_hpfar_text(uint64_t hpfar, uint64_t far, const uint64_t *esr, struct 
  */
 void arm64_lr_text(const uint64_t *lr, unsigned n, bool gicv2, struct strbuf *out);
 
+/* Where a descriptor was found: its meaning depends on that. */
+struct arm64_pte_place {
+	int level;          /* -1 to 3 */
+	unsigned page_bits; /* of the granule: 12, 14 or 16 */
+	bool stage2;
+};
+
+/** arm64_pte_place_valid() - do tables of this granule have this level? */
+bool arm64_pte_place_valid(const struct arm64_pte_place *p);
+
+/**
+ * arm64_pte_text() - a descriptor of a translation table. For one whose registers are known (MAIR, FEAT_LPA2) the walk
+ * tells more: mmu/arm64.h.
+ * Needs:   a valid @p.
+ */
+void arm64_pte_text(const struct arm64_pte_place *p, uint64_t pte, struct strbuf *out);
+
 #endif

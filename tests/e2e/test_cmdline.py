@@ -109,6 +109,10 @@ def arm64_values_are_decoded_without_a_guest(context):
             (["hpfar", "0x90000", "0x18", "0x9200004f"], "no IPA"),
             (["lr", "0x70a0001b0000001b", "0x90a0000000000020"], "all list registers full"),
             (["--gicv2", "lr", "0x9a006c1b", "0"], "1 of 2 list registers free"),
+            (["pte", "--level", "2", "0x50000040200791"],
+             "PTE 0x50000040200791, stage 1, level 2, 4K tables: block of 2M at 0x40200000, EL1 r-x, EL0 ---"),
+            (["pte", "0x60010703", "--granule=64K", "--stage=2"],
+             "PTE 0x60010703, stage 2, level 3, 64K tables: page of 64K at 0x60010000, EL1 --x, EL0 --x"),
             (["spsr", "0x600003c5"], "SPSR 0x600003c5: AArch64 EL1h, flags nZCv, masks DAIF")]:
         text = decoded(context, args)
         check(line in text.splitlines(), f"decode {args} says {line!r}: {text!r}")
@@ -117,11 +121,14 @@ def arm64_values_are_decoded_without_a_guest(context):
 @test(needs="tcg")
 def values_that_cannot_be_decoded(context):
     for args, words in [
-            ([], ["nothing to decode"]), (["tcr", "1"], ["'tcr'", "esr, hpfar, lr"]), (["esr"], ["esr", "VALUE"]),
+            ([], ["nothing to decode"]), (["tcr", "1"], ["'tcr'", "esr, hpfar, lr, pte"]), (["esr"], ["esr", "VALUE"]),
             (["esr", "0x1_0"], ["'0x1_0'"]), (["esr", "1x"], ["'1x'"]), (["esr", "96000046h"], ["'96000046h'"]),
             (["esr", "0x10000000000000000"], ["'0x10000000000000000'", "64-bit"]), (["hpfar", "0x10"], ["HPFAR FAR"]),
             (["hpfar", "1", "2", "3", "4"], ["'4'", "HPFAR FAR"]), (["lr", "--gicv2", "0x100000000"], ["0x100000000", "32"]),
-            (["esr", "--gicv2", "1"], ["--gicv2"]), (["lr", *["0"] * 65], ["'0'", "too many"])]:
+            (["esr", "--gicv2", "1"], ["--gicv2"]),
+            (["pte", "--level", "4", "1"], ["--level 4", "-1, 0"]), (["pte", "--granule", "8K", "1"], ["--granule 8K", "64K"]),
+            (["pte", "--granule", "64K", "--level", "0", "1"], ["--level 0", "64K"]), (["lr", "--stage", "2", "1"], ["--stage"]),
+            (["pte", "--stage", "3", "1"], ["--stage 3"]), (["lr", *["0"] * 65], ["'0'", "too many"])]:
         process = context.place.spawn([context.gdbvm, "decode", *args])
         check_eq(process.wait(context.scale(20)), USAGE, f"exit status of decode {args}")
         for word in words:

@@ -51,6 +51,19 @@ static void check_value(const uint64_t *v, struct strbuf *out)
 	require(check_lines(out) >= 3);
 }
 
+static void check_pte(uint64_t v, struct strbuf *out)
+{
+	for (unsigned i = 0; i < 5 * 3 * 2; i++) {
+		struct arm64_pte_place p = { (int)(i % 5) - 1, 12 + 2 * (i / 5 % 3), i / 15 };
+
+		if (!arm64_pte_place_valid(&p))
+			continue;
+		strbuf_reset(out);
+		arm64_pte_text(&p, v, out);
+		check_lines(out);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint64_t v[MAX_VALUES + 2] = { 0 };
@@ -61,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		v[n] = ld_le64(data + n * 8);
 	for (unsigned i = 0; i < n; i++) {
 		check_value(v + i, &out);
+		check_pte(v[i], &out);
 		strbuf_reset(&out);
 		arm64_hpfar_text(v[i], v[i + 1], &v[i + 2], &out);
 		require(check_lines(&out) >= 4);

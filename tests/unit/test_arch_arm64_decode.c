@@ -230,8 +230,101 @@ TEST(list_registers_of_a_gicv2)
 	strbuf_deinit(&out);
 }
 
+/* ---- descriptors ---- */
+
+static const char *pte(unsigned stage, int level, unsigned page_bits, uint64_t v)
+{
+	struct arm64_pte_place p = { .level = level, .page_bits = page_bits, .stage2 = stage == 2 };
+
+	CHECK(arm64_pte_place_valid(&p));
+	strbuf_reset(&out);
+	arm64_pte_text(&p, v, &out);
+	return strbuf_str(&out);
+}
+
+/* From Linux: kernel text, a clean page of a process, the linear map, a table. */
+TEST(descriptors_of_stage_1)
+{
+	CHECK_STR(pte(1, 2, 12, 0x50000040200791),
+		  "PTE 0x50000040200791, stage 1, level 2, 4K tables: block of 2M at 0x40200000, EL1 r-x, EL0 ---\n"
+		  "  UXN          54     1         not executable at EL0\n"
+		  "  PXN          53     0         executable at EL1\n"
+		  "  Contiguous   52     1         one of a group that a TLB may join\n"
+		  "  DBM          51     0\n"
+		  "  address      47:21  0x201     0x40200000\n"
+		  "  nG           11     0         global\n"
+		  "  AF           10     1         accessed\n"
+		  "  SH           9:8    0x3       inner shareable\n"
+		  "  AP[2:1]      7:6    0x2       EL1 read-only\n"
+		  "  AttrIndx     4:2    0x4       memory type is MAIR.Attr4\n");
+	CHECK_HAS(pte(1, 3, 12, 0xe8000048123fc3), "page of 4K at 0x48123000, EL1 r--, EL0 r--\n");
+	CHECK_HAS(pte(1, 3, 12, 0xe8000048123fc3), "software     58:55  0x1\n");
+	CHECK_HAS(pte(1, 3, 12, 0xe8000048123fc3), "DBM          51     1         hardware manages the dirty state\n");
+	CHECK_HAS(pte(1, 3, 12, 0x48123f43), "EL1 rw-, EL0 rwx\n"); // writable at EL0: not executable at EL1
+	CHECK_HAS(pte(1, 3, 12, 0x48123b43), "EL0 rwx, access flag clear\n");
+	CHECK_STR(pte(1, 0, 12, 0x1800000040300003),
+		  "PTE 0x1800000040300003, stage 1, level 0, 4K tables: table at 0x40300000\n"
+		  "  APTable      62:61  0x0       no limit\n"
+		  "  UXNTable     60     1         not executable at EL0\n"
+		  "  PXNTable     59     1         not executable at EL1\n"
+		  "  address      47:12  0x40300   0x40300000\n");
+	strbuf_deinit(&out);
+}
+
+TEST(descriptors_of_stage_2)
+{
+	CHECK_HAS(pte(2, 2, 12, 0x400000480007fd), "block of 2M at 0x48000000, EL1 rw-, EL0 rw-\n");
+	CHECK_HAS(pte(2, 2, 12, 0x400000480007fd), "MemAttr      5:2    0xf       Normal, write-back (without FWB)\n");
+	CHECK_HAS(pte(2, 3, 12, 0x9000447), "page of 4K at 0x9000000, EL1 r-x, EL0 r-x\n");
+	CHECK_HAS(pte(2, 3, 12, 0x9000447), "MemAttr      5:2    0x1       Device-nGnRE (without FWB)\n");
+	CHECK_HAS(pte(2, 3, 12, 0x20000009000447), "EL1 r--, EL0 r-x\n");
+	CHECK_HAS(pte(2, 3, 12, 0x60000009000447), "EL1 r-x, EL0 r--\n");
+	CHECK_HAS(pte(2, 1, 12, 0x48001003), "table at 0x48001000\n");
+	CHECK_HAS_NOT(pte(2, 1, 12, 0x48001003), "APTable");
+	strbuf_deinit(&out);
+}
+
+TEST(descriptors_lead_nowhere_where_they_cannot)
+{
+	CHECK_STR(pte(1, 3, 12, 0), "PTE 0, stage 1, level 3, 4K tables: invalid, bit 0 is clear\n");
+	CHECK_HAS(pte(1, 3, 12, 0x40200702), "invalid, bit 0 is clear\n"); // Linux: no access from anywhere
+	CHECK_HAS(pte(1, 3, 12, 0x40200701), "reserved, no block can be at this level\n");
+	CHECK_HAS(pte(1, 0, 14, 0x40200701), "reserved");
+	strbuf_deinit(&out);
+}
+
+TEST(descriptors_have_the_sizes_of_their_granule)
+{
+	CHECK_HAS(pte(1, 1, 12, 0x40000701), "block of 1G at 0x40000000,");
+	CHECK_HAS(pte(1, 0, 12, 0x701), "block of 512G at 0, EL1 rwx, EL0 --x (here only with 52-bit addresses)\n");
+	CHECK_HAS(pte(1, 2, 14, 0x42000701), "block of 32M at 0x42000000,");
+	CHECK_HAS(pte(1, 3, 14, 0x42004703), "page of 16K at 0x42004000,");
+	CHECK_HAS(pte(1, 2, 16, 0x60000701), "block of 512M at 0x60000000,");
+	CHECK_HAS(pte(1, 3, 16, 0x60010703), "page of 64K at 0x60010000,");
+	CHECK_HAS(pte(1, 3, 16, 0x6001a703), "page of 64K at 0xa000060010000,");
+	CHECK_HAS(pte(1, 3, 16, 0x6001a703), "0xa000060010000, with bits of a 52-bit address in 15:12\n");
+	CHECK_HAS(pte(1, -1, 12, 0x3000040300003), "table at 0x3000040300000\n");
+	strbuf_deinit(&out);
+}
+
+TEST(granules_have_their_levels)
+{
+	static const struct {
+		unsigned page_bits;
+		int first;
+	} t[] = { { 12, -1 }, { 14, 0 }, { 16, 1 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		for (int level = -3; level < 6; level++)
+			CHECK_EQ(arm64_pte_place_valid(&(struct arm64_pte_place){ level, t[i].page_bits, false }),
+				 level >= t[i].first && level <= 3);
+	CHECK(!arm64_pte_place_valid(&(struct arm64_pte_place){ 3, 13, false }));
+}
+
 TESTS(T(spsr_says_mode_flags_and_masks_in_one_line), T(every_field_of_an_spsr_has_a_line),
       T(spsr_of_aarch32_puts_it_together), T(spsr_shows_younger_bits_when_they_are_set), T(hpfar_and_far_make_an_ipa),
       T(hpfar_is_valid_for_faults_of_stage_2), T(hpfar_of_a_table_walk_has_no_offset),
       T(hpfar_that_is_not_valid_gives_no_ipa), T(a_row_for_each_list_register), T(full_list_registers_are_said_to_be),
-      T(a_list_register_whose_eoi_is_due_is_not_free_yet), T(odd_list_registers_are_told), T(list_registers_of_a_gicv2))
+      T(a_list_register_whose_eoi_is_due_is_not_free_yet), T(odd_list_registers_are_told), T(list_registers_of_a_gicv2),
+      T(descriptors_of_stage_1), T(descriptors_of_stage_2), T(descriptors_lead_nowhere_where_they_cannot),
+      T(descriptors_have_the_sizes_of_their_granule), T(granules_have_their_levels))
