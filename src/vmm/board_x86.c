@@ -69,7 +69,9 @@ static int add_disk(struct board *b, struct errtext *why)
 {
 	if (!b->cfg->disk)
 		return 0;
-	return virtio_blk_create(b->at.bus, b->pci, b->at.mem, b->at.irq, DISK_SLOT, b->cfg->disk, &b->disk, why);
+
+	const struct virtio_place at = { .mem = b->at.mem, .irq = b->at.irq, .pci = b->pci, .slot = DISK_SLOT };
+	return virtio_blk_create(&at, b->cfg->disk, &b->disk, why);
 }
 
 /* Everything that is on this board, in the order it is built. KVM itself has the APICs, the PICs and the PIT. */

@@ -22,6 +22,16 @@ int uart_create(struct bus *b, struct irq_lines *irq, uint16_t port, unsigned gs
 size_t uart_receive(struct uart *u, const void *p, size_t n); /* any thread; takes what fits in the FIFO */
 void uart_destroy(struct uart *u);
 
+struct pl011; /* Arm's UART; functions as those above */
+int pl011_create(struct bus *b, struct irq_lines *irq, uint64_t base, unsigned gsi, const struct uart_line *line,
+		 struct pl011 **ret);
+size_t pl011_receive(struct pl011 *u, const void *p, size_t n);
+void pl011_destroy(struct pl011 *u);
+
+struct pl031; /* Arm's real-time clock, without its alarm */
+int pl031_create(struct bus *b, uint64_t base, struct pl031 **ret);
+void pl031_destroy(struct pl031 *r);
+
 struct rtc; /* MC146818 and CMOS; memory size in 0x15-0x18, 0x30-0x35, 0x5b-0x5d */
 int rtc_create(struct bus *b, uint64_t ram_size, struct rtc **ret);
 void rtc_destroy(struct rtc *r);
@@ -57,9 +67,22 @@ void pci_destroy(struct pci *p);
 int pci_add(struct pci *p, struct pci_func *f); /* -EEXIST; BARs are mapped when the guest enables them */
 unsigned pci_gsi(unsigned slot, unsigned pin);  /* the GSI that DSDT's _PRT promises for this slot and pin (1 = A) */
 
-struct virtio_blk; /* virtio-pci (modern, version 1), one queue, synchronous */
-int virtio_blk_create(struct bus *b, struct pci *p, struct mem *mem, struct irq_lines *irq, unsigned slot,
-		      const char *path, struct virtio_blk **ret, struct errtext *why);
+/* ---- virtio, version 1 ---- */
+
+/* Where a device is put: into a slot of a PCI bus, or, if pci is NULL, a window of registers in memory. */
+struct virtio_place {
+	struct mem *mem;
+	struct irq_lines *irq;
+	struct pci *pci;
+	unsigned slot;
+	struct bus *bus;
+	uint64_t base; /* of VIRTIO_MMIO_SIZE bytes */
+	unsigned gsi;
+};
+#define VIRTIO_MMIO_SIZE 0x200
+
+struct virtio_blk; /* one queue, synchronous */
+int virtio_blk_create(const struct virtio_place *at, const char *path, struct virtio_blk **ret, struct errtext *why);
 void virtio_blk_destroy(struct virtio_blk *v);
 
 #endif

@@ -211,13 +211,21 @@ static int image_make(void)
 	return fclose(f);
 }
 
+static const struct virtio_place *place(unsigned slot)
+{
+	static struct virtio_place p;
+
+	p = (struct virtio_place){ .mem = &mem, .irq = &irq.lines, .pci = pci, .slot = slot };
+	return &p;
+}
+
 static int setup(void **state)
 {
 	irq.lines.set = irq_set;
 	irq.level = false;
 	bus_init(&bus);
 	if (image_make() < 0 || mem_init(&mem, &mem_layout_x86, RAM_SIZE, &why) < 0 || pci_create(&bus, &pci) < 0 ||
-	    virtio_blk_create(&bus, pci, &mem, &irq.lines, SLOT, path, &blk, &why) < 0)
+	    virtio_blk_create(place(SLOT), path, &blk, &why) < 0)
 		return -1;
 	driver_start();
 	return 0;
@@ -554,7 +562,7 @@ TEST(read_only_file_makes_a_read_only_disk)
 	bus_init(&bus);
 	CHECK_EQ(pci_create(&bus, &pci), 0);
 	// The program that runs: not even root may write it.
-	CHECK_EQ(virtio_blk_create(&bus, pci, &mem, &irq.lines, SLOT, "/proc/self/exe", &blk, &why), 0);
+	CHECK_EQ(virtio_blk_create(place(SLOT), "/proc/self/exe", &blk, &why), 0);
 	driver_start();
 	wr(common + VIRTIO_PCI_COMMON_DFSELECT, 0, 4);
 	CHECK(rd(common + VIRTIO_PCI_COMMON_DF, 4) & 1u << VIRTIO_BLK_F_RO);
@@ -566,14 +574,14 @@ TEST(file_that_is_no_disk_is_refused_with_its_name)
 {
 	struct virtio_blk *other = NULL;
 
-	CHECK_EQ(virtio_blk_create(&bus, pci, &mem, &irq.lines, 5, "/nonexistent/disk", &other, &why), -ENOENT);
+	CHECK_EQ(virtio_blk_create(place(5), "/nonexistent/disk", &other, &why), -ENOENT);
 	CHECK(strstr(why.text, "/nonexistent/disk"));
-	CHECK_EQ(virtio_blk_create(&bus, pci, &mem, &irq.lines, 5, "/dev/null", &other, &why), -EINVAL);
+	CHECK_EQ(virtio_blk_create(place(5), "/dev/null", &other, &why), -EINVAL);
 	CHECK_EQ(truncate(path, 511), 0);
-	CHECK_EQ(virtio_blk_create(&bus, pci, &mem, &irq.lines, 5, path, &other, &why), -EINVAL);
+	CHECK_EQ(virtio_blk_create(place(5), path, &other, &why), -EINVAL);
 	CHECK(strstr(why.text, "512 bytes"));
 	CHECK_EQ(truncate(path, 512), 0);
-	CHECK_EQ(virtio_blk_create(&bus, pci, &mem, &irq.lines, SLOT, path, &other, &why), -EEXIST);
+	CHECK_EQ(virtio_blk_create(place(SLOT), path, &other, &why), -EEXIST);
 	CHECK(!other);
 }
 

@@ -8,10 +8,11 @@
 #include "vmm/dev.h"
 
 /*
- * What a virtio device is made of: a split virtqueue (virtio_queue.c) and the PCI transport (virtio_pci.c), here
- * for devices with one queue. Everything in guest memory is the driver's to change at any moment: it is copied
- * before it is checked, and a ring that makes no sense stops the device until the driver resets it.
- * Source: OASIS "Virtual I/O Device (VIRTIO) Version 1.1", "Split Virtqueues" and "Virtio Over PCI Bus".
+ * What a virtio device is made of: a split virtqueue (virtio_queue.c), what every transport offers of it (virtio.c),
+ * and the transport: PCI (virtio_pci.c) or a window of registers in memory (virtio_mmio.c). Here for devices with one
+ * queue. Everything in guest memory is the driver's to change at any moment: it is copied before it is checked, and a
+ * ring that makes no sense stops the device until the driver resets it. Source: OASIS "Virtual I/O Device (VIRTIO)
+ * Version 1.1", "Split Virtqueues", "Basic Facilities of a Virtio Device".
  */
 enum { VIRTQ_MAX = 256 };
 
@@ -42,8 +43,10 @@ int virtq_push(struct virtq *q, struct mem *mem, uint16_t head, uint32_t written
 /** virtq_wants_irq() - has the driver not asked to be left alone? */
 bool virtq_wants_irq(struct virtq *q, struct mem *mem);
 
+enum { VIRTIO_ISR_QUEUE = 1, VIRTIO_ISR_CONFIG = 2 };
+
 struct virtio_dev {
-	/* set by the device before virtio_pci_add() */
+	/* set by the device before virtio_add() */
 	uint16_t type;     /* VIRTIO_ID_... */
 	uint64_t features; /* offered */
 	const void *config;
@@ -52,21 +55,39 @@ struct virtio_dev {
 	struct mem *mem;
 	struct irq_lines *irq;
 
-	/* the transport's */
-	struct pci_func func;
-	struct io_dev bar;
+	/* virtio.c */
 	uint32_t feature_page, driver_feature_page;
 	uint64_t driver_features;
 	uint16_t queue_index;
 	uint8_t status, isr;
 	bool broken_logged; /* a guest can do it again and again */
 	struct virtq q;
+
+	/* the transport's */
+	void (*irq_update)(struct virtio_dev *v); /* the interrupt line is to be up while isr is not zero */
+	struct io_dev window;
+	struct pci_func func; /* PCI */
+	unsigned gsi;         /* of a window of registers */
 };
 
-/** virtio_pci_add() - put the device into @slot. Returns: as pci_add(). */
+/** virtio_add() - put the device where @at says. Returns: as pci_add() or bus_add(). */
+int virtio_add(struct virtio_dev *v, const struct virtio_place *at);
 int virtio_pci_add(struct virtio_dev *v, struct pci *p, unsigned slot);
+int virtio_mmio_add(struct virtio_dev *v, struct bus *b, uint64_t base, unsigned gsi);
 
 /** virtio_queue_irq() - tell the driver that requests are done. */
 void virtio_queue_irq(struct virtio_dev *v);
+
+/* ---- for the transports: what the driver asks of the device ---- */
+void virtio_features_write(struct virtio_dev *v, uint32_t val);   /* the page that driver_feature_page says */
+uint32_t virtio_features_page(uint64_t features, uint32_t page);  /* 32 bits of them; 0 if there are no more */
+void virtio_status_write(struct virtio_dev *v, uint32_t val);     /* 0 resets the device */
+void virtio_queue_size_write(struct virtio_dev *v, uint32_t val); /* this and the next three: of the queue that */
+void virtio_queue_enable(struct virtio_dev *v);                   /* queue_index names, as long as it is not enabled */
+void virtio_queue_half_write(struct virtio_dev *v, uint64_t *addr, unsigned shift, uint32_t val);
+void virtio_queue_notified(struct virtio_dev *v, uint32_t queue);
+
+/** virtio_bytes_read() - @n bytes at @off of a structure of @size bytes; zeros behind its end. */
+void virtio_bytes_read(const void *from, size_t size, uint32_t off, void *p, unsigned n);
 
 #endif

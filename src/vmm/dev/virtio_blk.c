@@ -195,8 +195,7 @@ static void blk_destroyp(struct virtio_blk **b)
 	virtio_blk_destroy(*b);
 }
 
-int virtio_blk_create(struct bus *bus, struct pci *p, struct mem *mem, struct irq_lines *irq, unsigned slot,
-		      const char *path, struct virtio_blk **ret, struct errtext *why)
+int virtio_blk_create(const struct virtio_place *at, const char *path, struct virtio_blk **ret, struct errtext *why)
 {
 	_cleanup_(blk_destroyp) struct virtio_blk *b = calloc(1, sizeof(*b));
 	int rc;
@@ -216,12 +215,12 @@ int virtio_blk_create(struct bus *bus, struct pci *p, struct mem *mem, struct ir
 		.config = b->config,
 		.config_len = sizeof(b->config),
 		.notify = notified,
-		.mem = mem,
-		.irq = irq,
+		.mem = at->mem,
+		.irq = at->irq,
 	};
-	rc = virtio_pci_add(&b->dev, p, slot);
+	rc = virtio_add(&b->dev, at);
 	if (rc < 0)
-		return errtext_set(why, rc, "cannot put the disk into PCI slot %u: %s", slot, strerror(-rc));
+		return errtext_set(why, rc, "cannot put the disk into its place: %s", strerror(-rc));
 	*ret = take_ptr(b);
 	return 0;
 }

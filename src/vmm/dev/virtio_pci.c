@@ -9,9 +9,6 @@
 #include "util/macros.h"
 #include "vmm/dev/virtio.h"
 
-#define LOG_ROOM LOG_VMM
-#include "util/log.h"
-
 /* The memory BAR: one page per structure. */
 enum {
 	COMMON = 0x0000,
@@ -23,7 +20,7 @@ enum {
 	NOTIFY_MULTIPLIER = 4
 };
 
-enum { VENDOR_VIRTIO = 0x1af4, DEVICE_MODERN = 0x1040, ISR_QUEUE = 1, ISR_CONFIG = 2 };
+enum { VENDOR_VIRTIO = 0x1af4, DEVICE_MODERN = 0x1040 };
 
 /* ---- interrupts: one level-triggered line, up while ISR is not zero ---- */
 
@@ -37,40 +34,10 @@ static void irq_update(struct virtio_dev *v)
 	v->irq->set(v->irq, v->func.gsi, v->isr != 0 && !disabled);
 }
 
-void virtio_queue_irq(struct virtio_dev *v)
-{
-	if (!virtq_wants_irq(&v->q, v->mem))
-		return;
-	v->isr |= ISR_QUEUE;
-	irq_update(v);
-}
-
 static void config_written(struct pci_func *f, unsigned off, unsigned n)
 {
 	if (off < PCI_COMMAND + 2 && off + n > PCI_COMMAND)
 		irq_update(container_of(f, struct virtio_dev, func));
-}
-
-static void device_broken(struct virtio_dev *v, const char *what)
-{
-	if (!v->broken_logged)
-		log_warn("virtio device stopped until its driver resets it: type=%u what=\"%s\"", v->type, what);
-	v->broken_logged = true;
-	v->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	if (v->status & VIRTIO_CONFIG_S_DRIVER_OK) {
-		v->isr |= ISR_CONFIG;
-		irq_update(v);
-	}
-}
-
-static void device_reset(struct virtio_dev *v)
-{
-	v->feature_page = v->driver_feature_page = 0;
-	v->driver_features = 0;
-	v->queue_index = 0;
-	v->status = v->isr = 0;
-	v->q = (struct virtq){ .size = VIRTQ_MAX };
-	irq_update(v);
 }
 
 /* ---- common configuration ---- */
@@ -85,88 +52,45 @@ static void set_driver_feature_page(struct virtio_dev *v, uint32_t val)
 	v->driver_feature_page = val;
 }
 
-static void set_driver_features(struct virtio_dev *v, uint32_t val)
-{
-	unsigned shift = v->driver_feature_page * 32;
-
-	if (v->driver_feature_page > 1 || (v->status & VIRTIO_CONFIG_S_FEATURES_OK))
-		return;
-	v->driver_features = (v->driver_features & ~(0xffffffffull << shift)) | (uint64_t)val << shift;
-}
-
-static void set_status(struct virtio_dev *v, uint32_t val)
-{
-	const bool features_ok =
-		!(v->driver_features & ~v->features) && (v->driver_features & BIT64(VIRTIO_F_VERSION_1));
-
-	if (val == 0) {
-		device_reset(v);
-		return;
-	}
-	if (!(v->status & VIRTIO_CONFIG_S_FEATURES_OK) && !features_ok)
-		val &= ~(uint32_t)VIRTIO_CONFIG_S_FEATURES_OK; // the driver reads it back and sees that we refuse
-	if (!(val & VIRTIO_CONFIG_S_FEATURES_OK))
-		val &= ~(uint32_t)VIRTIO_CONFIG_S_DRIVER_OK;
-	v->status =
-		(uint8_t)((val & ~(uint32_t)VIRTIO_CONFIG_S_NEEDS_RESET) | (v->status & VIRTIO_CONFIG_S_NEEDS_RESET));
-}
-
 static void set_queue_index(struct virtio_dev *v, uint32_t val)
 {
 	v->queue_index = (uint16_t)val;
 }
 
-static bool queue_can_change(const struct virtio_dev *v)
-{
-	return v->queue_index == 0 && !v->q.enabled;
-}
-
-static void set_queue_size(struct virtio_dev *v, uint32_t val)
-{
-	if (queue_can_change(v) && val > 0 && val <= VIRTQ_MAX && (val & (val - 1)) == 0)
-		v->q.size = (uint16_t)val;
-}
-
 static void set_queue_enable(struct virtio_dev *v, uint32_t val)
 {
-	if (val == 1 && queue_can_change(v) && virtq_enable(&v->q, v->mem) < 0)
-		device_broken(v, "queue addresses");
-}
-
-static void set_half(struct virtio_dev *v, uint64_t *addr, unsigned shift, uint32_t val)
-{
-	if (queue_can_change(v))
-		*addr = (*addr & ~(0xffffffffull << shift)) | (uint64_t)val << shift;
+	if (val == 1)
+		virtio_queue_enable(v);
 }
 
 static void set_desc_lo(struct virtio_dev *v, uint32_t val)
 {
-	set_half(v, &v->q.desc, 0, val);
+	virtio_queue_half_write(v, &v->q.desc, 0, val);
 }
 
 static void set_desc_hi(struct virtio_dev *v, uint32_t val)
 {
-	set_half(v, &v->q.desc, 32, val);
+	virtio_queue_half_write(v, &v->q.desc, 32, val);
 }
 
 static void set_avail_lo(struct virtio_dev *v, uint32_t val)
 {
-	set_half(v, &v->q.avail, 0, val);
+	virtio_queue_half_write(v, &v->q.avail, 0, val);
 }
 
 static void set_avail_hi(struct virtio_dev *v, uint32_t val)
 {
-	set_half(v, &v->q.avail, 32, val);
+	virtio_queue_half_write(v, &v->q.avail, 32, val);
 }
 
 static void set_used_lo(struct virtio_dev *v, uint32_t val)
 {
-	set_half(v, &v->q.used, 0, val);
+	virtio_queue_half_write(v, &v->q.used, 0, val);
 }
 
 static void set_used_hi(struct virtio_dev *v, uint32_t val)
 {
-	set_half(v, &v->q.used, 32, val);
+	virtio_queue_half_write(v, &v->q.used, 32, val);
 }
 
 static void common_write(struct virtio_dev *v, uint32_t off, uint32_t val, unsigned n)
@@ -178,10 +102,10 @@ static void common_write(struct virtio_dev *v, uint32_t off, uint32_t val, unsig
 	} fields[] = {
 		{ VIRTIO_PCI_COMMON_DFSELECT, 4, set_feature_page },
 		{ VIRTIO_PCI_COMMON_GFSELECT, 4, set_driver_feature_page },
-		{ VIRTIO_PCI_COMMON_GF, 4, set_driver_features },
-		{ VIRTIO_PCI_COMMON_STATUS, 1, set_status },
+		{ VIRTIO_PCI_COMMON_GF, 4, virtio_features_write },
+		{ VIRTIO_PCI_COMMON_STATUS, 1, virtio_status_write },
 		{ VIRTIO_PCI_COMMON_Q_SELECT, 2, set_queue_index },
-		{ VIRTIO_PCI_COMMON_Q_SIZE, 2, set_queue_size },
+		{ VIRTIO_PCI_COMMON_Q_SIZE, 2, virtio_queue_size_write },
 		{ VIRTIO_PCI_COMMON_Q_ENABLE, 2, set_queue_enable },
 		{ VIRTIO_PCI_COMMON_Q_DESCLO, 4, set_desc_lo },
 		{ VIRTIO_PCI_COMMON_Q_DESCHI, 4, set_desc_hi },
@@ -208,10 +132,8 @@ static struct virtio_pci_common_cfg common_snapshot(const struct virtio_dev *v)
 		.queue_msix_vector = htole16(VIRTIO_MSI_NO_VECTOR),
 	};
 
-	if (v->feature_page <= 1)
-		c.device_feature = htole32((uint32_t)(v->features >> 32 * v->feature_page));
-	if (v->driver_feature_page <= 1)
-		c.guest_feature = htole32((uint32_t)(v->driver_features >> 32 * v->driver_feature_page));
+	c.device_feature = htole32(virtio_features_page(v->features, v->feature_page));
+	c.guest_feature = htole32(virtio_features_page(v->driver_features, v->driver_feature_page));
 	if (v->queue_index != 0)
 		return c; // size 0: there is no such queue
 	c.queue_size = htole16(v->q.size);
@@ -227,28 +149,21 @@ static struct virtio_pci_common_cfg common_snapshot(const struct virtio_dev *v)
 
 /* ---- the BAR ---- */
 
-static void copy_part(const void *from, size_t size, uint32_t off, void *p, unsigned n)
-{
-	memset(p, 0, n);
-	if (off < size)
-		memcpy(p, (const uint8_t *)from + off, MIN((size_t)n, size - off));
-}
-
 static void bar_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, unsigned n)
 {
-	struct virtio_dev *v = container_of(d, struct virtio_dev, bar);
+	struct virtio_dev *v = container_of(d, struct virtio_dev, window);
 	struct virtio_pci_common_cfg c = common_snapshot(v);
 	const uint32_t in = off % REGION;
 
 	switch (off - in) {
 	case COMMON:
-		copy_part(&c, sizeof(c), in, p, n);
+		virtio_bytes_read(&c, sizeof(c), in, p, n);
 		break;
 	case DEVICE:
-		copy_part(v->config, v->config_len, in, p, n);
+		virtio_bytes_read(v->config, v->config_len, in, p, n);
 		break;
 	case ISR:
-		copy_part(&v->isr, 1, in, p, n);
+		virtio_bytes_read(&v->isr, 1, in, p, n);
 		if (in == 0) { // reading acknowledges
 			v->isr = 0;
 			irq_update(v);
@@ -259,25 +174,16 @@ static void bar_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, uns
 	}
 }
 
-static void queue_notified(struct virtio_dev *v, uint32_t queue)
-{
-	if (queue != 0 || !v->q.enabled || !(v->status & VIRTIO_CONFIG_S_DRIVER_OK) ||
-	    (v->status & VIRTIO_CONFIG_S_NEEDS_RESET))
-		return;
-	if (v->notify(v) < 0)
-		device_broken(v, "request ring");
-}
-
 static enum kvm_fate bar_write(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
 {
-	struct virtio_dev *v = container_of(d, struct virtio_dev, bar);
+	struct virtio_dev *v = container_of(d, struct virtio_dev, window);
 	uint8_t b[4] = { 0 };
 
 	memcpy(b, p, MIN(n, sizeof(b)));
 	if (off < COMMON + REGION)
 		common_write(v, off, ld_le32(b), n);
 	else if (off == NOTIFY)
-		queue_notified(v, ld_le32(b));
+		virtio_queue_notified(v, ld_le32(b));
 	return KVM_FATE_RUN;
 }
 
@@ -319,16 +225,16 @@ int virtio_pci_add(struct virtio_dev *v, struct pci *p, unsigned slot)
 	uint8_t *c = v->func.config;
 
 	v->func.devfn = (uint8_t)(slot << 3);
-	v->func.bar[0] = &v->bar;
+	v->func.bar[0] = &v->window;
 	v->func.config_written = config_written;
-	v->bar = (struct io_dev){ .name = "virtio",
-				  .kind = BUS_MMIO,
-				  .len = BAR_SIZE,
-				  .min_op = 1,
-				  .max_op = 4,
-				  .read = bar_read,
-				  .write = bar_write };
-	v->q.size = VIRTQ_MAX;
+	v->window = (struct io_dev){ .name = "virtio",
+				     .kind = BUS_MMIO,
+				     .len = BAR_SIZE,
+				     .min_op = 1,
+				     .max_op = 4,
+				     .read = bar_read,
+				     .write = bar_write };
+	v->irq_update = irq_update;
 	st_le16(c + PCI_VENDOR_ID, VENDOR_VIRTIO);
 	st_le16(c + PCI_DEVICE_ID, (uint16_t)(DEVICE_MODERN + v->type));
 	st_le16(c + PCI_SUBSYSTEM_VENDOR_ID, VENDOR_VIRTIO);
