@@ -23,6 +23,9 @@ struct board_ports {
 /* What the guest is to be told of the vCPUs and of what KVM itself has. */
 struct board_cpus {
 	unsigned n;
+	/* arm64 */
+	uint64_t mpidr[VM_MAX_CPUS];
+	bool gicv2; /* else a GICv3 */
 };
 
 struct board_ops {
@@ -44,6 +47,6 @@ struct board_ops {
 	size_t (*console_in)(struct board *b, const void *p, size_t n); /* as vm_console_in() */
 	const struct target_region *(*mmio)(unsigned *n); /* where devices answer to memory accesses, ascending */
 };
-extern const struct board_ops board_x86;
+extern const struct board_ops board_x86, board_arm64;
 
 #endif

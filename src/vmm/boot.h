@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "arch/arm64_regs.h"
 #include "arch/x86_regs.h"
 #include "util/errtext.h"
 #include "vmm/mem.h"
@@ -33,6 +34,25 @@ int boot_elf(const struct vm_cfg *cfg, struct mem *mem, gpa rsdp, const uint8_t 
 	     struct errtext *why); /* PVH note: 32-bit entry with start_info; else 64-bit entry with boot_params */
 int boot_flat(const struct vm_cfg *cfg, struct mem *mem, struct x86_regs *r, struct errtext *why);
 int boot_firmware(const struct vm_cfg *cfg, struct mem *mem, struct x86_regs *r, struct errtext *why);
+
+/* ---- arm64 ---- */
+
+/* Where vCPU 0 starts, and what it is told; initrd_size 0: no initrd. */
+struct boot_arm64 {
+	uint64_t entry, dtb, initrd, initrd_size;
+};
+#define BOOT_ARM64_DTB_MAX 0x10000 /* bytes for the device tree, and its alignment */
+
+/**
+ * boot_arm64_load() - by @cfg: kernel (Image, also gzip'd), firmware or flat. The device tree is yet to be put where
+ * @ret says. -ENOENT, -ENOEXEC, -EFBIG, -EINVAL with @why. Source: Linux Documentation/arm64/booting.rst.
+ */
+int boot_arm64_load(const struct vm_cfg *cfg, struct mem *mem, struct boot_arm64 *ret, struct errtext *why);
+
+/** boot_arm64_regs() - ARCH_CORE of vCPU 0: EL1 with its own stack pointer, exceptions masked, x0 = the device tree. */
+void boot_arm64_regs(const struct boot_arm64 *b, struct arm64_regs *r);
+
+/* ---- x86 ---- */
 
 /** acpi_x86_build() - MADT, FADT, DSDT and their roots into low memory. Returns where the RSDP is. */
 gpa acpi_x86_build(struct mem *mem, unsigned cpus);

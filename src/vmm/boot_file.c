@@ -70,7 +70,7 @@ const char *boot_image_describe(const uint8_t *p, size_t n, char *buf, size_t si
 		const char *bytes, *text;
 	} magics[] = {
 		{ 0x38, 4, "ARM\x64", "is an arm64 Linux kernel" },
-		{ 0x202, 4, "HdrS", "is a Linux bzImage" },
+		{ 0x202, 4, "HdrS", "is an x86 Linux bzImage" },
 		{ 0, 4,
 		  "\x7f"
 		  "ELF",

@@ -19,7 +19,7 @@ static const struct machine_cap needed[] = {
 
 void machine_init(struct machine *m)
 {
-	*m = (struct machine){ .kvm_fd = -1, .vm_fd = -1 };
+	*m = (struct machine){ .kvm_fd = -1, .vm_fd = -1, .chip_fd = -1 };
 }
 
 static int dev_open(struct errtext *why)
@@ -39,7 +39,7 @@ static int dev_open(struct errtext *why)
 	case ENXIO:
 		return errtext_set(why, -ENODEV,
 				   "no usable /dev/kvm (%s): expected a processor with virtualization "
-				   "and the module kvm-intel or kvm-amd",
+				   "and KVM in the kernel (x86: the module kvm-intel or kvm-amd)",
 				   strerror(errno));
 	default:
 		return errtext_set(why, -errno, "cannot open /dev/kvm: %s", strerror(errno));
@@ -170,6 +170,7 @@ void machine_close(struct machine *m)
 {
 	for (unsigned i = 0; i < m->cpus.n; i++)
 		close(m->vcpu_fd[i]);
+	closep(&m->chip_fd);
 	closep(&m->vm_fd);
 	closep(&m->kvm_fd);
 	machine_init(m);

@@ -16,8 +16,9 @@
 struct machine {
 	int kvm_fd, vm_fd; /* -1: not open */
 	int vcpu_fd[VM_MAX_CPUS];
-	struct board_cpus cpus; /* n: open entries of vcpu_fd */
-	struct guest_clock clock;
+	struct board_cpus cpus;   /* n: open entries of vcpu_fd */
+	int chip_fd;              /* arm64: the GIC; -1 */
+	struct guest_clock clock; /* x86 */
 	size_t run_size;
 	struct kvm_slot slot[MACHINE_MAX_SLOTS]; /* what KVM knows, by slot number; size 0: no such slot */
 };

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "util/macros.h"
+#include "vmm/board_arm64.h"
+
+struct board {
+	const struct vm_cfg *cfg; // during creation
+	struct board_ports at;
+	struct pl011 *uart;
+	struct pl031 *rtc;
+	struct virtio_blk *disk;
+};
+
+static const struct target_region mmio[] = {
+	{ .start = { ARM64_GICD_AT }, .size = ARM64_GIC_END - ARM64_GICD_AT, .kind = TARGET_MMIO, .name = "GIC" },
+	{ .start = { ARM64_UART_AT },
+	  .size = ARM64_DEVICES_END - ARM64_UART_AT,
+	  .kind = TARGET_MMIO,
+	  .name = "devices" },
+};
+_Static_assert(ARRAY_LEN(mmio) <= BOARD_MAX_MMIO, "room for the regions in struct vm");
+
+static int add_uart(struct board *b, struct errtext *why)
+{
+	const struct uart_line line = { b->cfg->console_out, b->cfg->console_room, b->cfg->console_arg };
+
+	return pl011_create(b->at.bus, b->at.irq, ARM64_UART_AT, ARM64_UART_INTID, &line, &b->uart);
+}
+
+static int add_rtc(struct board *b, struct errtext *why)
+{
+	return pl031_create(b->at.bus, ARM64_RTC_AT, &b->rtc);
+}
+
+static int add_disk(struct board *b, struct errtext *why)
+{
+	const struct virtio_place at = {
+		.mem = b->at.mem, .irq = b->at.irq, .bus = b->at.bus, .base = ARM64_VIRTIO_AT, .gsi = ARM64_VIRTIO_INTID
+	};
+
+	return b->cfg->disk ? virtio_blk_create(&at, b->cfg->disk, &b->disk, why) : 0;
+}
+
+/* Everything that is on this board, in the order it is built. KVM itself has the GIC, the timers and PSCI. */
+static const struct {
+	const char *name;
+	int (*add)(struct board *b, struct errtext *why);
+} devices[] = {
+	{ "console PL011", add_uart },
+	{ "real-time clock PL031", add_rtc },
+	{ "disk", add_disk },
+};
+
+static void destroy(struct board *b)
+{
+	if (!b)
+		return;
+	virtio_blk_destroy(b->disk);
+	pl031_destroy(b->rtc);
+	pl011_destroy(b->uart);
+	free(b);
+}
+
+static void destroyp(struct board **b)
+{
+	destroy(*b);
+}
+
+static int create(const struct vm_cfg *cfg, const struct board_ports *ports, struct board **ret, struct errtext *why)
+{
+	_cleanup_(destroyp) struct board *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return errtext_set(why, -ENOMEM, "no memory for the devices");
+	*b = (struct board){ .cfg = cfg, .at = *ports };
+	for (unsigned i = 0; i < ARRAY_LEN(devices); i++) {
+		struct errtext own = { "" };
+		const int rc = devices[i].add(b, &own);
+
+		if (rc < 0 && own.text[0])
+			return errtext_set(why, rc, "%s", own.text);
+		if (rc < 0)
+			return errtext_set(why, rc, "cannot build the device \"%s\": %s", devices[i].name,
+					   strerror(-rc));
+	}
+	b->cfg = NULL;
+	*ret = take_ptr(b);
+	return 0;
+}
+
+static int fdt_write(struct board *b, const struct vm_cfg *cfg, const struct board_cpus *cpus,
+		     const struct boot_arm64 *boot, struct errtext *why)
+{
+	struct arm64_fdt_cfg fdt = {
+		.cpus = cpus,
+		.ram_size = b->at.mem->ram_size,
+		.params = cfg->kernel ? cfg->params : NULL,
+		.initrd = boot->initrd,
+		.initrd_size = boot->initrd_size,
+		.disk = b->disk != NULL,
+	};
+	void *p = mem_ptr(b->at.mem, GPA(boot->dtb), BOOT_ARM64_DTB_MAX);
+
+	if (getrandom(fdt.seed, sizeof(fdt.seed), 0) != sizeof(fdt.seed))
+		return errtext_set(why, -errno, "no random numbers for the guest: %s", strerror(errno));
+	if (!p)
+		return errtext_set(why, -EFBIG, "the guest has no memory at %#llx for the device tree",
+				   (unsigned long long)boot->dtb);
+	if (arm64_fdt_build(&fdt, p, BOOT_ARM64_DTB_MAX) < 0)
+		return errtext_set(why, -EFBIG,
+				   "the device tree has no room for kernel parameters of %zu bytes; it has %d in all",
+				   strlen(cfg->params), BOOT_ARM64_DTB_MAX);
+	return 0;
+}
+
+static int load(struct board *b, const struct vm_cfg *cfg, const struct board_cpus *cpus, struct arch_regs *regs,
+		struct errtext *why)
+{
+	struct boot_arm64 boot;
+	int rc = boot_arm64_load(cfg, b->at.mem, &boot, why);
+
+	if (rc == 0)
+		rc = fdt_write(b, cfg, cpus, &boot, why);
+	if (rc < 0)
+		return rc;
+	boot_arm64_regs(&boot, &regs->arm64);
+	regs->have = ARCH_CORE;
+	return 0;
+}
+
+static size_t console_in(struct board *b, const void *p, size_t n)
+{
+	return pl011_receive(b->uart, p, n);
+}
+
+static const struct target_region *mmio_regions(unsigned *n)
+{
+	*n = ARRAY_LEN(mmio);
+	return mmio;
+}
+
+const struct board_ops board_arm64 = {
+	.arch = &arch_arm64,
+	.ram = &mem_layout_arm64,
+	.create = create,
+	.destroy = destroy,
+	.load = load,
+	.console_in = console_in,
+	.mmio = mmio_regions,
+};
