@@ -156,6 +156,25 @@ struct arch_hw_state {
 	} slot[ARCH_MAX_HW]; /* owner: index into the request */
 };
 
+/* The registers that describe the second stage: arm64's VTTBR_EL2 and VTCR_EL2. */
+struct arch_stage2_regs {
+	uint64_t root, control;
+};
+
+/* The second stage of translation, for one who debugs a hypervisor in the guest. */
+struct arch_stage2 {
+	/*
+	 * walk() - translate an intermediate address. @given: instead of the registers of the vCPU; may be NULL.
+	 * Needs walk_groups. Returns as walk() of struct arch; -ENODATA: the vCPU has no such registers.
+	 */
+	int (*walk)(const struct arch_regs *r, const struct arch_stage2_regs *given, mmu_read_fn *rd, void *arg, gpa at,
+		    struct mmu_xlat *out);
+
+	/* The entries of the walk @x, a line each, and what is to be known of the tables as a whole. */
+	void (*text)(const struct arch_regs *r, const struct arch_stage2_regs *given, const struct mmu_xlat *x,
+		     struct strbuf *out);
+};
+
 struct arch {
 	const char *name;         /* "x86" */
 	unsigned char bp_insn[4]; /* software breakpoint instruction */
@@ -200,6 +219,8 @@ struct arch {
 	const char *space_name; /* what holds the root: "cr3" */
 	uint64_t (*space)(const struct arch_regs *r);
 	bool (*in_space)(const struct arch_regs *r, uint64_t root, mmu_read_fn *rd, void *arg);
+
+	const struct arch_stage2 *stage2; /* NULL: no guest here has one */
 
 	const char *(*mode_text)(const struct arch_regs *r); /* "real mode", "64-bit", ... */
 

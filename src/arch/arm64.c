@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "arch/arm64.h"
+#include "arch/arm64_walk.h"
 
+#include "mmu/arm64.h"
 #include "util/bytes.h"
 
 #define ENCODING(op0, op1, crn, crm, op2) ((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
@@ -54,5 +56,14 @@ const struct arch arch_arm64 = {
 	.layout = arm64_layout,
 	.pc_get = pc_get,
 	.pc_set = pc_set,
+	.walk_groups = ARCH_CORE | ARCH_SYS,
+	.walk = arm64_walk,
+	.walk_untagged = arm64_walk_untagged,
+	.pt_text = arm64_pt_text,
+	.page_flags = mmu_arm64_leaf_flags,
+	.space_name = "ttbr0",
+	.space = arm64_space,
+	.in_space = arm64_in_space,
+	.stage2 = &arm64_stage2,
 	.mode_text = mode_text,
 };

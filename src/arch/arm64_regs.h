@@ -22,11 +22,11 @@
 	X(MAIR_EL1, 3, 0, 10, 2, 0, SYS, false, UINT) \
 	X(PIR_EL1, 3, 0, 10, 2, 3, SYS, false, UINT) \
 	X(PIRE0_EL1, 3, 0, 10, 2, 2, SYS, false, UINT) \
+	X(VBAR_EL1, 3, 0, 12, 0, 0, SYS, false, CODE_PTR) \
 	X(ACTLR_EL1, 3, 0, 1, 0, 1, MSR, false, UINT) \
 	X(SCTLR2_EL1, 3, 0, 1, 0, 3, MSR, false, UINT) \
 	X(CPACR_EL1, 3, 0, 1, 0, 2, MSR, false, UINT) \
 	X(ZCR_EL1, 3, 0, 1, 2, 0, MSR, false, UINT) \
-	X(VBAR_EL1, 3, 0, 12, 0, 0, MSR, false, CODE_PTR) \
 	X(ESR_EL1, 3, 0, 5, 2, 0, MSR, false, ARM64_ESR) \
 	X(FAR_EL1, 3, 0, 6, 0, 0, MSR, false, DATA_PTR) \
 	X(ELR_EL1, 3, 0, 4, 0, 1, MSR, false, CODE_PTR) \
@@ -98,6 +98,9 @@
 	X(TTBR0_EL2, 3, 4, 2, 0, 0, SYS, false, ARM64_TTBR) \
 	X(TTBR1_EL2, 3, 4, 2, 0, 1, SYS, false, ARM64_TTBR) \
 	X(MAIR_EL2, 3, 4, 10, 2, 0, SYS, false, UINT) \
+	X(PIR_EL2, 3, 4, 10, 2, 3, SYS, false, UINT) \
+	X(PIRE0_EL2, 3, 4, 10, 2, 2, SYS, false, UINT) \
+	X(VBAR_EL2, 3, 4, 12, 0, 0, SYS, false, CODE_PTR) \
 	X(VTTBR_EL2, 3, 4, 2, 1, 0, SYS, false, ARM64_VTTBR) \
 	X(VTCR_EL2, 3, 4, 2, 1, 2, SYS, false, ARM64_VTCR) \
 	X(ACTLR_EL2, 3, 4, 1, 0, 1, MSR, false, UINT) \
@@ -106,7 +109,6 @@
 	X(CPTR_EL2, 3, 4, 1, 1, 2, MSR, false, UINT) \
 	X(HSTR_EL2, 3, 4, 1, 1, 3, MSR, false, UINT) \
 	X(ZCR_EL2, 3, 4, 1, 2, 0, MSR, false, UINT) \
-	X(VBAR_EL2, 3, 4, 12, 0, 0, MSR, false, CODE_PTR) \
 	X(ESR_EL2, 3, 4, 5, 2, 0, MSR, false, ARM64_ESR) \
 	X(FAR_EL2, 3, 4, 6, 0, 0, MSR, false, DATA_PTR) \
 	X(HPFAR_EL2, 3, 4, 6, 0, 4, MSR, false, UINT) \
