@@ -229,6 +229,7 @@ monitor_fn monitor_catch;                                         /* catch.c */
 monitor_fn monitor_pages, monitor_tlb, monitor_pt, monitor_xp;    /* monitor_mem.c */
 monitor_fn monitor_time, monitor_pic, monitor_irq, monitor_lapic; /* monitor_machine.c */
 monitor_fn monitor_pwatch;                                        /* pwatch.c */
+monitor_fn monitor_esr, monitor_hpfar, monitor_lr;                /* monitor_arm64.c */
 monitor_fn monitor_breakpoints, monitor_bp_filter;                /* monitor_bps.c */
 
 /**

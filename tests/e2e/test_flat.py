@@ -246,6 +246,9 @@ def monitor_tells_what_it_can(s):
     check(s.context.arch.pc in s.cmd("monitor info registers").lower(), "info registers shows pc")
     check("unknown" in s.cmd("monitor no-such-command").lower() or "help" in s.cmd("monitor no-such-command").lower(),
           "an unknown command is answered with what exists")
+    check("HVC #0" in s.cmd("monitor esr 0x5a000000"), "a syndrome of arm64 is decoded on any guest")
+    check({"arm64": "ESR_EL1", "x86": "this guest is x86"}[s.context.arch.name] in s.cmd("monitor esr"),
+          "without a value it is the vCPU's own")
 
 
 @COUNT.test()

@@ -251,7 +251,138 @@ TEST(commands_on_a_guest_that_is_gone_say_so)
 	close_all(&w);
 }
 
-TESTS(T(help_and_unknown_commands_list_what_there_is), T(blanks_around_words_do_not_matter),
+TEST(arm64_values_are_decoded_on_any_guest)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	CHECK_HAS(say(&w, "esr 0x96000046"),
+		  "ESR 0x96000046: data abort from the same EL: translation fault, level 2, write\n");
+	CHECK_HAS(say(&w, "esr 0x56000000  0x5a000000"), "ESR 0x5a000000: HVC #0\n");
+	CHECK_HAS(say(&w, "hpfar 0x90000 0x18"), "IPA 0x9000018: ");
+	CHECK_HAS(say(&w, "hpfar 0x90000 0x18 0x92000087"), "IPA of the page 0x9000000\n");
+	CHECK_HAS(say(&w, "lr 0x50a0000000000021 0x90a000000000001b"), "all list registers full\n");
+	CHECK_HAS(say(&w, "lr gicv2 0x9a006c1b 0"), "1 of 2 list registers free\n");
+	close_all(&w);
+}
+
+TEST(arm64_values_that_are_none_are_named)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	CHECK_HAS(say(&w, "esr 96000046h"), "'96000046h' is not an ESR");
+	CHECK_STR(say(&w, "hpfar 0x90000"), "missing FAR: expected HPFAR FAR [ESR]\n");
+	CHECK_STR(say(&w, "hpfar 1 2 3 4"), "'4': nothing more was expected here\n");
+	CHECK_HAS(say(&w, "lr gicv3 1"), "'gicv3' is not a list register");
+	CHECK_HAS(say(&w, "lr gicv2"), "'gicv2' is not a list register");
+	close_all(&w);
+}
+
+TEST(an_x86_vcpu_has_no_registers_of_arm64)
+{
+	static const char *const commands[] = { "esr", "hpfar", "lr" };
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		CHECK_STR(say(&w, commands[i]), "this guest is x86, without such a register: give a value to decode\n");
+	close_all(&w);
+}
+
+/* An arm64 vCPU with these registers; the rest of the guest stays as it is. */
+static struct arm64_regs vcpu_regs;
+static uint32_t vcpu_groups;
+
+static int vcpu_regs_read(struct target *t, unsigned vcpu, uint32_t groups, struct arch_regs *r)
+{
+	r->arm64 = vcpu_regs;
+	r->have |= groups & vcpu_groups;
+	return 0;
+}
+
+struct arm64_world {
+	struct world w;
+	struct target_ops ops;
+};
+
+/* Without EL2. */
+static void arm64_open(struct arm64_world *a)
+{
+	a->w = world_open((struct target_fake_cfg){ 0 });
+	a->ops = *a->w.t->ops;
+	a->ops.regs_read = vcpu_regs_read;
+	a->w.t->ops = &a->ops;
+	a->w.t->arch = &arch_arm64;
+	memset(&vcpu_regs, 0, sizeof(vcpu_regs));
+	vcpu_groups = ARCH_ALL;
+	for (unsigned i = 0; i < ARM64_NSYS; i++)
+		arm64_sys_set_absent(&vcpu_regs, (enum arm64_sys)i, strstr(arm64_sys_desc[i].name, "_EL2"));
+}
+
+static void give(enum arm64_sys reg, uint64_t value)
+{
+	arm64_sys_set_absent(&vcpu_regs, reg, false);
+	vcpu_regs.sys[reg] = value;
+}
+
+TEST(syndromes_of_the_selected_vcpu)
+{
+	struct arm64_world a;
+
+	arm64_open(&a);
+	give(ARM64_ESR_EL1, 0x96000046);
+	CHECK_HAS(say(&a.w, "esr"), "ESR_EL1 0x96000046: data abort from the same EL");
+	CHECK(!strstr(say(&a.w, "esr"), "EL2"));
+	CHECK_STR(say(&a.w, "hpfar"), "vCPU 0 shows no HPFAR_EL2: give a value to decode\n");
+	CHECK_STR(say(&a.w, "lr"), "vCPU 0 shows no ICH_LR0_EL2: give a value to decode\n");
+	close_all(&a.w);
+
+	arm64_open(&a);
+	give(ARM64_ESR_EL2, 0x93810006);
+	give(ARM64_HPFAR_EL2, 0x90000);
+	give(ARM64_FAR_EL2, 0xffff800008005018);
+	CHECK_HAS(say(&a.w, "esr"), "ESR_EL1 0: unknown reason\n");
+	CHECK_HAS(say(&a.w, "esr"), "ESR_EL2 0x93810006: data abort from a lower EL");
+	CHECK_HAS(say(&a.w, "hpfar"), "IPA 0x9000018: ");
+	CHECK_HAS(say(&a.w, "hpfar"), "HPFAR_EL2 is valid");
+	close_all(&a.w);
+}
+
+static void give_lrs(void)
+{
+	for (unsigned i = 0; i < 16; i++)
+		give(ARM64_ICH_LR0_EL2 + i, i ? 0 : 0x50a0000000000021);
+}
+
+TEST(list_registers_of_the_selected_vcpu)
+{
+	struct arm64_world a;
+
+	arm64_open(&a);
+	give_lrs();
+	CHECK_HAS(say(&a.w, "lr"), "15 of 16 list registers free\n");
+	close_all(&a.w);
+
+	arm64_open(&a);
+	give_lrs();
+	give(ARM64_ICH_VTR_EL2, 0x90080003);
+	CHECK_HAS(say(&a.w, "lr"), "0   pending         0   1      0xa0      33 (SPI 1)         -\n");
+	CHECK_HAS(say(&a.w, "lr"), "3 of 4 list registers free\n");
+	close_all(&a.w);
+}
+
+TEST(registers_that_cannot_be_read_are_told)
+{
+	struct arm64_world a;
+
+	arm64_open(&a);
+	vcpu_groups = ARCH_CORE;
+	CHECK_STR(say(&a.w, "esr"), "system registers of vCPU 0 cannot be read: No data available\n");
+	close_all(&a.w);
+}
+
+TESTS(T(arm64_values_are_decoded_on_any_guest), T(arm64_values_that_are_none_are_named),
+      T(an_x86_vcpu_has_no_registers_of_arm64), T(syndromes_of_the_selected_vcpu),
+      T(list_registers_of_the_selected_vcpu), T(registers_that_cannot_be_read_are_told),
+      T(help_and_unknown_commands_list_what_there_is), T(blanks_around_words_do_not_matter),
       T(registers_show_system_ones_and_values), T(vcpus_show_mode_pc_and_code),
       T(code_bytes_that_are_not_there_are_marked), T(pt_shows_each_level_with_its_place),
       T(unreadable_page_table_is_said), T(mem_joins_adjacent_pages_with_equal_rights),
