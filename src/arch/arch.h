@@ -138,15 +138,23 @@ enum hw_kind { HW_EXEC, HW_WRITE, HW_READ, HW_ACCESS };
 struct hw_break {
 	enum hw_kind kind;
 	gva at;
-	uint64_t len; /* bytes; 1 for HW_EXEC */
+	uint64_t len; /* bytes; 1 for HW_EXEC, on arm64 also 4 */
 };
 
-#define ARCH_MAX_HW 16
+/* Slots that a processor has. On x86 each takes either kind; arm64 has some for breakpoints, some for watchpoints. */
+struct arch_hw_max {
+	unsigned exec, watch;
+};
+
+#define ARCH_MAX_HW 32
 
 /* Bytes of the widest register on the wire. */
 #define ARCH_REG_MAX 256
 
-/* Encoded debug registers, ready for the kernel: on x86 dr[0..3] and dr[7]. */
+/*
+ * Encoded debug registers, ready for the kernel. x86: dr[0..3] and dr[7]. arm64: value and control register of slot n
+ * are reg[2 * n] and reg[2 * n + 1]; the slots of both kinds are in the order of the requests.
+ */
 struct arch_hw_state {
 	uint64_t reg[2 * ARCH_MAX_HW];
 	unsigned nslots; /* in use */
@@ -181,8 +189,8 @@ struct arch {
 	unsigned bp_len;
 	/* Does a breakpoint instruction start in @code, prefixes and all? (bp_insn is the form that we write.) */
 	bool (*is_bp)(const uint8_t *code, size_t n);
-	bool watch_before; /* the watchpoint trap comes before the access (arm64) */
-	unsigned max_hw_slots;
+	bool watch_before;         /* the watchpoint trap comes before the access (arm64) */
+	struct arch_hw_max hw_max; /* what a processor has as a rule; where the numbers differ a target knows its own */
 
 	/* The layout for a client that connects while a vCPU is in this state (needs ARCH_SYS). */
 	const struct arch_layout *(*layout)(const struct arch_regs *r);
@@ -226,13 +234,18 @@ struct arch {
 
 	/**
 	 * hw_encode() - turn @n requests into debug registers; an odd range may take several slots.
+	 * @max: the slots that there are. x86 does not look at it: it always has four.
 	 * Returns: 0; -EINVAL: length or alignment no slot can watch; -ENOTSUP: kind the hardware lacks
-	 * (x86 HW_READ); -ENOSPC: more than max_hw_slots slots. @out untouched on failure.
+	 * (x86 HW_READ); -ENOSPC: more slots than there are. @out untouched on failure.
 	 */
-	int (*hw_encode)(const struct hw_break *req, unsigned n, struct arch_hw_state *out);
+	int (*hw_encode)(const struct arch_hw_max *max, const struct hw_break *req, unsigned n,
+			 struct arch_hw_state *out);
 
-	/* The slot that a debug trap with this status (x86: DR6) belongs to, data before exec: index, or -ENOENT. */
-	int (*hw_decode)(const struct arch_hw_state *st, uint64_t status);
+	/*
+	 * The slot that a debug trap belongs to: index, or -ENOENT. x86: @status is DR6, data goes before exec.
+	 * arm64: @status is ESR, and @at FAR for a watchpoint, pc for a breakpoint.
+	 */
+	int (*hw_decode)(const struct arch_hw_state *st, uint64_t status, gva at);
 };
 
 extern const struct arch arch_x86, arch_arm64;
@@ -279,6 +292,12 @@ int arch_reg_dwarf(const struct arch_layout *l, unsigned num);
 
 /** arch_reg_find() - number of the register called @name; -ENOENT. */
 int arch_reg_find(const struct arch_layout *l, const char *name);
+
+/**
+ * arch_hw_nearest() - the address in @b that is nearest to @at: where an access at @at has touched what is watched.
+ * Clients look for one of their watchpoints that has it.
+ */
+gva arch_hw_nearest(const struct hw_break *b, gva at);
 
 /** arch_target_xml() - append the whole target description (one document, no includes). */
 void arch_target_xml(const struct arch_layout *l, struct strbuf *out);

@@ -53,6 +53,7 @@ const struct arch arch_arm64 = {
 	.bp_len = 4,
 	.is_bp = is_bp,
 	.watch_before = true,
+	.hw_max = { .exec = 6, .watch = 4 }, // of most of Arm's own processors
 	.layout = arm64_layout,
 	.pc_get = pc_get,
 	.pc_set = pc_set,
@@ -66,4 +67,6 @@ const struct arch arch_arm64 = {
 	.in_space = arm64_in_space,
 	.stage2 = &arm64_stage2,
 	.mode_text = mode_text,
+	.hw_encode = arm64_hw_encode,
+	.hw_decode = arm64_hw_decode,
 };

@@ -16,6 +16,10 @@ enum arm64_pauth { ARM64_PAUTH_DATA, ARM64_PAUTH_CODE, ARM64_PAUTH_DATA_HIGH, AR
  */
 uint64_t arm64_pauth_mask(const struct arm64_regs *r, enum arm64_pauth what);
 
+/** arm64_hw_encode(), arm64_hw_decode() - see struct arch. */
+int arm64_hw_encode(const struct arch_hw_max *max, const struct hw_break *req, unsigned n, struct arch_hw_state *out);
+int arm64_hw_decode(const struct arch_hw_state *st, uint64_t esr, gva at);
+
 /** arm64_layout() - see struct arch. */
 const struct arch_layout *arm64_layout(const struct arch_regs *r);
 

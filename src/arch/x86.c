@@ -232,7 +232,7 @@ const struct arch arch_x86 = {
 	.bp_insn = { 0xcc },
 	.bp_len = 1,
 	.is_bp = is_bp,
-	.max_hw_slots = 4,
+	.hw_max = { .exec = 4, .watch = 4 },
 	.layout = layout,
 	.pc_get = x86_pc_get,
 	.pc_set = x86_pc_set,

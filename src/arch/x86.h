@@ -19,7 +19,7 @@ int x86_pc_set(struct arch_regs *r, gva pc);
 void x86_selector_set(struct x86_regs *r, unsigned seg, uint16_t sel);
 
 /** x86_hw_encode(), x86_hw_decode() - see struct arch. */
-int x86_hw_encode(const struct hw_break *req, unsigned n, struct arch_hw_state *out);
-int x86_hw_decode(const struct arch_hw_state *st, uint64_t dr6);
+int x86_hw_encode(const struct arch_hw_max *max, const struct hw_break *req, unsigned n, struct arch_hw_state *out);
+int x86_hw_decode(const struct arch_hw_state *st, uint64_t dr6, gva unused);
 
 #endif

@@ -66,7 +66,7 @@ static int add_request(struct arch_hw_state *st, const struct hw_break *b, unsig
 	return 0;
 }
 
-int x86_hw_encode(const struct hw_break *req, unsigned n, struct arch_hw_state *out)
+int x86_hw_encode(const struct arch_hw_max *max, const struct hw_break *req, unsigned n, struct arch_hw_state *out)
 {
 	struct arch_hw_state st = { .reg = { [7] = DR7_FIXED } };
 
@@ -85,7 +85,7 @@ int x86_hw_encode(const struct hw_break *req, unsigned n, struct arch_hw_state *
 }
 
 /* A watch goes first: an exec slot that matches along with it is at the next instruction, and will hit there. */
-int x86_hw_decode(const struct arch_hw_state *st, uint64_t dr6)
+int x86_hw_decode(const struct arch_hw_state *st, uint64_t dr6, gva unused)
 {
 	int found = -ENOENT;
 

@@ -291,6 +291,7 @@ static int learn(struct rsp_target *r, struct errtext *why)
 
 	if (rc == 0) {
 		r->t.arch = r->map.machine->arch;
+		r->t.hw_max = r->t.arch->hw_max;
 		rc = rsp_ask_locked(r, "?", &body, &n);
 	}
 	if (rc == 0 && (n == 0 || (body[0] != 'T' && body[0] != 'S')))

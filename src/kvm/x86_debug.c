@@ -175,7 +175,7 @@ void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 		return;
 	}
 	/* B0-B3 are also set for slots that match but are not enabled. */
-	slot = c->hw.nslots ? c->arch->hw_decode(&c->hw, slot_hits(cpu, d->dr6)) : -ENOENT;
+	slot = c->hw.nslots ? c->arch->hw_decode(&c->hw, slot_hits(cpu, d->dr6), t.pc) : -ENOENT;
 	t.own = own_hits(cpu, d);
 	t.status = (d->dr6 & ~(uint64_t)DR6_BP_MASK) | t.own;
 	/* An instruction has hit the guest's own, and is followed by one of ours: that one hits when the guest is back.

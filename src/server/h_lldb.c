@@ -79,7 +79,7 @@ int h_watch_slots(struct session *s, const struct rsp_req *r, struct rsp_out *ou
 {
 	bool any = engine_bp_supported(s->e, ENGINE_WATCH_W) || engine_bp_supported(s->e, ENGINE_WATCH_A);
 
-	rsp_out_fmt(out, "num:%u;", any ? engine_target(s->e)->arch->max_hw_slots : 0);
+	rsp_out_fmt(out, "num:%u;", any ? engine_target(s->e)->hw_max.watch : 0);
 	return 0;
 }
 

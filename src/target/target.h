@@ -177,6 +177,7 @@ struct target {
 	const struct target_ops *ops;
 	const struct arch *arch;
 	unsigned nvcpus;
+	struct arch_hw_max hw_max;        /* hardware breakpoints and watchpoints that breaks_set takes */
 	uint32_t break_kinds;             /* bit per target_break_kind that breaks_set takes */
 	uint32_t step_actions;            /* bit per target_action that resume takes */
 	const struct arch_layout *layout; /* what clients are shown; NULL: by the mode of vCPU 0 when one comes */

@@ -368,7 +368,7 @@ static int fake_breaks_set(struct target *t, const struct target_break *set, uns
 		if (set[i].kind != TARGET_BREAK_SW)
 			hw[nhw++] = (struct hw_break){ hw_of[set[i].kind], set[i].at, set[i].len };
 	if (rc == 0 && nhw)
-		rc = t->arch->hw_encode(hw, nhw, &st);
+		rc = t->arch->hw_encode(&t->hw_max, hw, nhw, &st);
 	if (rc < 0)
 		return rc;
 	memcpy(f->breaks, set, n * sizeof(*set));
@@ -537,6 +537,7 @@ int target_fake_create(const struct target_fake_cfg *cfg, struct target **ret)
 	f->ops = fake_ops;
 	f->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	f->target = (struct target){ .ops = &f->ops, .arch = &arch_x86, .nvcpus = cfg->nvcpus };
+	f->target.hw_max = f->target.arch->hw_max;
 	t = &f->target;
 	f->map[0] = (struct target_region){ GPA(0), cfg->ram_size, TARGET_RAM, "ram" };
 	f->map[1] = (struct target_region){ cfg->rom_at, cfg->rom_size, TARGET_ROM, "rom" };

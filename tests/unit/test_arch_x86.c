@@ -260,11 +260,16 @@ static struct hw_break hw(enum hw_kind kind, uint64_t at, uint64_t len)
 	return (struct hw_break){ .kind = kind, .at = GVA(at), .len = len };
 }
 
+static int encode(const struct hw_break *req, unsigned n, struct arch_hw_state *st)
+{
+	return arch_x86.hw_encode(&arch_x86.hw_max, req, n, st);
+}
+
 TEST(no_request_leaves_only_the_fixed_bit)
 {
 	struct arch_hw_state st;
 
-	CHECK_EQ(arch_x86.hw_encode(NULL, 0, &st), 0);
+	CHECK_EQ(encode(NULL, 0, &st), 0);
 	CHECK_EQ(st.nslots, 0);
 	CHECK_EQ(st.reg[7], 0x400);
 }
@@ -284,7 +289,7 @@ TEST(one_slot_holds_each_kind_and_length)
 		struct hw_break req = hw(want[i].kind, 0xffffffff82000008, want[i].len);
 		struct arch_hw_state st;
 
-		CHECK_EQ(arch_x86.hw_encode(&req, 1, &st), 0);
+		CHECK_EQ(encode(&req, 1, &st), 0);
 		CHECK_EQ(st.nslots, 1);
 		CHECK_EQ(st.reg[0], req.at.raw);
 		CHECK_EQ(st.reg[7], want[i].dr7);
@@ -297,13 +302,13 @@ TEST(four_requests_fill_four_slots_and_a_fifth_finds_none)
 				  hw(HW_ACCESS, 0x4000, 8), hw(HW_EXEC, 0x5000, 1) };
 	struct arch_hw_state st, before;
 
-	CHECK_EQ(arch_x86.hw_encode(req, 4, &st), 0);
+	CHECK_EQ(encode(req, 4, &st), 0);
 	CHECK_EQ(st.nslots, 4);
 	CHECK_EQ(st.reg[2], 0x3001);
 	CHECK_EQ(st.reg[3], 0x4000);
 	CHECK_EQ(st.reg[7], 0xb0d007aa);
 	before = st;
-	CHECK_EQ(arch_x86.hw_encode(req, 5, &st), -ENOSPC);
+	CHECK_EQ(encode(req, 5, &st), -ENOSPC);
 	CHECK_MEM(&st, &before, sizeof(st));
 }
 
@@ -313,7 +318,7 @@ TEST(an_odd_range_is_split_into_aligned_slots)
 	static const uint64_t at[] = { 0x1001, 0x1002, 0x1004, 0x1008 }, len[] = { 1, 2, 4, 1 };
 	struct arch_hw_state st;
 
-	CHECK_EQ(arch_x86.hw_encode(&req, 1, &st), 0);
+	CHECK_EQ(encode(&req, 1, &st), 0);
 	CHECK_EQ(st.nslots, 4);
 	for (unsigned i = 0; i < 4; i++) {
 		CHECK_EQ(st.reg[i], at[i]);
@@ -330,7 +335,7 @@ TEST(slots_cover_a_range_exactly_or_it_is_refused)
 		for (uint64_t len = 0; len <= 40; len++) {
 			struct hw_break req = hw(HW_WRITE, at, len);
 			struct arch_hw_state st;
-			int rc = arch_x86.hw_encode(&req, 1, &st);
+			int rc = encode(&req, 1, &st);
 			uint64_t next = at;
 
 			if (len == 0 || len > 32) {
@@ -352,9 +357,9 @@ TEST(thirty_two_aligned_bytes_take_all_slots)
 	struct hw_break req[] = { hw(HW_ACCESS, 0x2000, 32), hw(HW_EXEC, 0x1000, 1) };
 	struct arch_hw_state st;
 
-	CHECK_EQ(arch_x86.hw_encode(req, 1, &st), 0);
+	CHECK_EQ(encode(req, 1, &st), 0);
 	CHECK_EQ(st.nslots, 4);
-	CHECK_EQ(arch_x86.hw_encode(req, 2, &st), -ENOSPC);
+	CHECK_EQ(encode(req, 2, &st), -ENOSPC);
 }
 
 TEST(what_the_hardware_lacks_is_refused)
@@ -374,7 +379,7 @@ TEST(what_the_hardware_lacks_is_refused)
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
 		struct hw_break req = hw(bad[i].kind, bad[i].at, bad[i].len);
 
-		CHECK_EQ(arch_x86.hw_encode(&req, 1, &st), bad[i].err);
+		CHECK_EQ(encode(&req, 1, &st), bad[i].err);
 		CHECK_EQ(st.nslots, 77);
 	}
 }
@@ -384,7 +389,7 @@ TEST(the_last_bytes_of_the_address_space_can_be_watched)
 	struct hw_break req = hw(HW_WRITE, UINT64_MAX - 7, 8);
 	struct arch_hw_state st;
 
-	CHECK_EQ(arch_x86.hw_encode(&req, 1, &st), 0);
+	CHECK_EQ(encode(&req, 1, &st), 0);
 	CHECK_EQ(st.nslots, 1);
 }
 
@@ -393,17 +398,17 @@ TEST(a_trap_is_traced_to_the_request_that_owns_the_slot)
 	struct hw_break req[] = { hw(HW_EXEC, 0x1000, 1), hw(HW_WRITE, 0x2002, 4) }; // slots 1 and 2 are request 1
 	struct arch_hw_state st;
 
-	CHECK_EQ(arch_x86.hw_encode(req, 2, &st), 0);
+	CHECK_EQ(encode(req, 2, &st), 0);
 	CHECK_EQ(st.nslots, 3);
-	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff1), 0);
+	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff1, GVA(0)), 0);
 	CHECK_EQ(st.slot[0].owner, 0);
-	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff2), 1);
+	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff2, GVA(0)), 1);
 	CHECK_EQ(st.slot[1].owner, 1);
-	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff4), 2);
+	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff4, GVA(0)), 2);
 	CHECK_EQ(st.slot[2].owner, 1);
-	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff5), 2);       // the exec slot waits at the next instruction
-	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff8), -ENOENT); // slot 3 is not in use
-	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff4ff0), -ENOENT); // single step
+	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff5, GVA(0)), 2);       // the exec slot waits at the next instruction
+	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff0ff8, GVA(0)), -ENOENT); // slot 3 is not in use
+	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff4ff0, GVA(0)), -ENOENT); // single step
 }
 
 TESTS(T(mode_and_layout_follow_the_control_registers_and_cs), T(pc_adds_the_segment_base_and_wraps_at_4_gib),
