@@ -27,8 +27,9 @@ static const char *const verdicts[] = {
 		"offset is not known",
 	[NO_FAR] = "HPFAR_EL2 and FAR_EL2 are not valid: ESR_EL2.FnV is set",
 	[SAME_EL] = "HPFAR_EL2 is not valid: EL2's own accesses have no stage 2",
-	[PERMISSION] = "HPFAR_EL2 is not valid for a permission fault that is not on a stage 1 table walk: translate "
-		       "FAR_EL2 (AT S1E1R, PAR_EL1)",
+	[PERMISSION] =
+		"HPFAR_EL2 may be anything after a permission fault that is not on a stage 1 table walk: translate "
+		"FAR_EL2 (AT S1E1R, PAR_EL1)",
 	[NO_STAGE2] = "HPFAR_EL2 is not valid: this is not a translation, access flag or address size fault of stage 2",
 	[NO_ABORT] = "HPFAR_EL2 is not valid: this is not an abort",
 };

@@ -88,7 +88,7 @@ static const struct {
 	{ S(3, 0, 0, 6, 3), "ID_AA64ISAR3_EL1" }, { S(3, 0, 0, 7, 4), "ID_AA64MMFR4_EL1" },
 	{ S(3, 0, 1, 2, 1), "TRFCR_EL1" }, { S(3, 0, 1, 2, 4), "SMPRI_EL1" }, { S(3, 0, 1, 2, 6), "SMCR_EL1" },
 	{ S(3, 0, 2, 5, 0), "GCSCR_EL1" }, { S(3, 0, 2, 5, 1), "GCSPR_EL1" }, { S(3, 0, 2, 5, 2), "GCSCRE0_EL1" },
-	{ S(3, 0, 4, 1, 0), "SP_EL0" }, { S(3, 0, 4, 2, 0), "SPSEL" }, { S(3, 0, 4, 2, 2), "CURRENTEL" },
+	{ S(3, 0, 4, 1, 0), "SP_EL0" }, { S(3, 0, 4, 2, 0), "SPSel" }, { S(3, 0, 4, 2, 2), "CurrentEL" },
 	{ S(3, 0, 4, 2, 3), "PAN" }, { S(3, 0, 4, 2, 4), "UAO" }, { S(3, 0, 4, 3, 0), "ALLINT" },
 	{ S(3, 0, 4, 6, 0), "ICC_PMR_EL1" }, { S(3, 0, 5, 3, 0), "ERRIDR_EL1" }, { S(3, 0, 5, 3, 1), "ERRSELR_EL1" },
 	{ S(3, 0, 5, 4, 0), "ERXFR_EL1" }, { S(3, 0, 5, 4, 1), "ERXCTLR_EL1" },

@@ -277,6 +277,20 @@ TEST(granule_protection_and_younger_instructions)
 	strbuf_deinit(&out);
 }
 
+/* ESR_EL2 of QEMU's processor, each for the guest's instruction that is named here. */
+TEST(syndromes_that_a_processor_made_name_the_instruction)
+{
+	CHECK_LINES({ 0x93698005,
+		      "data abort from a lower EL: translation fault, level 1, read of 2 bytes to x9" }, // ldrsh x9
+		    { 0x92000005, "data abort from a lower EL: translation fault, level 1, read" },      // ldp
+		    { 0x9380004d, "data abort from a lower EL: permission fault, level 1, write of 4 bytes from w0" },
+		    { 0x82000005, "instruction abort from a lower EL: translation fault, level 1" },
+		    { 0x5e000007, "SMC #0x7" }, { 0x623000ef, SYS "MRS x7, ID_AA64MMFR0_EL1" },
+		    { 0x62320480, SYS "MSR ACTLR_EL1, x4" }, { 0x623008c0, SYS "MSR TTBR0_EL1, x6" });
+	CHECK_HAS(text(0x93698005), "SSE          21     1         sign extended\n");
+	strbuf_deinit(&out);
+}
+
 static const char *name_of(unsigned op0, unsigned op1, unsigned crn, unsigned crm, unsigned op2)
 {
 	strbuf_reset(&out);
@@ -305,4 +319,5 @@ TESTS(T(aborts_of_a_kernel_in_one_line), T(fault_levels_go_below_zero), T(mmio_o
       T(trapped_system_instructions_read_as_the_instruction), T(a_trapped_register_has_the_name_that_assemblers_take),
       T(accesses_from_aarch32_read_as_the_instruction), T(waits_calls_and_breakpoint_instructions),
       T(floating_point_and_vectors), T(control_flow_checks), T(debug_exceptions), T(serrors),
-      T(granule_protection_and_younger_instructions), T(names_of_system_registers))
+      T(granule_protection_and_younger_instructions), T(syndromes_that_a_processor_made_name_the_instruction),
+      T(names_of_system_registers))
