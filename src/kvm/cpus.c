@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include "kvm/internal.h"
 #define LOG_ROOM LOG_KVM
@@ -90,6 +91,28 @@ void kvm_cpu_wait_stop(struct kvm_cpu *cpu)
 		pthread_cond_wait(&cpu->wake, &c->lock);
 	c->nheld--;
 	pthread_mutex_unlock(&c->lock);
+}
+
+bool kvm_cpu_wait_stop_for(struct kvm_cpu *cpu, unsigned ms)
+{
+	struct kvm_cpus *c = cpu->all;
+	struct timespec end;
+	bool stopping;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_nsec += (long)ms * 1000000;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&c->lock);
+	cpu->due = false;
+	c->nheld++;
+	pthread_cond_broadcast(&c->gate);
+	if (!c->stopping)
+		pthread_cond_clockwait(&cpu->wake, &c->lock, CLOCK_MONOTONIC, &end);
+	c->nheld--;
+	stopping = c->stopping;
+	pthread_mutex_unlock(&c->lock);
+	return stopping;
 }
 
 static void park_locked(struct kvm_cpu *cpu, const struct stop_event *ev)
@@ -511,8 +534,9 @@ int kvm_cpus_next_stop(struct kvm_cpus *c, struct stop_event *out)
 	if (!from && !c->killed && !c->over)
 		ev = interrupt_event(c);
 	/* What came right before a breakpoint, an interrupt or the end of a step, leaves it to be hit. */
-	if (ev.why == STOP_HWBREAK) {
+	if (ev.why == STOP_HWBREAK || (ev.why == STOP_WATCH && c->arch->watch_before)) {
 		c->cpu[ev.vcpu].seen = true;
+		c->cpu[ev.vcpu].seen_watch = ev.why == STOP_WATCH;
 		c->cpu[ev.vcpu].seen_pc = ev.pc;
 	}
 	*out = ev;

@@ -146,7 +146,9 @@ static enum kvm_next reinject(struct kvm_cpu *cpu, const struct kvm_trap *t, str
 {
 	int rc = kvm_step_give_back(cpu, t);
 
-	return rc < 0 ? kvm_exit_error(cpu, rc, ev) : KVM_NEXT_ENTER;
+	if (rc < 0)
+		return kvm_exit_error(cpu, rc, ev);
+	return rc > 0 ? KVM_NEXT_STEPPED : KVM_NEXT_ENTER;
 }
 
 /* Without a filter that cares the instruction is the guest's own, unless it was planted and is gone. */

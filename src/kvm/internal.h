@@ -21,7 +21,8 @@ struct kvm_debug {
 	bool step; /* trap after the next instruction */
 	bool lift; /* leave out the exec breakpoints at lift_at: the vCPU is being stepped off them */
 	gva lift_at;
-	bool armed; /* KVM knows, and nothing has to be said again */
+	bool lift_watches; /* leave out all watchpoints: one of them was shown before the access */
+	bool armed;        /* KVM knows, and nothing has to be said again */
 };
 
 /* What an architecture keeps of its own, behind the scenes. */
@@ -58,6 +59,7 @@ struct kvm_cpu {
 	bool was_offline; /* while kvm_cpus.catch_online: nobody was told yet that it came online */
 	bool seen;        /* the debugger was shown the hit of a slot at seen_pc, and the vCPU has not moved since */
 	gva seen_pc;
+	bool seen_watch; /* it was a watchpoint, and the access is still to come */
 
 	/* the vCPU's own thread only */
 	struct kvm_debug debug;
@@ -138,6 +140,9 @@ bool kvm_cpu_kicked(struct kvm_cpu *cpu);
 /** kvm_cpu_wait_stop() - sleep on the vCPU's own thread until everyone is to park. */
 void kvm_cpu_wait_stop(struct kvm_cpu *cpu);
 
+/** kvm_cpu_wait_stop_for() - likewise, no longer than @ms. Returns: is everyone to park? */
+bool kvm_cpu_wait_stop_for(struct kvm_cpu *cpu, unsigned ms);
+
 /* alone.c */
 
 /**
@@ -213,6 +218,13 @@ void kvm_stop_regs_drop_locked(struct kvm_cpus *c);
 
 /* What each architecture has, from here to the end of the file; on the vCPU's own thread unless said otherwise. */
 
+/** kvm_port_cap() - KVM_CHECK_EXTENSION for the VM: 0 if it lacks @which. */
+long kvm_port_cap(struct kvm_port *p, unsigned long which);
+
+/** kvm_port_learn() - what an architecture has to know of the VM for kvm_regs_read() and the like. */
+int kvm_port_learn(struct kvm_port *p);
+void kvm_port_forget(struct kvm_port *p);
+
 /** kvm_mach_init() - the parts of @c that are the architecture's: zeroed but for the clock. No vCPU threads yet. */
 int kvm_mach_init(struct kvm_cpus *c);
 void kvm_mach_deinit(struct kvm_cpus *c);
@@ -228,8 +240,9 @@ struct kvm_trap {
 	enum kvm_trap_kind kind;
 	gva pc;
 	unsigned slot;   /* KVM_TRAP_HW: of kvm_cpus.hw */
-	uint64_t status; /* x86: DR6 */
+	uint64_t status; /* x86: DR6; arm64: the syndrome, as in ESR_EL2 */
 	uint64_t own;    /* x86: those bits of B0-B3 that are the guest's own breakpoints */
+	uint64_t far;    /* arm64: the address of a watched access */
 };
 
 void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out);
@@ -277,6 +290,7 @@ void kvm_step_deinit(struct kvm_cpu *cpu);
 /**
  * kvm_step_begin() - look at the instruction and prepare for its step; before kvm_debug_arm().
  * @can_land: false for a vCPU that waits to be started: it may do so for long, and takes no exception.
+ * Returns: 0; 1: it is done, and the vCPU does not have to enter the guest for it; an error.
  */
 int kvm_step_begin(struct kvm_cpu *cpu, bool can_land);
 gva kvm_step_pc(const struct kvm_cpu *cpu); /* after kvm_step_begin() */
@@ -309,7 +323,7 @@ int kvm_step_end(struct kvm_cpu *cpu);
 /** kvm_step_own() - debug registers of the guest's own have hit in the step that @t ends. */
 void kvm_step_own(struct kvm_cpu *cpu, const struct kvm_trap *t);
 
-/** kvm_step_undo() - the instruction was not executed. Nothing if no step is under way. */
+/** kvm_step_undo() - the instruction was not executed. Nothing if no step is under way. 1: it was, all the same. */
 int kvm_step_undo(struct kvm_cpu *cpu);
 
 /** kvm_step_leave() - no steps follow: tell KVM, which then shows the guest's own trap flag again. */
@@ -323,7 +337,7 @@ int kvm_step_pause(struct kvm_cpu *cpu);
 
 /**
  * kvm_step_give_back() - the guest gets the exception of its own that @t took from it.
- * Returns: 0; 1: a step is under way and ends in its handler; an error.
+ * Returns: 0: when it goes on; 1: it has it, and the step that is under way is done; an error.
  */
 int kvm_step_give_back(struct kvm_cpu *cpu, const struct kvm_trap *t);
 

@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#include "kvm/kvm.h"
+#include "kvm/internal.h"
 #include "util/macros.h"
 
 struct inproc {
@@ -95,8 +95,6 @@ static void probe_caps(const struct kvm_inproc_cfg *cfg, struct kvm_port *p)
 {
 	p->caps_guest_debug = cap(cfg, KVM_CAP_SET_GUEST_DEBUG2);
 	p->caps_sync_regs = cap(cfg, KVM_CAP_SYNC_REGS);
-	p->xsave = cap(cfg, KVM_CAP_XSAVE);
-	p->debugregs = cap(cfg, KVM_CAP_DEBUGREGS);
 	p->vcpu_events = cap(cfg, KVM_CAP_VCPU_EVENTS);
 	p->mp_state = cap(cfg, KVM_CAP_MP_STATE);
 }
@@ -110,6 +108,7 @@ int kvm_port_inproc_create(const struct kvm_inproc_cfg *cfg, struct kvm_port **r
 {
 	struct inproc *i;
 	_cleanup_(port_destroyp) struct kvm_port *p = NULL;
+	int rc;
 
 	if (!cfg->nvcpus || cfg->nvcpus > TARGET_MAX_VCPUS)
 		return errtext_set(why, -EINVAL, "%u vCPUs: 1 to %u are possible", cfg->nvcpus, TARGET_MAX_VCPUS);
@@ -135,12 +134,24 @@ int kvm_port_inproc_create(const struct kvm_inproc_cfg *cfg, struct kvm_port **r
 		i->vcpu[n].run = run;
 	}
 	probe_caps(cfg, p);
+	rc = kvm_port_learn(p);
+	if (rc < 0)
+		return errtext_set(why, rc, "cannot learn what this KVM has of a vCPU: %s", strerror(-rc));
 	*ret = take_ptr(p);
 	return 0;
 }
 
+long kvm_port_cap(struct kvm_port *p, unsigned long which)
+{
+	long n = p->ops->vm_ioctl(p, KVM_CHECK_EXTENSION, (void *)which);
+
+	return MAX(n, 0);
+}
+
 void kvm_port_destroy(struct kvm_port *p)
 {
-	if (p)
-		p->ops->destroy(p);
+	if (!p)
+		return;
+	kvm_port_forget(p);
+	p->ops->destroy(p);
 }

@@ -51,13 +51,14 @@ bool kvm_cpu_wake(struct kvm_cpu *cpu)
 
 /*
  * A vCPU that was shown at an exec breakpoint is taken off it by one step with that slot left out: the resume flag
- * is not honoured where KVM emulates. If it is halted, whatever wakes it comes before the breakpoint.
+ * is not honoured where KVM emulates. If it is halted, whatever wakes it comes before the breakpoint. Likewise where
+ * a watchpoint hits before the access.
  */
 static void step_off_if_seen(struct kvm_cpu *cpu)
 {
 	if (!cpu->seen)
 		return;
-	cpu->seen = !cpu->halted && kvm_debug_exec_at(cpu->all, cpu->seen_pc) &&
+	cpu->seen = !cpu->halted && (cpu->seen_watch || kvm_debug_exec_at(cpu->all, cpu->seen_pc)) &&
 		    kvm_cpu_pc(cpu).raw == cpu->seen_pc.raw && mp_state(cpu) == KVM_MP_STATE_RUNNABLE;
 	cpu->debug.lift = cpu->seen;
 	cpu->debug.lift_at = cpu->seen_pc;
@@ -76,6 +77,7 @@ static int prepare_step(struct kvm_cpu *cpu)
 		cpu->debug.lift = true;
 		cpu->debug.lift_at = kvm_step_pc(cpu);
 	}
+	cpu->debug.lift_watches = cpu->seen && cpu->seen_watch && kvm_step_pc(cpu).raw == cpu->seen_pc.raw;
 	return rc;
 }
 
@@ -108,10 +110,10 @@ static enum kvm_next enter_once(struct kvm_cpu *cpu, struct stop_event *ev)
 }
 
 /* Was the instruction executed before this event came? */
-static bool is_after_insn(const struct stop_event *ev)
+static bool is_after_insn(const struct kvm_cpu *cpu, const struct stop_event *ev)
 {
-	return ev->why == STOP_WATCH || ev->why == STOP_PWATCH || ev->why == STOP_POWER_OFF || ev->why == STOP_RESET ||
-	       ev->why == STOP_PANIC;
+	return (ev->why == STOP_WATCH && !cpu->all->arch->watch_before) || ev->why == STOP_PWATCH ||
+	       ev->why == STOP_POWER_OFF || ev->why == STOP_RESET || ev->why == STOP_PANIC;
 }
 
 static enum kvm_next enter(struct kvm_cpu *cpu, struct stop_event *ev)
@@ -121,16 +123,17 @@ static enum kvm_next enter(struct kvm_cpu *cpu, struct stop_event *ev)
 
 	if (rc < 0)
 		return kvm_exit_error(cpu, rc, ev);
-	next = enter_once(cpu, ev);
+	next = rc > 0 ? KVM_NEXT_STEPPED : enter_once(cpu, ev);
 	if (!cpu->debug.step)
 		return next;
-	if (next == KVM_NEXT_STEPPED || (next == KVM_NEXT_EVENT && is_after_insn(ev)))
+	if (next == KVM_NEXT_STEPPED || (next == KVM_NEXT_EVENT && is_after_insn(cpu, ev))) {
 		rc = kvm_step_end(cpu);
-	else
+		next = next == KVM_NEXT_STEPPED && rc > 0 ? KVM_NEXT_ENTER : next;
+	} else {
 		rc = kvm_step_undo(cpu);
-	if (rc < 0)
-		return kvm_exit_error(cpu, rc, ev);
-	return next == KVM_NEXT_STEPPED && rc > 0 ? KVM_NEXT_ENTER : next;
+		next = next == KVM_NEXT_ENTER && rc > 0 ? KVM_NEXT_STEPPED : next;
+	}
+	return rc < 0 ? kvm_exit_error(cpu, rc, ev) : next;
 }
 
 /* One instruction, whatever else is going on; the vCPU is alone. */

@@ -15,9 +15,20 @@ static bool has_svm(void)
 	return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & CPUID_SVM;
 }
 
+int kvm_port_learn(struct kvm_port *p)
+{
+	p->svm = has_svm();
+	p->xsave = kvm_port_cap(p, KVM_CAP_XSAVE);
+	p->debugregs = kvm_port_cap(p, KVM_CAP_DEBUGREGS);
+	return 0;
+}
+
+void kvm_port_forget(struct kvm_port *p)
+{
+}
+
 int kvm_mach_init(struct kvm_cpus *c)
 {
-	c->port->svm = has_svm();
 	c->clock = calloc(1, sizeof(*c->clock));
 	if (!c->clock)
 		return -ENOMEM;

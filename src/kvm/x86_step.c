@@ -432,7 +432,7 @@ static int deliver(struct kvm_cpu *cpu, unsigned vector, uint64_t dr6)
 
 int kvm_step_give_back(struct kvm_cpu *cpu, const struct kvm_trap *t)
 {
-	return deliver(cpu, t->kind == KVM_TRAP_BPINSN ? VECTOR_BP : VECTOR_DB, t->status);
+	return MIN(deliver(cpu, t->kind == KVM_TRAP_BPINSN ? VECTOR_BP : VECTOR_DB, t->status), 0);
 }
 
 /* In a step it is delivered as a part of the step. */
