@@ -29,7 +29,7 @@ build-fuzz/build.ninja:
 	CC=clang meson setup build-fuzz -Dfuzz=true -Doptimization=1
 build-arm64/build.ninja:
 	libs=$$(tools/fetch-arm64-libs) && \
-		meson setup build-arm64 --cross-file cross/aarch64-linux-gnu.ini --cross-file "$$libs" -Dtests=false
+		meson setup build-arm64 --cross-file cross/aarch64-linux-gnu.ini --cross-file "$$libs"
 build-clang/build.ninja:
 	CC=clang meson setup build-clang
 

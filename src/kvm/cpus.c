@@ -581,7 +581,7 @@ int kvm_cpus_hw_set(struct kvm_cpus *c, const struct target_break *set, unsigned
 		req[i] = (struct hw_break){ .kind = hw_kinds[set[i].kind], .at = set[i].at, .len = set[i].len };
 	}
 	if (n)
-		rc = c->arch->hw_encode(&c->arch->hw_max, req, n, &hw);
+		rc = c->arch->hw_encode(&c->port->hw_max, req, n, &hw);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&c->lock);

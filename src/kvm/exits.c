@@ -178,7 +178,7 @@ static enum kvm_next on_hw(struct kvm_cpu *cpu, const struct kvm_trap *t, struct
 		if (rc < 0)
 			return kvm_exit_error(cpu, rc, ev);
 		*ev = (struct stop_event){
-			.why = STOP_WATCH, .pc = t->pc, .watch_kind = part->kind, .watch_at = part->at
+			.why = STOP_WATCH, .pc = t->pc, .watch_kind = part->kind, .watch_at = t->touched
 		};
 		return KVM_NEXT_EVENT;
 	}

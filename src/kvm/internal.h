@@ -243,6 +243,7 @@ struct kvm_trap {
 	uint64_t status; /* x86: DR6; arm64: the syndrome, as in ESR_EL2 */
 	uint64_t own;    /* x86: those bits of B0-B3 that are the guest's own breakpoints */
 	uint64_t far;    /* arm64: the address of a watched access */
+	gva touched;     /* KVM_TRAP_HW of a watchpoint: in it, as near to the access as is known */
 };
 
 void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out);

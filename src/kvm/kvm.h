@@ -32,8 +32,8 @@ struct kvm_port {
 	long caps_sync_regs;   /* KVM_CAP_SYNC_REGS bits */
 	bool svm;              /* the processor has SVM, not VMX */
 	bool xsave, debugregs, vcpu_events, mp_state;
-	unsigned hw_bps, hw_wps;  /* arm64: debug registers for breakpoints and for watchpoints */
-	struct kvm_reg_map *regs; /* arm64: the registers that this KVM has of each vCPU */
+	struct arch_hw_max hw_max; /* debug registers */
+	struct kvm_reg_map *regs;  /* arm64: the registers that this KVM has of each vCPU */
 };
 
 /* The port to our own file descriptors (port_inproc.c). */

@@ -183,6 +183,7 @@ void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 	if (slot >= 0 && (!t.own || c->hw.slot[slot].part.kind != HW_EXEC)) {
 		t.kind = KVM_TRAP_HW;
 		t.slot = (unsigned)slot;
+		t.touched = c->hw.slot[slot].part.at;
 	} else if ((d->dr6 & DR6_BS) && cpu->debug.step) {
 		t.kind = KVM_TRAP_STEP;
 		cpu->mach->trapped = true;

@@ -17,6 +17,7 @@ static bool has_svm(void)
 
 int kvm_port_learn(struct kvm_port *p)
 {
+	p->hw_max = arch_x86.hw_max;
 	p->svm = has_svm();
 	p->xsave = kvm_port_cap(p, KVM_CAP_XSAVE);
 	p->debugregs = kvm_port_cap(p, KVM_CAP_DEBUGREGS);

@@ -4,8 +4,8 @@
 
 /*
  * A VM made of nothing: RIG_RAM bytes of RAM at 0, no devices, machine code put in by hand. MMIO is whatever is
- * above RAM. Guests start in real mode at RIG_CODE with all segments at 0, or flat in 64-bit mode with the first
- * gigabyte mapped to itself.
+ * above RAM. x86 guests start in real mode at RIG_CODE with all segments at 0, or flat in 64-bit mode with the first
+ * gigabyte mapped to itself; arm64 guests at RIG_CODE at EL1, without translation.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,6 +39,7 @@ struct rig {
 	struct kvm_slot slot;
 	struct kvm_port *port;
 	struct kvm_cpus *cpus;
+	int gic_fd;                         /* arm64 */
 	struct rig_access log[RIG_MAX_LOG]; /* written by vCPU threads; the first RIG_MAX_LOG accesses */
 	unsigned nlog;                      /* all of them */
 };
@@ -52,8 +53,8 @@ void rig_code(struct rig *r, uint64_t at, const void *code, size_t n);
 #define RIG_CODE_AT(r, at, ...) \
 	rig_code(r, at, (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
 
-void rig_long_mode(struct rig *r, unsigned vcpu);
-void rig_private_data(struct rig *r); /* every vCPU gets its own ds */
+void rig_long_mode(struct rig *r, unsigned vcpu); /* x86 */
+void rig_private_data(struct rig *r);             /* x86: every vCPU gets its own ds */
 
 void rig_regs(struct rig *r, unsigned vcpu, uint32_t groups, struct arch_regs *out);
 int rig_regs_write(struct rig *r, unsigned vcpu, uint32_t groups, const struct arch_regs *in);
@@ -70,8 +71,15 @@ bool rig_quiet(struct rig *r, int ms);    /* no stop within so many ms */
 /* Takes every int3 for the debugger's. */
 void rig_report_int3(struct rig *r);
 
-/* What this KVM can do, found by trying. */
+/* What this KVM can do, found by trying: x86. */
 bool rig_has_int3(void);
 bool rig_has_watch(void);
+
+/* What is different in each architecture: kvm_rig_x86.c, kvm_rig_arm64.c. */
+extern const struct arch *const rig_arch;
+void rig_machine_vm(struct rig *r, bool irqchip); /* before there are vCPUs */
+void rig_machine_cpu(struct rig *r, unsigned vcpu, bool irqchip);
+void rig_machine_done(struct rig *r, bool irqchip); /* all vCPUs are there */
+void rig_machine_close(struct rig *r);
 
 #endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef KVM_ARM64_INTERNAL_H
+#define KVM_ARM64_INTERNAL_H
+
+#include "kvm/internal.h"
+
+/* What only arm64 keeps of a VM and its vCPUs, and how its registers are reached. */
+
+/* What KVM has of each vCPU, by KVM_GET_REG_LIST: the same for all of a VM. */
+struct kvm_reg_map {
+	uint64_t sys[ARM64_NSYS]; /* id; 0: not to be had */
+	uint8_t nbps, nwps;       /* the guest's own debug registers */
+	unsigned vl;              /* bytes of a Z register; 0: no SVE */
+};
+
+/* The VM's time: arm64_clock.c. */
+struct kvm_clock {
+	enum {
+		KVM_COUNTER_RUNS,   /* nothing can be done about it */
+		KVM_COUNTER_VM,     /* one offset for both counters of all vCPUs: Linux 6.4 */
+		KVM_COUNTER_VIRTUAL /* the virtual counter of all vCPUs is set through any one of them */
+	} how;
+	uint64_t hz;
+	uint64_t offset;   /* of the virtual counter, from the host's */
+	bool frozen;       /* from the stop to the resume */
+	bool due;          /* KVM_COUNTER_VIRTUAL: to be set before anyone goes */
+	uint64_t stop;     /* the virtual counter at the stop */
+	uint64_t since_ns; /* CLOCK_MONOTONIC at the stop */
+	uint64_t held_ns;  /* all stops before this one */
+	bool run_on;       /* the user wants time to go on while the guest is stopped */
+};
+
+struct kvm_cpu_mach {
+	struct arch_regs sys; /* ARCH_SYS, to find instructions; `have` says whether it still holds */
+	uint64_t page;        /* the page of code that was found last, its number + 1 */
+	const uint8_t *page_hva;
+};
+
+/* arm64.c: single registers of a vCPU; on its own thread */
+int kvm_reg_get(struct kvm_cpu *cpu, uint64_t id, uint64_t *v);
+int kvm_reg_set(struct kvm_cpu *cpu, uint64_t id, uint64_t v);
+
+#define KVM_CORE_REG(size, name) (KVM_REG_ARM64 | (size) | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(name))
+#define KVM_CORE_U64(name) KVM_CORE_REG(KVM_REG_SIZE_U64, name)
+#define KVM_REG_X(n) (KVM_CORE_U64(regs.regs[0]) + 2ull * (n))
+#define KVM_REG_PC KVM_CORE_U64(regs.pc)
+#define KVM_REG_PSTATE KVM_CORE_U64(regs.pstate)
+#define KVM_REG_ELR_EL1 KVM_CORE_U64(elr_el1)
+#define KVM_REG_SPSR_EL1 KVM_CORE_U64(spsr[0])
+
+/** kvm_reg_get_sys() - by enum arm64_sys; 0 if it is not to be had. */
+uint64_t kvm_reg_get_sys(struct kvm_cpu *cpu, enum arm64_sys reg);
+int kvm_reg_set_sys(struct kvm_cpu *cpu, enum arm64_sys reg, uint64_t v);
+
+/* The guest's own debug registers: what is op2 in the encoding. */
+enum kvm_dbg_reg { KVM_DBGBVR = 4, KVM_DBGBCR, KVM_DBGWVR, KVM_DBGWCR };
+uint64_t kvm_reg_dbg(enum kvm_dbg_reg which, unsigned n); /* the id */
+
+/* arm64_step.c */
+
+/** kvm_step_slots() - the breakpoints that a step needs instead of the debugger's; NULL: it is an ordinary one. */
+const struct arch_hw_state *kvm_step_slots(const struct kvm_cpu *cpu);
+
+/** kvm_step_reached() - is the hit at @pc of one of those? */
+bool kvm_step_reached(const struct kvm_cpu *cpu, gva pc);
+
+/** kvm_insn_read() - the instruction at @pc; false if it cannot be read. */
+bool kvm_insn_read(struct kvm_cpu *cpu, uint64_t pc, uint32_t *out, size_t n);
+
+#endif
