@@ -90,6 +90,7 @@ static const struct monitor_cmd cmds[] = {
 	{ "info breakpoints", "",          "where each breakpoint is, its hits and stops",          monitor_breakpoints },
 	{ "bp-filter",      "[cr3 N|off]", "count only hits in one address space (arm64: ttbr0); N may be current", monitor_bp_filter },
 	{ "pt",             "ADDR",        "the page-table entries that translate ADDR",            monitor_pt },
+	{ "s2pt",           "IPA [VTTBR VTCR]", "arm64: the stage 2 entries for IPA, by VTTBR_EL2 and VTCR_EL2", monitor_s2pt },
 	{ "xp",             "[/FMT] ADDR", "dump physical memory; FMT is COUNT and b, h, w or g",    monitor_xp },
 	{ "pwatch",         "[ADDR LEN | off [ADDR]]", "stop when physical memory changes; list; stop watching", monitor_pwatch },
 	{ "esr",            "[VALUE...]",  "arm64: exception syndrome in words; default: the vCPU's",  monitor_esr },

@@ -10,8 +10,9 @@
 #include "util/macros.h"
 
 /* One answer of `info mem` is bounded, whatever the guest's page tables look like. */
-#define PAGES_MAX_WALKS 65536u
+#define PAGES_MAX_WALKS (1u << 20) /* arm64's Linux maps all memory page by page */
 #define PAGES_MAX_RUNS 1000u
+#define TLB_MAX_PAGES 65536u
 #define XP_MAX_BYTES 65536u
 
 /* r w x u, with - for what is not allowed */
@@ -21,7 +22,25 @@ static void add_perm(uint8_t perm, struct strbuf *out)
 		    perm & MMU_U ? 'u' : '-');
 }
 
-/* ---- pt ---- */
+/* ---- pt, s2pt ---- */
+
+/* What the walk for @at comes to. */
+static void add_answer(uint64_t at, const struct mmu_xlat *x, struct strbuf *out)
+{
+	if (!x->mapped) {
+		strbuf_addf(out, "%#" PRIx64 ": not mapped: %s\n", at, mmu_why_text(x->why));
+		return;
+	}
+	strbuf_addf(out, "%#" PRIx64 ": physical %#" PRIx64 ", page of %#" PRIx64 " bytes, ", at,
+		    x->phys.raw + (at - x->start.raw), x->size);
+	add_perm(x->perm, out);
+	strbuf_addc(out, '\n');
+}
+
+static void add_unreadable(uint64_t at, int rc, struct strbuf *out)
+{
+	strbuf_addf(out, "%#" PRIx64 ": a page table cannot be read: %s\n", at, strerror(-rc));
+}
 
 void monitor_pt(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 {
@@ -37,18 +56,55 @@ void monitor_pt(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 	if (rc == 0)
 		rc = engine_regs(ctx->engine, ctx->vcpu, arch->walk_groups, &r);
 	if (rc < 0) {
-		strbuf_addf(out, "%#" PRIx64 ": a page table cannot be read: %s\n", at, strerror(-rc));
+		add_unreadable(at, rc, out);
 		return;
 	}
 	arch->pt_text(r, GVA(at), &x, out);
-	if (!x.mapped) {
-		strbuf_addf(out, "%#" PRIx64 ": not mapped: %s\n", at, mmu_why_text(x.why));
+	add_answer(at, &x, out);
+}
+
+/* IPA [VTTBR VTCR]. False with a sentence. */
+static bool s2pt_args(const char *args, struct strbuf *out, uint64_t *ipa, struct arch_stage2_regs *given,
+		      bool *is_given)
+{
+	if (!monitor_number(&args, "an intermediate address", out, ipa))
+		return false;
+	*is_given = *args;
+	if (*is_given && (!monitor_number(&args, "a value of VTTBR_EL2", out, &given->root) ||
+			  !monitor_number(&args, "a value of VTCR_EL2", out, &given->control)))
+		return false;
+	return monitor_end(args, out);
+}
+
+void monitor_s2pt(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	const struct arch *arch = engine_target(ctx->engine)->arch;
+	struct arch_stage2_regs values, *given;
+	struct arch_regs *r;
+	struct mmu_xlat x;
+	bool is_given;
+	uint64_t ipa;
+	int rc;
+
+	if (!s2pt_args(args, out, &ipa, &values, &is_given))
+		return;
+	if (!arch->stage2) {
+		strbuf_addf(out, "this guest is %s, without a second stage of translation\n", arch->name);
 		return;
 	}
-	strbuf_addf(out, "%#" PRIx64 ": physical %#" PRIx64 ", page of %#" PRIx64 " bytes, ", at,
-		    x.phys.raw + (at - x.start.raw), x.size);
-	add_perm(x.perm, out);
-	strbuf_addc(out, '\n');
+	given = is_given ? &values : NULL;
+	rc = engine_regs(ctx->engine, ctx->vcpu, arch->walk_groups, &r);
+	if (rc == 0)
+		rc = arch->stage2->walk(r, given, mem_table_read, ctx->engine, GPA(ipa), &x);
+	if (rc == -ENODATA) {
+		strbuf_addf(out, "vCPU %u shows no VTTBR_EL2 and VTCR_EL2: give values, s2pt IPA VTTBR VTCR\n",
+			    ctx->vcpu);
+	} else if (rc < 0) {
+		add_unreadable(ipa, rc, out);
+	} else {
+		arch->stage2->text(r, given, &x, out);
+		add_answer(ipa, &x, out);
+	}
 }
 
 /* ---- info mem ---- */
@@ -216,8 +272,8 @@ void monitor_tlb(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 		return;
 	if (!monitor_end(args, out))
 		return;
-	if (!count || count > PAGES_MAX_WALKS) {
-		strbuf_addf(out, "%" PRIu64 " pages: expected 1 to %u\n", count, PAGES_MAX_WALKS);
+	if (!count || count > TLB_MAX_PAGES) {
+		strbuf_addf(out, "%" PRIu64 " pages: expected 1 to %u\n", count, TLB_MAX_PAGES);
 		return;
 	}
 	rc = pages_each(ctx, &at, count, tlb_show, &arch, out);

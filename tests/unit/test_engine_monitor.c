@@ -1,34 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 
-#include "engine_world.h"
-
-static struct strbuf out;
-
-/* What the command says; valid until the next call. */
-static const char *say(struct world *w, const char *line)
-{
-	static bool phys;
-	struct monitor_ctx ctx = { .engine = w->e, .phys_mode = &phys };
-
-	strbuf_reset(&out);
-	CHECK_EQ(engine_monitor(&ctx, line, &out), 0);
-	return strbuf_str(&out);
-}
-
-static void close_all(struct world *w)
-{
-	world_close(w);
-	strbuf_deinit(&out);
-	out = (struct strbuf){ 0 };
-}
-
-#define CHECK_HAS(text, part)                                         \
-	do {                                                          \
-		const char *text_ = (text);                           \
-		if (!strstr(text_, part))                             \
-			fail_msg("'%s' is not in:\n%s", part, text_); \
-	} while (0)
+#include "monitor_world.h"
 
 TEST(help_and_unknown_commands_list_what_there_is)
 {
@@ -285,42 +258,6 @@ TEST(an_x86_vcpu_has_no_registers_of_arm64)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		CHECK_STR(say(&w, commands[i]), "this guest is x86, without such a register: give a value to decode\n");
 	close_all(&w);
-}
-
-/* An arm64 vCPU with these registers; the rest of the guest stays as it is. */
-static struct arm64_regs vcpu_regs;
-static uint32_t vcpu_groups;
-
-static int vcpu_regs_read(struct target *t, unsigned vcpu, uint32_t groups, struct arch_regs *r)
-{
-	r->arm64 = vcpu_regs;
-	r->have |= groups & vcpu_groups;
-	return 0;
-}
-
-struct arm64_world {
-	struct world w;
-	struct target_ops ops;
-};
-
-/* Without EL2. */
-static void arm64_open(struct arm64_world *a)
-{
-	a->w = world_open((struct target_fake_cfg){ 0 });
-	a->ops = *a->w.t->ops;
-	a->ops.regs_read = vcpu_regs_read;
-	a->w.t->ops = &a->ops;
-	a->w.t->arch = &arch_arm64;
-	memset(&vcpu_regs, 0, sizeof(vcpu_regs));
-	vcpu_groups = ARCH_ALL;
-	for (unsigned i = 0; i < ARM64_NSYS; i++)
-		arm64_sys_set_absent(&vcpu_regs, (enum arm64_sys)i, strstr(arm64_sys_desc[i].name, "_EL2"));
-}
-
-static void give(enum arm64_sys reg, uint64_t value)
-{
-	arm64_sys_set_absent(&vcpu_regs, reg, false);
-	vcpu_regs.sys[reg] = value;
 }
 
 TEST(syndromes_of_the_selected_vcpu)
