@@ -5,13 +5,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "backend/flat_code.h"
 #include "util/bytes.h"
 #include "util/macros.h"
 
-/* flat_start.S */
-extern const uint8_t flat_code[], flat_params[], flat_code_end[];
-
-/* What flat_start.S has behind flat_params. */
+/* What flat_start.S has behind FLAT_PARAMS_AT. */
 struct params {
 	uint64_t rip;
 	uint32_t cr0, cr3, cr4, efer, is_long;
@@ -43,7 +41,7 @@ int flat_rom_build(const struct x86_regs *r, uint8_t rom[FLAT_ROM_SIZE])
 
 	if (!fits(r))
 		return -EINVAL;
-	memcpy(&p, flat_params, sizeof(p));
+	memcpy(&p, flat_code + FLAT_PARAMS_AT, sizeof(p));
 	p.rip = r->rip;
 	p.cr0 = (uint32_t)r->cr0;
 	p.cr3 = (uint32_t)r->cr3;
@@ -63,8 +61,8 @@ int flat_rom_build(const struct x86_regs *r, uint8_t rom[FLAT_ROM_SIZE])
 	p.idt_limit = (uint16_t)r->idt.limit;
 	p.idt_base = r->idt.base;
 	memset(rom, 0xff, FLAT_ROM_SIZE);
-	memcpy(rom, flat_code, (size_t)(flat_code_end - flat_code));
-	memcpy(rom + (flat_params - flat_code), &p, sizeof(p));
+	memcpy(rom, flat_code, sizeof(flat_code));
+	memcpy(rom + FLAT_PARAMS_AT, &p, sizeof(p));
 	memcpy(rom + FLAT_ROM_SIZE - 16, reset_vector, sizeof(reset_vector));
 	return 0;
 }
