@@ -165,10 +165,10 @@ int backend_kvm_create(struct vm *m, struct target **ret, struct errtext *why)
 		return errtext_set(why, -ENOMEM, "out of memory");
 	k->vm = m;
 	k->target.ops = &kvm_target_ops;
-	k->target.arch = &arch_x86;
+	k->target.arch = vm_arch();
 	k->target.hw_max = k->target.arch->hw_max;
 	k->target.nvcpus = kvm_cpus_count(vm_cpus(m));
-	k->target.break_kinds = BIT(TARGET_BREAK_HW) | BIT(TARGET_WATCH_WRITE) | BIT(TARGET_WATCH_ACCESS);
+	k->target.break_kinds = vm_break_kinds();
 	k->target.step_actions = BIT(TARGET_HOLD) | BIT(TARGET_RUN) | BIT(TARGET_STEP) | BIT(TARGET_STEP_RANGE);
 	*ret = &k->target;
 	return 0;

@@ -6,12 +6,14 @@
 
 #include "cmd.h"
 
-/* Does the processor offer virtualisation? Without it a /dev/kvm is some software emulation of one. */
+/*
+ * Does the processor offer virtualisation? Without it a /dev/kvm is some software emulation of one, which only x86 has.
+ */
 static bool cpu_has_virtualisation(void)
 {
 	FILE *f = fopen("/proc/cpuinfo", "r");
 	char line[4096];
-	bool found = false;
+	bool found = vm_arch() != &arch_x86;
 
 	while (f && !found && fgets(line, sizeof(line), f))
 		found = strncmp(line, "flags", 5) == 0 && (strstr(line, " vmx") || strstr(line, " svm"));
@@ -36,7 +38,7 @@ static int kvm_or_fail(struct errtext *why)
 		return CMD_ACCEL_KVM;
 	return errtext_set(why, -CMD_ENVIRONMENT, "--accel kvm: cannot open /dev/kvm: %s%s", strerror(-rc),
 			   rc == -EACCES ? " (is this user in the group kvm?)"
-					 : " (is the kvm_intel or kvm_amd module loaded?)");
+					 : " (is KVM in the kernel, and its module loaded?)");
 }
 
 static int choose_auto(struct errtext *why)

@@ -275,7 +275,7 @@ static int open_guest(struct run *r)
 		fprintf(stderr, "gdbvm: %s\n", why.text);
 	r->opt.accel = (enum cmd_accel)accel; // said once, and the same after a reset
 	rc = accel == CMD_ACCEL_KVM ? open_kvm(r, &why) : open_tcg(r, &why);
-	if (rc == 0 && boot_x86_is_64bit(&r->opt.vm))
+	if (rc == 0 && r->guest.target->arch == &arch_x86 && boot_x86_is_64bit(&r->opt.vm))
 		r->guest.target->layout = &arch_layout_x86_64;
 	if (rc == 0 && (rc = engine_create(r->guest.target, &r->guest.engine)) < 0)
 		errtext_set(&why, rc, "cannot start the debug engine: %s", strerror(-rc));

@@ -31,6 +31,7 @@ struct board_cpus {
 struct board_ops {
 	const struct arch *arch;
 	const struct mem_layout *ram;
+	uint32_t break_kinds; /* as target.break_kinds */
 
 	/* All devices onto the bus. @cfg is needed only during the call. */
 	int (*create)(const struct vm_cfg *cfg, const struct board_ports *ports, struct board **ret,

@@ -146,6 +146,8 @@ static const struct target_region *mmio_regions(unsigned *n)
 const struct board_ops board_arm64 = {
 	.arch = &arch_arm64,
 	.ram = &mem_layout_arm64,
+	.break_kinds = BIT(TARGET_BREAK_HW) |
+		       BIT(TARGET_WATCH_READ) | BIT(TARGET_WATCH_WRITE) | BIT(TARGET_WATCH_ACCESS),
 	.create = create,
 	.destroy = destroy,
 	.load = load,

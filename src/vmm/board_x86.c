@@ -157,6 +157,7 @@ static const struct target_region *mmio_regions(unsigned *n)
 const struct board_ops board_x86 = {
 	.arch = &arch_x86,
 	.ram = &mem_layout_x86,
+	.break_kinds = BIT(TARGET_BREAK_HW) | BIT(TARGET_WATCH_WRITE) | BIT(TARGET_WATCH_ACCESS),
 	.create = create,
 	.destroy = destroy,
 	.load = load,

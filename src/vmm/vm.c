@@ -197,6 +197,16 @@ void vm_closep(struct vm **m)
 	vm_close(*m);
 }
 
+const struct arch *vm_arch(void)
+{
+	return machine_board->arch;
+}
+
+uint32_t vm_break_kinds(void)
+{
+	return machine_board->break_kinds;
+}
+
 struct kvm_cpus *vm_cpus(struct vm *m)
 {
 	return m->cpus;

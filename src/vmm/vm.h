@@ -10,7 +10,7 @@
 #include "util/errtext.h"
 
 /*
- * The small VMM of `gdbvm run`: memory, boot protocols, bus, interrupts, devices (x86: board_x86.c lists them).
+ * The small VMM of `gdbvm run`: memory, boot protocols, bus, interrupts, devices (board_x86.c, board_arm64.c list them).
  * It owns the KVM file descriptors and the vCPU threads; backend/kvm.c shows it to the engine as a target.
  */
 enum vm_flat_mode { VM_FLAT_REAL, VM_FLAT_LONG };
@@ -19,13 +19,14 @@ struct vm_cfg {
 	unsigned cpus;     /* 1..16 */
 	uint64_t mem_size; /* bytes; whole MiB, at least 1 MiB */
 	const char
-		*kernel; /* bzImage, or ELF with a PVH note or a 64-bit entry; exactly one of kernel, firmware, flat */
+		*kernel; /* x86: bzImage, or ELF with a PVH note or a 64-bit entry; arm64: Image, also gzip'd.
+			    Exactly one of kernel, firmware, flat */
 	const char *initrd; /* NULL: none */
 	const char *params; /* kernel command line, not NULL */
 	const char *firmware;
 	const char *flat;
 	uint64_t flat_addr;
-	enum vm_flat_mode flat_mode;
+	enum vm_flat_mode flat_mode; /* x86 */
 	const char *disk; /* raw image; NULL: none. Writable if the file is. */
 	/* Bytes the guest wrote to its serial port, on a vCPU thread. */
 	void (*console_out)(void *arg, const void *p, size_t n);
@@ -45,6 +46,12 @@ struct vm;
 int vm_open(const struct vm_cfg *cfg, struct vm **ret, struct errtext *why);
 void vm_close(struct vm *m); /* NULL ok */
 void vm_closep(struct vm **m);
+
+/** vm_arch() - of the guests that this host's KVM runs. */
+const struct arch *vm_arch(void);
+
+/** vm_break_kinds() - as target.break_kinds: what this host's processors can watch for. */
+uint32_t vm_break_kinds(void);
 
 struct kvm_cpus *vm_cpus(struct vm *m);
 const struct target_region *vm_mem_map(struct vm *m, unsigned *n);
