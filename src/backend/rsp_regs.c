@@ -20,14 +20,21 @@ struct rsp_field rsp_field(const struct rsp_regmap *m, unsigned i)
 	return f;
 }
 
-void *rsp_field_at(const struct rsp_field *f, struct arch_regs *r)
+const void *rsp_field_at(const struct rsp_regmap *m, const struct rsp_field *f, const struct arch_regs *r)
 {
-	return (uint8_t *)r + f->off;
+	size_t off = f->off;
+
+	if (m->machine->place && !m->machine->place(f, r, &off))
+		return NULL;
+	return (const uint8_t *)r + off;
 }
 
-bool rsp_field_differs(const struct rsp_field *f, const struct arch_regs *a, const struct arch_regs *b)
+bool rsp_field_differs(const struct rsp_regmap *m, const struct rsp_field *f, const struct arch_regs *a,
+		       const struct arch_regs *b)
 {
-	return memcmp((const uint8_t *)a + f->off, (const uint8_t *)b + f->off, f->size) != 0;
+	const void *in_a = rsp_field_at(m, f, a), *in_b = rsp_field_at(m, f, b);
+
+	return in_a && in_b && memcmp(in_a, in_b, f->size) != 0;
 }
 
 static void map_reset(struct rsp_regmap *m, const struct rsp_machine *machine)
@@ -91,10 +98,10 @@ static void map_finish(struct rsp_regmap *m)
 
 		if (m->by_field[i] >= 0)
 			some |= f.group;
-		else if (f.name)
+		else if (f.name && !f.optional)
 			lacking |= f.group;
 	}
-	m->groups = some & ~(lacking & m->machine->whole);
+	m->groups = (some & ~(lacking & m->machine->whole)) | m->machine->always;
 }
 
 void rsp_regmap_plain(struct rsp_regmap *m)
@@ -212,7 +219,7 @@ static int annex_read(struct learner *l, const char *annex)
 /* Whose registers are these? The names tell, also of a server that does not say what it debugs. */
 static int machine_find(struct rsp_regmap *m, char (*names)[MAX_NAME])
 {
-	static const struct rsp_machine *const machines[] = { &rsp_machine_x86 };
+	static const struct rsp_machine *const machines[] = { &rsp_machine_x86, &rsp_machine_arm64 };
 	struct rsp_regmap as;
 
 	for (unsigned i = 0; i < ARRAY_LEN(machines); i++) {
@@ -241,7 +248,9 @@ int rsp_regmap_learn(struct rsp_regmap *m, rsp_annex_fn *fetch, void *arg, struc
 	map_reset(m, NULL);
 	rc = annex_read(&l, "target.xml");
 	if (rc == 0 && machine_find(m, names) < 0)
-		rc = errtext_set(why, -EPROTO, "the debug server's target description has no x86-64 core registers");
+		rc = errtext_set(
+			why, -EPROTO,
+			"the debug server's target description has the core registers of neither x86-64 nor arm64");
 	return rc;
 }
 
@@ -266,11 +275,15 @@ static int reg_take(const struct rsp_regmap *m, unsigned num, const uint8_t *hex
 {
 	const struct rsp_field f = rsp_field(m, (unsigned)m->reg[num].field);
 	uint8_t buf[RSP_REG_MAX] = { 0 }, *to;
+	const void *at;
 	int rc = value_decode(hex, m->reg[num].size, buf);
 
 	if (rc)
 		return rc;
-	to = rsp_field_at(&f, r);
+	at = rsp_field_at(m, &f, r);
+	if (!at)
+		return 0;
+	to = (uint8_t *)r + ((const uint8_t *)at - (const uint8_t *)r);
 	memset(to, 0, f.size);
 	memcpy(to, buf, MIN(f.size, m->reg[num].size));
 	m->machine->found(&f, m->reg[num].size, r);
@@ -296,18 +309,20 @@ int rsp_regs_decode(const struct rsp_regmap *m, const uint8_t *hex, size_t n, st
 	struct arch_regs got = *r;
 	uint32_t groups = m->groups, behind = 0, group;
 
-	for (unsigned i = 0; i < m->nregs; i++) {
+	// In the order of fields, not of numbers: some say what others mean.
+	for (unsigned i = 0; i < m->machine->nfields; i++) {
+		const int num = m->by_field[i];
 		int rc;
 
-		if (!reg_counts(m, i, &group))
+		if (num < 0 || !reg_counts(m, (unsigned)num, &group))
 			continue;
-		if (rsp_reg_is_behind(m, i, n)) {
+		if (rsp_reg_is_behind(m, (unsigned)num, n)) {
 			behind |= group;
 			continue;
 		}
-		if (2ull * (m->reg[i].off + m->reg[i].size) > n)
+		if (2ull * (m->reg[num].off + m->reg[num].size) > n)
 			return -EPROTO;
-		rc = reg_take(m, i, hex + 2ull * m->reg[i].off, &got);
+		rc = reg_take(m, (unsigned)num, hex + 2ull * m->reg[num].off, &got);
 		if (rc < 0)
 			return rc;
 		if (rc > 0)

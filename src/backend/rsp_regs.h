@@ -10,7 +10,7 @@
  * How another server numbers its registers, and which field of our register file each one is. Learned from its target
  * description; registers that we do not know keep their place in the g packet.
  */
-enum { RSP_MAX_REGS = 512, RSP_MAX_FIELDS = 320, RSP_REG_MAX = 1024 /* bytes of a register */ };
+enum { RSP_MAX_REGS = 512, RSP_MAX_FIELDS = 384, RSP_REG_MAX = 1024 /* bytes of a register */ };
 
 /* One field of the register file; what a write compares and sends. */
 struct rsp_field {
@@ -19,7 +19,9 @@ struct rsp_field {
 	uint16_t group;
 	int8_t seg;     /* x86: hidden part of this segment, follows when its selector is loaded; -1: none */
 	int8_t st;      /* x86: position on the x87 stack; -1: none */
+	int8_t sp;      /* arm64: stack pointer of this exception level; ARM64_NSP: the one in use; -1: none */
 	int16_t single; /* available or not by itself, under this number; -1: with its group */
+	bool optional;  /* its group is whole without it */
 };
 
 /* What another server may call the registers of one architecture. */
@@ -34,7 +36,10 @@ struct rsp_machine {
 		unsigned size;
 	} * plain; /* the registers of a server that describes none, in GDB's order */
 	unsigned nplain;
-	uint32_t whole; /* groups of which a server has every register or none that counts */
+	uint32_t whole;  /* groups of which a server has every register or none that counts */
+	uint32_t always; /* groups that count even if there is no register of them */
+	/* Where the field is in @r; false: it is not to be taken from there, or put there. NULL: at its offset. */
+	bool (*place)(const struct rsp_field *f, const struct arch_regs *r, size_t *off);
 	/* Single registers: none is there; one was read (@size: its bytes on the wire); is it there? And which, taken
 	 * over. */
 	void (*clear)(struct arch_regs *r);
@@ -42,7 +47,7 @@ struct rsp_machine {
 	bool (*has)(const struct arch_regs *r, const struct rsp_field *f);
 	void (*merge)(const struct arch_regs *from, uint32_t groups, struct arch_regs *to);
 };
-extern const struct rsp_machine rsp_machine_x86;
+extern const struct rsp_machine rsp_machine_x86, rsp_machine_arm64;
 
 struct rsp_regmap {
 	const struct rsp_machine *machine;
@@ -74,11 +79,12 @@ void rsp_regmap_plain(struct rsp_regmap *m);
 /** rsp_field() - field @i of the architecture, i < m->machine->nfields. */
 struct rsp_field rsp_field(const struct rsp_regmap *m, unsigned i);
 
-/** rsp_field_at() - where it is in @r. */
-void *rsp_field_at(const struct rsp_field *f, struct arch_regs *r);
+/** rsp_field_at() - where it is in @r; NULL: another field has its value now. */
+const void *rsp_field_at(const struct rsp_regmap *m, const struct rsp_field *f, const struct arch_regs *r);
 
 /** rsp_field_differs() - is field @f another in @a than in @b? */
-bool rsp_field_differs(const struct rsp_field *f, const struct arch_regs *a, const struct arch_regs *b);
+bool rsp_field_differs(const struct rsp_regmap *m, const struct rsp_field *f, const struct arch_regs *a,
+		       const struct arch_regs *b);
 
 /**
  * rsp_regs_decode() - a g reply (hex, x's for what is unavailable) into @r, for the groups of @m alone.

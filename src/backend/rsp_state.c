@@ -47,22 +47,22 @@ static int behind_read_locked(struct rsp_target *r, uint32_t groups, size_t g_le
 
 	for (unsigned num = 0; num < r->map.nregs; num++) {
 		const uint8_t *body;
-		uint32_t group;
+		struct rsp_field f;
 		char req[16];
 		size_t n;
 		int rc;
 
 		if (!r->map.reg[num].size || r->map.reg[num].field < 0 || !rsp_reg_is_behind(&r->map, num, g_len))
 			continue;
-		group = rsp_field(&r->map, (unsigned)r->map.reg[num].field).group;
-		if (!(group & groups & r->map.groups))
+		f = rsp_field(&r->map, (unsigned)r->map.reg[num].field);
+		if (!(f.group & groups & r->map.groups))
 			continue;
 		snprintf(req, sizeof(req), "p%x", num);
 		rc = rsp_ask_locked(r, req, &body, &n);
 		if (rc < 0)
 			return rc;
-		if (rsp_reg_decode(&r->map, num, body, n, got) != 0)
-			lacking |= group;
+		if (rsp_reg_decode(&r->map, num, body, n, got) != 0 && !f.optional)
+			lacking |= f.group;
 	}
 	got->have &= ~(lacking & r->map.machine->whole);
 	return 0;
@@ -93,14 +93,14 @@ static int regs_read_locked(struct rsp_target *r, unsigned vcpu, uint32_t groups
 	return 0;
 }
 
-static void regs_merge(struct rsp_target *r, struct arch_regs *to, struct arch_regs *from, uint32_t groups)
+static void regs_merge(struct rsp_target *r, struct arch_regs *to, const struct arch_regs *from, uint32_t groups)
 {
 	groups &= from->have;
 	for (unsigned i = 0; i < r->map.machine->nfields; i++) {
 		struct rsp_field f = rsp_field(&r->map, i);
 
 		if (f.group & groups)
-			memcpy(rsp_field_at(&f, to), rsp_field_at(&f, from), f.size);
+			memcpy((uint8_t *)to + f.off, (const uint8_t *)from + f.off, f.size);
 	}
 	r->map.machine->merge(from, groups, to);
 	to->have |= groups;
@@ -118,7 +118,7 @@ int rsp_op_regs_read(struct target *t, unsigned vcpu, uint32_t groups, struct ar
 	return rc;
 }
 
-/* Where a vCPU is: the starter knows it without the g packet. */
+/* Where a vCPU is: the starter knows it without the g packet; that one has it anyway. */
 int rsp_pc_locked(struct rsp_target *r, unsigned vcpu, gva *pc)
 {
 	struct arch_regs got = { 0 };
@@ -127,7 +127,7 @@ int rsp_pc_locked(struct rsp_target *r, unsigned vcpu, gva *pc)
 	if (r->hooks->regs_read)
 		rc = r->hooks->regs_read(r->arg, vcpu, ARCH_CORE | ARCH_SYS, &got);
 	else
-		rc = regs_read_locked(r, vcpu, ARCH_CORE, &got);
+		rc = regs_read_locked(r, vcpu, 0, &got);
 	if (rc < 0)
 		return rc;
 	// A server's pc without a segment is taken for linear.
@@ -156,7 +156,7 @@ static int reg_write_locked(struct rsp_target *r, unsigned num, const struct rsp
 	uint8_t val[RSP_REG_MAX] = { 0 };
 	size_t size = r->map.reg[num].size;
 
-	memcpy(val, (const uint8_t *)want + f->off, MIN(f->size, size));
+	memcpy(val, rsp_field_at(&r->map, f, want), MIN(f->size, size));
 	strbuf_addf(&req, "P%x=", num);
 	strbuf_addhex(&req, val, size);
 	return req.oom ? -ENOMEM : rsp_command_locked(r, req.s);
@@ -179,7 +179,7 @@ static int regs_diff(struct rsp_target *r, uint32_t groups, const struct arch_re
 		const struct rsp_field f = rsp_field(&r->map, i);
 
 		change[i] = f.group & groups && machine->has(want, &f) &&
-			    (rsp_field_differs(&f, want, now) || (f.st >= 0 && rotated));
+			    (rsp_field_differs(&r->map, &f, want, now) || (f.st >= 0 && rotated));
 		if (!change[i] || reg_number(r, i, want) >= 0)
 			continue;
 		if (!follows_selector(&f, want, now))
@@ -216,7 +216,7 @@ int rsp_op_regs_write(struct target *t, unsigned vcpu, uint32_t groups, const st
 	for (unsigned i = 0; i < n && rc == 0; i++) {
 		const struct rsp_field f = rsp_field(&r->map, i);
 
-		if (change[i] && rsp_field_differs(&f, want, &now))
+		if (change[i] && rsp_field_differs(&r->map, &f, want, &now))
 			rc = -EINVAL;
 	}
 	return rc;

@@ -3,10 +3,11 @@
 #include "backend/rsp_regs.h"
 #include "util/macros.h"
 
-#define FIELD(nm, field, grp, sg, m, pos)                                                                             \
-	{                                                                                                             \
-		.name = nm, .off = offsetof(struct arch_regs, x86.field),                                             \
-		.size = sizeof(((struct x86_regs *)0)->field), .group = ARCH_##grp, .seg = sg, .single = m, .st = pos \
+#define FIELD(nm, field, grp, sg, m, pos)                                                                              \
+	{                                                                                                              \
+		.name = nm, .off = offsetof(struct arch_regs, x86.field),                                              \
+		.size = sizeof(((struct x86_regs *)0)->field), .group = ARCH_##grp, .seg = sg, .single = m, .st = pos, \
+		.sp = -1                                                                                               \
 	}
 #define F(nm, field, grp) FIELD(nm, field, grp, -1, -1, -1)
 #define GPR(nm, R) F(nm, gpr[X86_##R], CORE)

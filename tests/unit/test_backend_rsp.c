@@ -862,6 +862,97 @@ TEST(rsp_bad_target_descriptions_are_refused)
 		CHECK_EQ(rsp_regmap_learn(&m, annex, bad[i], &why), -EPROTO);
 }
 
+/* As QEMU has it: core registers in the g packet, the rest behind its end. SCTLR is one of the names without _EL1. */
+static void arm64_learn(struct rsp_regmap *m)
+{
+	struct strbuf xml = { 0 };
+	struct errtext why;
+
+	strbuf_adds(&xml, "<target><architecture>aarch64</architecture>");
+	for (unsigned i = 0; i < 31; i++)
+		strbuf_addf(&xml, "<reg name=\"x%u\" bitsize=\"64\"/>", i);
+	strbuf_adds(&xml,
+		    "<reg name=\"sp\" bitsize=\"64\"/><reg name=\"pc\" bitsize=\"64\"/>"
+		    "<reg name=\"cpsr\" bitsize=\"32\"/>"
+		    "<reg name=\"z0\" bitsize=\"512\"/><reg name=\"SP_EL0\" bitsize=\"64\"/>"
+		    "<reg name=\"SP_EL1\" bitsize=\"64\"/><reg name=\"SCTLR\" bitsize=\"64\"/>"
+		    "<reg name=\"DBGBVR0_EL1\" bitsize=\"64\"/><reg name=\"DBGBVR1_EL1\" bitsize=\"64\"/></target>");
+	CHECK_EQ(rsp_regmap_learn(m, annex, xml.s, &why), 0);
+	strbuf_deinit(&xml);
+}
+
+enum { ARM64_G = 2 * (33 * 8 + 4), ARM64_SP = 31, ARM64_CPSR = 33, ARM64_Z0 = 34, ARM64_SP_EL0_REG = 35 };
+
+static void arm64_g(char *hex, uint64_t sp, uint32_t cpsr)
+{
+	memset(hex, '0', ARM64_G);
+	for (unsigned i = 0; i < 8; i++)
+		sprintf(hex + 16 * ARM64_SP + 2 * i, "%02x", (unsigned)(sp >> 8 * i & 0xff));
+	for (unsigned i = 0; i < 4; i++)
+		sprintf(hex + 16 * ARM64_CPSR + 2 * i, "%02x", cpsr >> 8 * i & 0xff);
+	hex[16 * 32] = '4'; // pc: the digit that followed sp was overwritten
+	hex[16 * 32 + 1] = '0';
+	hex[ARM64_G] = '\0';
+}
+
+static void reg_says(const struct rsp_regmap *m, unsigned num, const char *hex, struct arch_regs *r)
+{
+	CHECK_EQ(rsp_reg_decode(m, num, (const uint8_t *)hex, strlen(hex), r), 0);
+}
+
+TEST(rsp_arm64_stack_pointers_follow_the_state)
+{
+	struct rsp_regmap m;
+	struct arch_regs r = { 0 };
+	char hex[ARM64_G + 1];
+	uint32_t more;
+
+	arm64_learn(&m);
+	CHECK(m.machine == &rsp_machine_arm64);
+	CHECK_EQ(m.groups, ARCH_CORE | ARCH_SYS | ARCH_FP | ARCH_DEBUG);
+	m.machine->clear(&r);
+	arm64_g(hex, 0x8877665544332211, 0x3c5); // EL1h
+	CHECK_EQ(rsp_regs_decode(&m, (const uint8_t *)hex, ARM64_G, &r, &more), 0);
+	CHECK_EQ(more, ARCH_CORE | ARCH_SYS | ARCH_FP | ARCH_DEBUG);
+	CHECK_EQ(r.arm64.pstate, 0x3c5);
+	CHECK_EQ(r.arm64.pc, 0x40);
+	CHECK_EQ(r.arm64.sp[ARM64_SP_EL1], 0x8877665544332211);
+	CHECK_EQ(r.arm64.sp_absent, 0xd);
+	reg_says(&m, ARM64_SP_EL0_REG, "1100000000000000", &r);
+	reg_says(&m, ARM64_SP_EL0_REG + 1, "2200000000000000", &r); // what it was before the state had it in use
+	CHECK_EQ(r.arm64.sp[ARM64_SP_EL0], 0x11);
+	CHECK_EQ(r.arm64.sp[ARM64_SP_EL1], 0x8877665544332211);
+	CHECK_EQ(r.arm64.sp_absent, 0xc);
+	arm64_g(hex, 0x33, 0x3c4); // EL1t
+	CHECK_EQ(rsp_regs_decode(&m, (const uint8_t *)hex, ARM64_G, &r, &more), 0);
+	CHECK_EQ(r.arm64.sp[ARM64_SP_EL0], 0x33);
+}
+
+TEST(rsp_arm64_registers_are_there_or_not_one_by_one)
+{
+	struct rsp_regmap m;
+	struct arch_regs r = { 0 };
+	char z[129] = "";
+
+	arm64_learn(&m);
+	m.machine->clear(&r);
+	CHECK(!arm64_sys_has(&r.arm64, ARM64_SCTLR_EL1));
+	reg_says(&m, ARM64_SP_EL0_REG + 2, "300dd03000000000", &r); // called SCTLR
+	CHECK(arm64_sys_has(&r.arm64, ARM64_SCTLR_EL1));
+	CHECK(!arm64_sys_has(&r.arm64, ARM64_TCR_EL1));
+	CHECK_EQ(r.arm64.sys[ARM64_SCTLR_EL1], 0x30d00d30);
+	memset(z, '1', 128);
+	reg_says(&m, ARM64_Z0, z, &r);
+	CHECK_EQ(r.arm64.vl, 64);
+	CHECK_EQ(r.arm64.z[0][63], 0x11);
+	reg_says(&m, ARM64_SP_EL0_REG + 3, "0100000000000000", &r);
+	reg_says(&m, ARM64_SP_EL0_REG + 4, "0200000000000000", &r);
+	CHECK_EQ(r.arm64.nbps, 2);
+	CHECK_EQ(r.arm64.nwps, 0);
+	CHECK_EQ(r.arm64.dbgbvr[1], 2);
+	CHECK_EQ(rsp_reg_decode(&m, ARM64_Z0, (const uint8_t *)"00", 2, &r), -EPROTO);
+}
+
 TEST(rsp_plain_layout_is_gdbs)
 {
 	struct rsp_regmap m;
@@ -886,7 +977,8 @@ TESTS(T(rsp_learns_threads_actions_and_breakpoint_kinds), T(rsp_registers_follow
       T(rsp_an_interrupt_that_comes_too_late_leaves_nothing_behind), T(rsp_nothing_is_sent_while_the_guest_runs),
       T(rsp_hang_up_is_an_exit), T(rsp_nonsense_for_a_stop_reply_is_an_exit), T(rsp_w_packet_is_an_exit),
       T(rsp_bad_checksums_and_naks_are_repaired), T(rsp_servers_that_make_no_sense_are_refused),
-      T(rsp_bad_target_descriptions_are_refused), T(rsp_attached_qemu_tells_segments_by_its_monitor),
+      T(rsp_bad_target_descriptions_are_refused), T(rsp_arm64_stack_pointers_follow_the_state),
+      T(rsp_arm64_registers_are_there_or_not_one_by_one), T(rsp_attached_qemu_tells_segments_by_its_monitor),
       T(rsp_attached_server_is_let_go_with_no_breakpoint_in_its_guest),
       T(rsp_attached_running_server_tells_of_its_stop_unasked), T(rsp_attached_x86_server_without_a_monitor_is_refused),
       T(rsp_plain_layout_is_gdbs))
