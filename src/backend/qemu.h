@@ -5,6 +5,7 @@
 #include "backend/backend.h"
 #include "backend/qemu_child.h"
 #include "backend/qmp.h"
+#include "vmm/mem.h"
 
 /*
  * QEMU's TCG under backend/rsp*.c. All its channels are socket pairs, its RAM, ROM and output are memfds: there is no
@@ -16,15 +17,19 @@
  *
  * QEMU dies with the thread that called backend_qemu_create(): that is the one that lives as long as the program.
  */
-enum { QEMU_MAX_REGIONS = 8 };
+enum { QEMU_MAX_REGIONS = 12 };
 
+struct qemu_machine;
 struct qemu {
 	struct child child;
 	struct qmp qmp;
-	uint8_t *ram; /* the mapping that is shared with QEMU; first what is below the hole, then what is above 4 GiB */
-	uint64_t ram_size, ram_low;
+	const struct qemu_machine *machine;
+	uint8_t *ram; /* the mapping that is shared with QEMU */
+	uint64_t ram_size;
+	struct mem mem; /* where it is in the guest */
 	struct target_region region[QEMU_MAX_REGIONS];
 	unsigned nregions, nvcpus;
+	char *asleep[TARGET_MAX_VCPUS]; /* arm64: what the monitor said of a vCPU before anyone started it; malloc */
 	int log_fd;
 	off_t log_seen;  /* what QEMU logged before the last resume */
 	char reason[32]; /* of the last SHUTDOWN event */
@@ -33,10 +38,10 @@ struct qemu {
 };
 
 /** qemu_hooks - the struct qemu is their argument. */
-extern const struct backend_rsp_hooks qemu_hooks;
+extern const struct backend_rsp_hooks qemu_hooks_x86, qemu_hooks_arm64;
 
-/** qemu_regions_fill() - the memory map of the machine that qemu_args_build() describes. @rom_size: firmware's. */
-void qemu_regions_fill(struct qemu *q, uint64_t rom_size);
+/** qemu_region_add() - one more range of the memory map, above the last one; an empty one is left out. */
+void qemu_region_add(struct qemu *q, uint64_t start, uint64_t end, enum target_mem_kind kind, const char *name);
 
 /** qemu_on_event() - a qmp_event_fn. */
 void qemu_on_event(void *arg, const char *name, json_object *data);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "backend/qemu_args.h"
+#include "backend/qemu_start.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -39,12 +39,11 @@ static void opt(struct args *a, const char *name, const char *value)
 	args_add(a, "%s", value);
 }
 
-static void machine_args(struct args *a, const struct vm_cfg *cfg, const int *fds)
+static void machine_args(struct args *a, const struct vm_cfg *cfg, const int *fds, const char *machine)
 {
 	uint64_t mib = cfg->mem_size >> 20;
 
 	opt(a, "-accel", "tcg");
-	opt(a, "-cpu", "max");
 	args_add(a, "-smp");
 	args_add(a, "%u", cfg->cpus);
 	args_add(a, "-m");
@@ -52,7 +51,8 @@ static void machine_args(struct args *a, const struct vm_cfg *cfg, const int *fd
 	// Guest RAM is a file that we map too: it is read at any time, also while the guest runs.
 	args_add(a, "-object");
 	args_add(a, "memory-backend-file,id=ram,share=on,size=%" PRIu64 "M,mem-path=/dev/fd/%d", mib, fds[QEMU_FD_RAM]);
-	opt(a, "-machine", "pc,memory-backend=ram,max-ram-below-4g=3G"); // the hole where our own VMM has it
+	args_add(a, "-machine");
+	args_add(a, "%s,memory-backend=ram", machine);
 	opt(a, "-display", "none");
 	args_add(a, "-nodefaults");
 	args_add(a, "-no-user-config");
@@ -76,7 +76,8 @@ static void channel_args(struct args *a, const int *fds)
 	}
 }
 
-static void disk_args(struct args *a, const char *path)
+/* @type: what it is called as a drive, or none. */
+static void disk_args(struct args *a, const char *type, const char *path)
 {
 	_cleanup_(strbuf_deinit) struct strbuf file = { 0 };
 	bool read_only = access(path, W_OK) < 0;
@@ -85,21 +86,19 @@ static void disk_args(struct args *a, const char *path)
 		strbuf_adds(&file, *path == ',' ? ",," : (char[]){ *path, 0 });
 	args_add(a, "-drive");
 	// No lock: a guest that is reset has its successor on the disk before it is gone itself.
-	args_add(a, "if=virtio,format=raw,file.locking=off,file=%s%s", strbuf_str(&file),
+	args_add(a, "if=%s,id=disk,format=raw,file.locking=off,file=%s%s", type, strbuf_str(&file),
 		 read_only ? ",readonly=on" : "");
 	a->oom = a->oom || file.oom;
 }
 
-void qemu_args_build(struct args *a, const char *program, const struct vm_cfg *cfg, const int fds[QEMU_NFDS])
+/* What all machines have: halted, a log, firmware of ours if there is any. */
+static void common_args(struct args *a, const struct vm_cfg *cfg, const int *fds)
 {
-	args_add(a, "%s", program);
 	args_add(a, "-S");
-	machine_args(a, cfg, fds);
 	channel_args(a, fds);
 	// A reset, power-off or panic stops the guest and is reported; the log tells a triple fault from a reset that
 	// was asked for.
 	opt(a, "-action", "reboot=shutdown,shutdown=pause,panic=pause");
-	opt(a, "-device", "pvpanic");
 	opt(a, "-d", "cpu_reset");
 	args_add(a, "-D");
 	args_add(a, "/dev/fd/%d", fds[QEMU_FD_LOG]);
@@ -107,6 +106,15 @@ void qemu_args_build(struct args *a, const char *program, const struct vm_cfg *c
 		args_add(a, "-bios");
 		args_add(a, "/dev/fd/%d", fds[QEMU_FD_ROM]);
 	}
+}
+
+void qemu_args_x86(struct args *a, const char *program, const struct vm_cfg *cfg, const int fds[QEMU_NFDS])
+{
+	args_add(a, "%s", program);
+	machine_args(a, cfg, fds, "pc,max-ram-below-4g=3G"); // the hole where our own VMM has it
+	opt(a, "-cpu", "max");
+	common_args(a, cfg, fds);
+	opt(a, "-device", "pvpanic");
 	if (cfg->flat)
 		opt(a, "-global", "PIIX4_PM.s4_val=5"); // turns the guest off, as the sleep type does on our own board
 	if (cfg->kernel) {
@@ -116,5 +124,21 @@ void qemu_args_build(struct args *a, const char *program, const struct vm_cfg *c
 			opt(a, "-initrd", cfg->initrd);
 	}
 	if (cfg->disk)
-		disk_args(a, cfg->disk);
+		disk_args(a, "virtio", cfg->disk);
+}
+
+/* Its devices are where our own board has them. */
+void qemu_args_arm64(struct args *a, const char *program, const struct vm_cfg *cfg, const int fds[QEMU_NFDS])
+{
+	bool el2 = cfg->flat && cfg->flat_mode == VM_FLAT_EL2;
+
+	args_add(a, "%s", program);
+	machine_args(a, cfg, fds, el2 ? "virt,gic-version=3,virtualization=on" : "virt,gic-version=3");
+	opt(a, "-cpu", "max,pauth-impdef=on"); // the architected signatures are slow to emulate
+	common_args(a, cfg, fds);
+	if (cfg->disk) {
+		disk_args(a, "none", cfg->disk);
+		opt(a, "-global", "virtio-mmio.force-legacy=false");
+		opt(a, "-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0");
+	}
 }

@@ -18,7 +18,4 @@ void args_deinit(struct args *a); /* also a _cleanup_() function */
 /* Descriptors that QEMU inherits. -1: none. */
 enum { QEMU_FD_GDB, QEMU_FD_QMP, QEMU_FD_SERIAL, QEMU_FD_RAM, QEMU_FD_LOG, QEMU_FD_ROM, QEMU_NFDS };
 
-/** qemu_args_build() - the command line for @cfg; firmware comes from fds[QEMU_FD_ROM] when that is there. */
-void qemu_args_build(struct args *a, const char *program, const struct vm_cfg *cfg, const int fds[QEMU_NFDS]);
-
 #endif

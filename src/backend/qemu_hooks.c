@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "backend/hmp.h"
-#include "backend/qemu.h"
+#include "backend/qemu_start.h"
 #include "backend/rsp.h"
 
 enum { SIG_RSP_QUIT = 3, SIG_RSP_UNKNOWN = 143 }; /* QEMU's stub: the guest was shut down, or has panicked */
@@ -43,29 +43,25 @@ static bool hook_vcpu_online(void *arg, unsigned vcpu)
 	return vcpu == 0 || cpu_read(arg, vcpu, &c) < 0 || hmp_cpu_online(&c);
 }
 
+/*
+ * Nobody tells whether an arm64 vCPU is switched on. One that has never been has the registers that it had at first.
+ */
+static bool hook_vcpu_online_arm64(void *arg, unsigned vcpu)
+{
+	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
+	struct qemu *q = arg;
+
+	return vcpu == 0 || !q->asleep[vcpu] || qmp_monitor(&q->qmp, "info registers", vcpu, &text) < 0 ||
+	       strcmp(strbuf_str(&text), q->asleep[vcpu]) != 0;
+}
+
 /* ---- memory ---- */
 
-static void region_add(struct qemu *q, uint64_t start, uint64_t end, enum target_mem_kind kind, const char *name)
+void qemu_region_add(struct qemu *q, uint64_t start, uint64_t end, enum target_mem_kind kind, const char *name)
 {
 	if (end > start)
 		q->region[q->nregions++] =
 			(struct target_region){ .start = GPA(start), .size = end - start, .kind = kind, .name = name };
-}
-
-/*
- * Left out: the local APICs, which answer only their own processor, and PCI devices, whose place the guest decides.
- * 0xc0000-0xfffff is ROM or RAM as the guest switches it, so it is asked from QEMU and not read from the mapping.
- */
-void qemu_regions_fill(struct qemu *q, uint64_t rom_size)
-{
-	q->nregions = 0;
-	region_add(q, 0, MIN(q->ram_low, 0xc0000), TARGET_RAM, "RAM");
-	region_add(q, 0xc0000, 0x100000, TARGET_ROM, "firmware (shadow)");
-	region_add(q, 0x100000, q->ram_low, TARGET_RAM, "RAM");
-	region_add(q, 0xfec00000, 0xfec01000, TARGET_MMIO, "I/O APIC");
-	region_add(q, 0xfed00000, 0xfed00400, TARGET_MMIO, "HPET");
-	region_add(q, 0x100000000 - rom_size, 0x100000000, TARGET_ROM, "firmware");
-	region_add(q, 0x100000000, 0x100000000 + q->ram_size - q->ram_low, TARGET_RAM, "RAM");
 }
 
 static const struct target_region *hook_mem_map(void *arg, unsigned *n)
@@ -80,12 +76,12 @@ static const struct target_region *hook_mem_map(void *arg, unsigned *n)
 static const void *hook_ram(void *arg, gpa at, size_t *len)
 {
 	struct qemu *q = arg;
-	uint64_t off = at.raw < q->ram_low ? at.raw : at.raw - 0x100000000 + q->ram_low;
+	size_t have = *len;
+	const void *p = mem_slot_ptr(&q->mem, at, &have);
 
-	if (off >= q->ram_size)
-		return NULL;
-	*len = MIN(*len, q->ram_size - off);
-	return q->ram + off;
+	if (p)
+		*len = MIN(*len, have);
+	return p;
 }
 
 /* ---- reset, power-off, end ---- */
@@ -125,6 +121,8 @@ static void culprit_find(struct qemu *q, uint16_t port, struct stop_event *ev)
 {
 	unsigned named = ev->vcpu, best = 0;
 
+	if (q->machine->arch != &arch_x86)
+		return;
 	for (unsigned i = 0; i < q->nvcpus; i++) {
 		unsigned vcpu = (named + i) % q->nvcpus, score;
 		struct hmp_cpu c;
@@ -239,6 +237,8 @@ void qemu_destroy(struct qemu *q)
 	qmp_close(&q->qmp);
 	if (q->ram)
 		munmap(q->ram, q->ram_size);
+	for (unsigned i = 0; i < ARRAY_LEN(q->asleep); i++)
+		free(q->asleep[i]);
 	closep(&q->log_fd);
 	free(q);
 }
@@ -248,7 +248,7 @@ static void hook_destroy(void *arg)
 	qemu_destroy(arg);
 }
 
-const struct backend_rsp_hooks qemu_hooks = {
+const struct backend_rsp_hooks qemu_hooks_x86 = {
 	.st_physical = true,
 	.regs_read = hook_regs_read,
 	.mem_map = hook_mem_map,
@@ -260,5 +260,17 @@ const struct backend_rsp_hooks qemu_hooks = {
 	.vcpu_online = hook_vcpu_online,
 	.describe = hook_describe,
 	.info = hook_info,
+	.destroy = hook_destroy,
+};
+
+const struct backend_rsp_hooks qemu_hooks_arm64 = {
+	.mem_map = hook_mem_map,
+	.ram = hook_ram,
+	.stopped = hook_stopped,
+	.resuming = hook_resuming,
+	.hung_up = hook_hung_up,
+	.kill = hook_kill,
+	.vcpu_online = hook_vcpu_online_arm64,
+	.describe = hook_describe,
 	.destroy = hook_destroy,
 };

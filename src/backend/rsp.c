@@ -291,6 +291,7 @@ static int learn(struct rsp_target *r, struct errtext *why)
 
 	if (rc == 0) {
 		r->t.arch = r->map.machine->arch;
+		r->t.layout = r->map.machine->layout ? r->map.machine->layout(&r->map) : NULL;
 		r->t.hw_max = r->t.arch->hw_max;
 		rc = rsp_ask_locked(r, "?", &body, &n);
 	}

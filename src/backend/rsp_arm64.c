@@ -112,7 +112,9 @@ static void found(const struct rsp_field *f, unsigned size, struct arch_regs *r)
 
 static bool has(const struct arch_regs *r, const struct rsp_field *f)
 {
-	return f->single < 0 || arm64_sys_has(&r->arm64, (enum arm64_sys)f->single);
+	if (f->single >= 0)
+		return arm64_sys_has(&r->arm64, (enum arm64_sys)f->single);
+	return f->group != ARCH_FP || f->name[0] == 'f' || (f->name[0] == 'v') == (r->arm64.vl == 0);
 }
 
 static void merge(const struct arch_regs *from, uint32_t groups, struct arch_regs *to)
@@ -130,6 +132,22 @@ static void merge(const struct arch_regs *from, uint32_t groups, struct arch_reg
 			arm64_sys_set_absent(&to->arm64, i, !arm64_sys_has(&from->arm64, i));
 }
 
+/* It is the same in every mode. */
+static const struct arch_layout *layout(const struct rsp_regmap *m)
+{
+	unsigned vl = 0;
+	bool el2 = false;
+
+	for (unsigned i = 0; i < ARRAY_LEN(fields); i++) {
+		if (m->by_field[i] < 0)
+			continue;
+		if (fields[i].name[0] == 'z')
+			vl = m->reg[m->by_field[i]].size;
+		el2 = el2 || fields[i].single == ARM64_HCR_EL2;
+	}
+	return arch_layout_arm64(vl, el2);
+}
+
 const struct rsp_machine rsp_machine_arm64 = {
 	.arch = &arch_arm64,
 	.name = "arm64",
@@ -137,6 +155,7 @@ const struct rsp_machine rsp_machine_arm64 = {
 	.nfields = ARRAY_LEN(fields),
 	.field = field,
 	.place = place,
+	.layout = layout,
 	.whole = ARCH_CORE,
 	.always = ARCH_SYS, // each register of it is there or not by itself, and so may be none
 	.clear = clear,

@@ -25,6 +25,7 @@ struct rsp_field {
 };
 
 /* What another server may call the registers of one architecture. */
+struct rsp_regmap;
 struct rsp_machine {
 	const struct arch *arch;
 	const char *name;   /* for messages */
@@ -40,6 +41,8 @@ struct rsp_machine {
 	uint32_t always; /* groups that count even if there is no register of them */
 	/* Where the field is in @r; false: it is not to be taken from there, or put there. NULL: at its offset. */
 	bool (*place)(const struct rsp_field *f, const struct arch_regs *r, size_t *off);
+	/* What clients are shown; NULL: it depends on the mode of the vCPU. */
+	const struct arch_layout *(*layout)(const struct rsp_regmap *m);
 	/* Single registers: none is there; one was read (@size: its bytes on the wire); is it there? And which, taken
 	 * over. */
 	void (*clear)(struct arch_regs *r);

@@ -41,9 +41,13 @@ static int kvm_or_fail(struct errtext *why)
 					 : " (is KVM in the kernel, and its module loaded?)");
 }
 
-static int choose_auto(struct errtext *why)
+static int choose_auto(const struct arch *arch, struct errtext *why)
 {
 	int rc = kvm_usable();
+
+	if (arch != vm_arch())
+		return errtext_set(why, CMD_ACCEL_TCG, "accelerator tcg: the guest is %s, this machine is not",
+				   arch->name);
 
 	if (rc < 0)
 		return errtext_set(why, CMD_ACCEL_TCG, "accelerator tcg: /dev/kvm cannot be opened: %s", strerror(-rc));
@@ -53,10 +57,10 @@ static int choose_auto(struct errtext *why)
 	return errtext_set(why, CMD_ACCEL_KVM, "accelerator kvm: /dev/kvm is hardware KVM");
 }
 
-int accel_choose(enum cmd_accel asked, struct errtext *why)
+int accel_choose(enum cmd_accel asked, const struct arch *arch, struct errtext *why)
 {
 	if (asked == CMD_ACCEL_AUTO)
-		return choose_auto(why);
+		return choose_auto(arch, why);
 	why->text[0] = '\0';
 	return asked == CMD_ACCEL_KVM ? kvm_or_fail(why) : CMD_ACCEL_TCG;
 }

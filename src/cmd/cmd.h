@@ -23,6 +23,7 @@ struct run_options {
 	struct vm_cfg vm;
 	char *params;
 	char *flat_path; /* malloc */
+	bool flat_mode;  /* it was said */
 	const char *gdb; /* NULL: no debug server */
 	bool gdb_wait;
 	enum cmd_accel accel;
@@ -50,11 +51,11 @@ int signals_take(int *fd);
 int signals_next(int fd);
 
 /**
- * accel_choose() - what `auto` means on this machine, with a sentence why.
+ * accel_choose() - what `auto` means on this machine for a guest of @arch, with a sentence why.
  * Hardware KVM is /dev/kvm that can be opened plus vmx or svm in /proc/cpuinfo.
  * Returns: the accelerator, never AUTO; a negative CMD_ENVIRONMENT with @why if KVM was asked for and is not there.
  */
-int accel_choose(enum cmd_accel asked, struct errtext *why);
+int accel_choose(enum cmd_accel asked, const struct arch *arch, struct errtext *why);
 
 /** report_end() - tell the person how the guest ended or that it panicked, with registers and code bytes where there
  *  are any. Returns: the exit status. */

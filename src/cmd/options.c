@@ -6,25 +6,26 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "vmm/boot.h"
 
 enum { OPT_FIRMWARE = 0x100, OPT_FLAT, OPT_FLAT_MODE, OPT_GDB, OPT_GDB_WAIT, OPT_ACCEL, OPT_ARCH, OPT_CONSOLE };
 
 // clang-format off
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "What to run (one of -k, --firmware, --flat):", 1 },
-	{ "kernel", 'k', "FILE", 0, "Linux bzImage, or ELF vmlinux with a PVH note or a 64-bit entry", 1 },
+	{ "kernel", 'k', "FILE", 0, "Linux: x86 bzImage, or ELF vmlinux with a PVH note or a 64-bit entry; arm64 Image, also gzip'd", 1 },
 	{ "initrd", 'i', "FILE", 0, "initial RAM disk for the kernel", 1 },
 	{ "params", 'p', "TEXT", 0, "kernel command line", 1 },
-	{ "firmware", OPT_FIRMWARE, "FILE", 0, "firmware image, mapped to end at 4 GiB", 1 },
+	{ "firmware", OPT_FIRMWARE, "FILE", 0, "firmware image, mapped to end at 4 GiB (x86) or to start at 0 (arm64)", 1 },
 	{ "flat", OPT_FLAT, "FILE@ADDR", 0, "raw code, loaded and started at ADDR", 1 },
-	{ "flat-mode", OPT_FLAT_MODE, "real|long", 0, "start --flat in real mode (default) or identity-mapped long mode", 1 },
+	{ "flat-mode", OPT_FLAT_MODE, "MODE", 0, "start --flat in: x86 real (default) or long mode, identity-mapped; arm64 el1 (default) or el2", 1 },
 	{ NULL, 0, NULL, 0, "The machine:", 2 },
 	{ "cpus", 'c', "N", 0, "vCPUs, 1 to 16 (default 1)", 2 },
 	{ "mem", 'm', "SIZE", 0, "memory in MiB, or with suffix K, M or G (default 512)", 2 },
 	{ "disk", 'd', "IMAGE", 0, "raw disk image as a virtio block device", 2 },
 	{ "console", OPT_CONSOLE, "FILE|pty|none", 0, "guest's serial port (default: this terminal; Ctrl-A x quits, Ctrl-A c opens a monitor)", 2 },
 	{ "accel", OPT_ACCEL, "auto|kvm|tcg", 0, "what executes the guest (default auto: hardware KVM, else QEMU's TCG)", 2 },
-	{ "arch", OPT_ARCH, "ARCH", 0, "the guest's architecture: x86_64", 2 },
+	{ "arch", OPT_ARCH, "ARCH", 0, "the guest's architecture: x86_64 or arm64 (default: the kernel's, else this machine's)", 2 },
 	{ NULL, 0, NULL, 0, "Debugging:", 3 },
 	{ "gdb", OPT_GDB, "ADDR", 0, "serve GDB on PORT, HOST:PORT (loopback only), unix:PATH, or - for stdin and stdout", 3 },
 	{ "gdb-wait", OPT_GDB_WAIT, NULL, 0, "hold the guest before its first instruction until GDB lets it run", 3 },
@@ -106,6 +107,34 @@ static int take_word(struct argp_state *st, const char *opt, const char *s, cons
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	const struct arch *arch;
+} flat_modes[] = {
+	[VM_FLAT_REAL] = { "real", &arch_x86 },
+	[VM_FLAT_LONG] = { "long", &arch_x86 },
+	[VM_FLAT_EL1] = { "el1", &arch_arm64 },
+	[VM_FLAT_EL2] = { "el2", &arch_arm64 },
+};
+
+/* The guest's architecture, where it is not said, and what follows from it. */
+static void settle_arch(struct argp_state *st, struct run_options *o)
+{
+	struct vm_cfg *vm = &o->vm;
+
+	if (!vm->arch && o->flat_mode)
+		vm->arch = flat_modes[vm->flat_mode].arch;
+	if (!vm->arch)
+		vm->arch = boot_arch_find(vm);
+	if (!vm->arch)
+		vm->arch = vm_arch();
+	if (!o->flat_mode)
+		vm->flat_mode = vm->arch == &arch_arm64 ? VM_FLAT_EL1 : VM_FLAT_REAL;
+	if (flat_modes[vm->flat_mode].arch != vm->arch)
+		argp_error(st, "--flat-mode %s: not of a guest whose architecture is %s",
+			   flat_modes[vm->flat_mode].name, vm->arch->name);
+}
+
 static void check(struct argp_state *st, struct run_options *o)
 {
 	int what = !!o->vm.kernel + !!o->vm.firmware + !!o->vm.flat;
@@ -117,12 +146,13 @@ static void check(struct argp_state *st, struct run_options *o)
 		argp_error(st, "--initrd %s: expected only with --kernel", o->vm.initrd);
 	if (o->gdb_wait && !o->gdb)
 		argp_error(st, "--gdb-wait: expected together with --gdb");
+	settle_arch(st, o);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *st)
 {
-	static const char *const accels[] = { "auto", "kvm", "tcg" }, *const modes[] = { "real", "long" };
-	static const char *const archs[] = { "x86_64" };
+	static const char *const accels[] = { "auto", "kvm", "tcg" }, *const modes[] = { "real", "long", "el1", "el2" };
+	static const char *const archs[] = { "x86_64", "arm64", "aarch64" };
 	struct run_options *o = st->input;
 
 	switch (key) {
@@ -151,6 +181,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		take_flat(st, arg, o);
 		return 0;
 	case OPT_FLAT_MODE:
+		o->flat_mode = true;
 		o->vm.flat_mode = (enum vm_flat_mode)take_word(st, "--flat-mode", arg, modes, ARRAY_LEN(modes));
 		return 0;
 	case OPT_GDB:
@@ -163,7 +194,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		o->accel = (enum cmd_accel)take_word(st, "--accel", arg, accels, ARRAY_LEN(accels));
 		return 0;
 	case OPT_ARCH:
-		take_word(st, "--arch", arg, archs, ARRAY_LEN(archs));
+		o->vm.arch = take_word(st, "--arch", arg, archs, ARRAY_LEN(archs)) ? &arch_arm64 : &arch_x86;
 		return 0;
 	case OPT_CONSOLE:
 		o->console = arg;

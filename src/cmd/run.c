@@ -267,7 +267,7 @@ static int open_tcg(struct run *r, struct errtext *why)
 static int open_guest(struct run *r)
 {
 	struct errtext why = { "" };
-	int rc, accel = accel_choose(r->opt.accel, &why);
+	int rc, accel = accel_choose(r->opt.accel, r->opt.vm.arch, &why);
 
 	if (accel < 0)
 		return fail(-accel, &why);

@@ -3,6 +3,8 @@
 #include <libfdt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
 
 #include "util/macros.h"
 #include "vmm/board_arm64.h"
@@ -232,4 +234,29 @@ int arm64_fdt_build(const struct arm64_fdt_cfg *cfg, void *buf, size_t size)
 	end(&t);
 	DO(&t, fdt_finish(buf));
 	return t.rc == 0 ? (int)fdt_totalsize(buf) : -ENOSPC; // nothing else can go wrong here
+}
+
+int arm64_fdt_write(const struct vm_cfg *cfg, const struct board_cpus *cpus, const struct boot_arm64 *boot, bool disk,
+		    struct mem *mem, struct errtext *why)
+{
+	struct arm64_fdt_cfg fdt = {
+		.cpus = cpus,
+		.ram_size = mem->ram_size,
+		.params = cfg->kernel ? cfg->params : NULL,
+		.initrd = boot->initrd,
+		.initrd_size = boot->initrd_size,
+		.disk = disk,
+	};
+	void *p = mem_ptr(mem, GPA(boot->dtb), BOOT_ARM64_DTB_MAX);
+
+	if (getrandom(fdt.seed, sizeof(fdt.seed), 0) != sizeof(fdt.seed))
+		return errtext_set(why, -errno, "no random numbers for the guest: %s", strerror(errno));
+	if (!p)
+		return errtext_set(why, -EFBIG, "the guest has no memory at %#llx for the device tree",
+				   (unsigned long long)boot->dtb);
+	if (arm64_fdt_build(&fdt, p, BOOT_ARM64_DTB_MAX) < 0)
+		return errtext_set(why, -EFBIG,
+				   "the device tree has no room for kernel parameters of %zu bytes; it has %d in all",
+				   strlen(cfg->params), BOOT_ARM64_DTB_MAX);
+	return 0;
 }

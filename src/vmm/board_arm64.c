@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "util/macros.h"
 #include "vmm/board_arm64.h"
@@ -92,31 +91,6 @@ static int create(const struct vm_cfg *cfg, const struct board_ports *ports, str
 	return 0;
 }
 
-static int fdt_write(struct board *b, const struct vm_cfg *cfg, const struct board_cpus *cpus,
-		     const struct boot_arm64 *boot, struct errtext *why)
-{
-	struct arm64_fdt_cfg fdt = {
-		.cpus = cpus,
-		.ram_size = b->at.mem->ram_size,
-		.params = cfg->kernel ? cfg->params : NULL,
-		.initrd = boot->initrd,
-		.initrd_size = boot->initrd_size,
-		.disk = b->disk != NULL,
-	};
-	void *p = mem_ptr(b->at.mem, GPA(boot->dtb), BOOT_ARM64_DTB_MAX);
-
-	if (getrandom(fdt.seed, sizeof(fdt.seed), 0) != sizeof(fdt.seed))
-		return errtext_set(why, -errno, "no random numbers for the guest: %s", strerror(errno));
-	if (!p)
-		return errtext_set(why, -EFBIG, "the guest has no memory at %#llx for the device tree",
-				   (unsigned long long)boot->dtb);
-	if (arm64_fdt_build(&fdt, p, BOOT_ARM64_DTB_MAX) < 0)
-		return errtext_set(why, -EFBIG,
-				   "the device tree has no room for kernel parameters of %zu bytes; it has %d in all",
-				   strlen(cfg->params), BOOT_ARM64_DTB_MAX);
-	return 0;
-}
-
 static int load(struct board *b, const struct vm_cfg *cfg, const struct board_cpus *cpus, struct arch_regs *regs,
 		struct errtext *why)
 {
@@ -124,7 +98,7 @@ static int load(struct board *b, const struct vm_cfg *cfg, const struct board_cp
 	int rc = boot_arm64_load(cfg, b->at.mem, &boot, why);
 
 	if (rc == 0)
-		rc = fdt_write(b, cfg, cpus, &boot, why);
+		rc = arm64_fdt_write(cfg, cpus, &boot, b->disk != NULL, b->at.mem, why);
 	if (rc < 0)
 		return rc;
 	boot_arm64_regs(&boot, &regs->arm64);
@@ -146,8 +120,8 @@ static const struct target_region *mmio_regions(unsigned *n)
 const struct board_ops board_arm64 = {
 	.arch = &arch_arm64,
 	.ram = &mem_layout_arm64,
-	.break_kinds = BIT(TARGET_BREAK_HW) |
-		       BIT(TARGET_WATCH_READ) | BIT(TARGET_WATCH_WRITE) | BIT(TARGET_WATCH_ACCESS),
+	.break_kinds =
+		BIT(TARGET_BREAK_HW) | BIT(TARGET_WATCH_READ) | BIT(TARGET_WATCH_WRITE) | BIT(TARGET_WATCH_ACCESS),
 	.create = create,
 	.destroy = destroy,
 	.load = load,

@@ -65,4 +65,8 @@ struct arm64_fdt_cfg {
  */
 int arm64_fdt_build(const struct arm64_fdt_cfg *cfg, void *buf, size_t size);
 
+/** arm64_fdt_write() - the device tree of the machine into its memory, where @boot says. -EFBIG with @why. */
+int arm64_fdt_write(const struct vm_cfg *cfg, const struct board_cpus *cpus, const struct boot_arm64 *boot, bool disk,
+		    struct mem *mem, struct errtext *why);
+
 #endif

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
+#include "arch/arch.h"
 #include "arch/arm64_regs.h"
-#include "arch/x86_regs.h"
 #include "util/errtext.h"
 #include "vmm/mem.h"
 #include "vmm/vm.h"
@@ -14,6 +14,13 @@
  * Boot protocols: put a guest into memory and say with which registers vCPU 0 starts. Each fills the x86 register
  * file fully (ARCH_CORE and ARCH_SYS) from boot_x86_reset_regs() and changes what its protocol asks for.
  */
+
+/**
+ * boot_arch_find() - whose kernel is it? By the magic numbers of an x86 bzImage, an arm64 Image (or a gzip file, which
+ * only that comes as) and ELF.
+ * Returns: NULL: the file does not say, cannot be read, or there is no kernel.
+ */
+const struct arch *boot_arch_find(const struct vm_cfg *cfg);
 
 /** boot_x86_reset_regs() - the state after INIT: real mode, cs:ip = f000:fff0 with base 0xffff0000. */
 void boot_x86_reset_regs(struct x86_regs *r);

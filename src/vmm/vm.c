@@ -70,6 +70,11 @@ static int cfg_check(const struct vm_cfg *cfg, struct errtext *why)
 	if (cfg->mem_size < MIB || cfg->mem_size % MIB != 0)
 		return errtext_set(why, -EINVAL, "%" PRIu64 " bytes of memory: expected whole MiB, at least 1",
 				   cfg->mem_size);
+	if (cfg->arch && cfg->arch != vm_arch())
+		return errtext_set(why, -ENODEV, "KVM of this machine runs %s guests, not %s; --accel tcg runs both",
+				   vm_arch()->name, cfg->arch->name);
+	if (cfg->flat && cfg->flat_mode == VM_FLAT_EL2)
+		return errtext_set(why, -ENODEV, "a guest of KVM starts at EL1; --accel tcg has EL2");
 	return 0;
 }
 

@@ -10,23 +10,24 @@
 #include "util/errtext.h"
 
 /*
- * The small VMM of `gdbvm run`: memory, boot protocols, bus, interrupts, devices (board_x86.c, board_arm64.c list them).
- * It owns the KVM file descriptors and the vCPU threads; backend/kvm.c shows it to the engine as a target.
+ * The small VMM of `gdbvm run`: memory, boot protocols, bus, interrupts, devices (board_x86.c, board_arm64.c list
+ * them). It owns the KVM file descriptors and the vCPU threads; backend/kvm.c shows it to the engine as a target.
  */
-enum vm_flat_mode { VM_FLAT_REAL, VM_FLAT_LONG };
+/* In what state flat code starts; the first of the architecture is the usual one. EL2 is there in QEMU only. */
+enum vm_flat_mode { VM_FLAT_REAL, VM_FLAT_LONG, VM_FLAT_EL1, VM_FLAT_EL2 };
 
 struct vm_cfg {
-	unsigned cpus;     /* 1..16 */
-	uint64_t mem_size; /* bytes; whole MiB, at least 1 MiB */
-	const char
-		*kernel; /* x86: bzImage, or ELF with a PVH note or a 64-bit entry; arm64: Image, also gzip'd.
-			    Exactly one of kernel, firmware, flat */
-	const char *initrd; /* NULL: none */
-	const char *params; /* kernel command line, not NULL */
+	const struct arch *arch; /* of the guest; NULL: vm_arch() */
+	unsigned cpus;           /* 1..16 */
+	uint64_t mem_size;       /* bytes; whole MiB, at least 1 MiB */
+	const char *kernel;      /* x86: bzImage, or ELF with a PVH note or a 64-bit entry; arm64: Image, also gzip'd.
+				    Exactly one of kernel, firmware, flat */
+	const char *initrd;      /* NULL: none */
+	const char *params;      /* kernel command line, not NULL */
 	const char *firmware;
 	const char *flat;
 	uint64_t flat_addr;
-	enum vm_flat_mode flat_mode; /* x86 */
+	enum vm_flat_mode flat_mode;
 	const char *disk; /* raw image; NULL: none. Writable if the file is. */
 	/* Bytes the guest wrote to its serial port, on a vCPU thread. */
 	void (*console_out)(void *arg, const void *p, size_t n);

@@ -83,6 +83,19 @@ def tcg_without_qemu(context):
     check(f"qemu-system-{context.arch.machine}" in process.err.text(), f"the message names QEMU: {process.err.text()!r}")
 
 
+@test(needs="tcg x86")
+def the_architecture_follows_from_the_kernel_and_the_mode(context):
+    image = context.scratch("Image")
+    with open(image, "wb") as f:
+        f.write(bytes(56) + b"ARM\x64" + bytes(4))
+    refused(context, ["-k", image, "--arch", "x86_64"], FILE, "Image")
+    process = context.place.spawn([context.gdbvm, "run", "--accel", "tcg", "-k", image], env={"PATH": "/nonexistent"})
+    check_eq(process.wait(context.scale(20)), ENVIRONMENT, "exit status")
+    check("qemu-system-arm" in process.err.text(), f"the message names the package: {process.err.text()!r}")
+    refused(context, ["--flat", f"{image}@0x40100000", "--flat-mode", "el1", "--arch", "x86_64"], USAGE, "el1", "x86")
+    refused(context, ["--flat", f"{image}@0x1000", "--flat-mode", "el2"], FILE, "0x1000", "0x40000000")
+
+
 @test()
 def help_and_version(context):
     for args in (["--help"], ["run", "--help"], ["decode", "--help"], ["--version"]):

@@ -944,6 +944,7 @@ TEST(rsp_arm64_registers_are_there_or_not_one_by_one)
 	memset(z, '1', 128);
 	reg_says(&m, ARM64_Z0, z, &r);
 	CHECK_EQ(r.arm64.vl, 64);
+	CHECK(m.machine->layout(&m) == arch_layout_arm64(64, false));
 	CHECK_EQ(r.arm64.z[0][63], 0x11);
 	reg_says(&m, ARM64_SP_EL0_REG + 3, "0100000000000000", &r);
 	reg_says(&m, ARM64_SP_EL0_REG + 4, "0200000000000000", &r);
