@@ -24,6 +24,11 @@ static uint64_t has_byte(uint64_t v, uint8_t ch)
 	return (v - BYTES(1)) & ~v & BYTES(0x80);
 }
 
+static uint64_t needs_escape(uint64_t v)
+{
+	return has_byte(v, '}') | has_byte(v, '#') | has_byte(v, '$') | has_byte(v, '*');
+}
+
 /* The sum of eight bytes: of pairs in lanes of 16 bits, and by the multiplication of the lanes, which ends up on top.
  */
 static unsigned sum_of_8(uint64_t v)
@@ -41,9 +46,17 @@ static size_t plain_run(const uint8_t *p, size_t n, unsigned *sum)
 	for (; i + 8 <= n; i += 8) {
 		uint64_t v = ld_le64(p + i);
 
-		if (has_byte(v, '}') | has_byte(v, '#') | has_byte(v, '$') | has_byte(v, '*'))
+		if (needs_escape(v))
 			break;
 		*sum += sum_of_8(v);
+	}
+	if (n >= 8 && n - i < 8 && i < n) { // the rest, at the upper end of the last eight
+		uint64_t v = ld_le64(p + n - 8) >> 8 * (8 - (n - i));
+
+		if (!needs_escape(v)) {
+			*sum += sum_of_8(v);
+			return n;
+		}
 	}
 	for (; i < n && !must_escape(p[i]); i++)
 		*sum += p[i];
@@ -107,11 +120,6 @@ void rsp_out_ok(struct rsp_out *o)
 	rsp_out_str(o, "OK");
 }
 
-void rsp_out_str(struct rsp_out *o, const char *s)
-{
-	strbuf_adds(begun(o), s);
-}
-
 void rsp_out_fmt(struct rsp_out *o, const char *fmt, ...)
 {
 	va_list ap;
@@ -159,6 +167,21 @@ void rsp_out_unavailable(struct rsp_out *o, size_t n)
 void rsp_out_bytes(struct rsp_out *o, const void *p, size_t n)
 {
 	strbuf_add(begun(o), p, n);
+}
+
+/* A stop reply is made for every step: in one piece. */
+void rsp_out_reg(struct rsp_out *o, uint8_t num, const void *value, size_t size)
+{
+	const size_t n = 2 + 1 + 2 * size + 1;
+	char *to = strbuf_room(begun(o), n);
+
+	if (!to)
+		return;
+	hex_write(to, &num, 1);
+	to[2] = ':';
+	hex_write(to + 3, value, size);
+	to[n - 1] = ';';
+	strbuf_room_take(&o->frame, n);
 }
 
 /* At the end of the room for the digits, which do not reach a byte before it was read. */

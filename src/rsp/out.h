@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "util/macros.h"
 #include "util/strbuf.h"
@@ -26,13 +27,20 @@ size_t rsp_out_len(const struct rsp_out *o);
 void rsp_out_deinit(struct rsp_out *o);
 void rsp_out_reset(struct rsp_out *o);
 void rsp_out_ok(struct rsp_out *o); /* "OK" */
-void rsp_out_str(struct rsp_out *o, const char *s);
 void rsp_out_fmt(struct rsp_out *o, const char *fmt, ...) _printf_(2, 3);
 void rsp_out_hex(struct rsp_out *o, const void *p, size_t n);   /* two digits a byte */
 void rsp_out_number(struct rsp_out *o, uint64_t v);             /* hex, no zeros in front */
 void rsp_out_hexstr(struct rsp_out *o, const char *s);          /* text as hex */
 void rsp_out_unavailable(struct rsp_out *o, size_t n);          /* "xx" n times */
 void rsp_out_bytes(struct rsp_out *o, const void *p, size_t n); /* raw; framing escapes it */
+
+static inline void rsp_out_str(struct rsp_out *o, const char *s)
+{
+	rsp_out_bytes(o, s, strlen(s));
+}
+
+/** rsp_out_reg() - "n:value;", a register of @size bytes in a stop reply. */
+void rsp_out_reg(struct rsp_out *o, uint8_t num, const void *value, size_t size);
 
 /**
  * rsp_out_hex_room() - where to put up to @n bytes that are to be added as hex; NULL: out of memory.

@@ -102,10 +102,28 @@ static enum rsp_event one_byte(struct rsp_rx *rx, uint8_t ch)
 	}
 }
 
+/* Bytes of the body that mean themselves: nearly all of any packet. Returns: how many were taken. */
+static size_t plain_bytes(struct rsp_rx *rx, const uint8_t *in, size_t n)
+{
+	const size_t room = RSP_PACKET_MAX - rx->len, end = n < room ? n : room;
+	uint8_t *to = rx->buf + rx->len, sum = rx->sum;
+	size_t i = 0;
+
+	for (; i < end && in[i] != '#' && in[i] != '$' && in[i] != '}' && in[i] != '*'; i++)
+		sum += to[i] = in[i];
+	rx->len += i;
+	rx->sum = sum;
+	return i;
+}
+
 size_t rsp_rx_feed(struct rsp_rx *rx, const uint8_t *in, size_t n, enum rsp_event *ev)
 {
 	*ev = RSP_MORE;
 	for (size_t i = 0; i < n; i++) {
+		if (rx->state == BODY && !rx->escape)
+			i += plain_bytes(rx, in + i, n - i);
+		if (i == n)
+			break;
 		*ev = one_byte(rx, in[i]);
 		if (*ev != RSP_MORE)
 			return i + 1;

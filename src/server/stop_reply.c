@@ -75,10 +75,7 @@ static void add_reg(const struct session *s, unsigned vcpu, const struct arch_la
 		return;
 	if (arch_reg_get(l, num, r, buf) < 0)
 		return;
-	rsp_out_hex(o, &(uint8_t){ (uint8_t)num }, 1); // a stop reply is made for every step: no printf
-	rsp_out_str(o, ":");
-	rsp_out_hex(o, buf, arch_reg_size(l, num));
-	rsp_out_str(o, ";");
+	rsp_out_reg(o, (uint8_t)num, buf, arch_reg_size(l, num));
 }
 
 int stop_reply_signal(const struct session *s, unsigned vcpu, const char **reason)

@@ -20,16 +20,13 @@ void strbuf_reset(struct strbuf *b)
 		b->s[0] = '\0';
 }
 
-/* Room for @n more bytes and the NUL. */
-static bool reserve(struct strbuf *b, size_t n)
+static bool grow(struct strbuf *b, size_t n)
 {
 	size_t need = b->len + n + 1, cap = MAX(b->cap, (size_t)64);
 	char *s;
 
 	if (b->oom || need < n)
 		goto oom;
-	if (need <= b->cap)
-		return true;
 	while (cap < need)
 		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
 	s = realloc(b->s, cap);
@@ -41,6 +38,12 @@ static bool reserve(struct strbuf *b, size_t n)
 oom:
 	b->oom = true;
 	return false;
+}
+
+/* Room for @n more bytes and the NUL. */
+static inline bool reserve(struct strbuf *b, size_t n)
+{
+	return (n < b->cap - b->len && !b->oom) || grow(b, n);
 }
 
 void strbuf_add(struct strbuf *b, const void *p, size_t n)
@@ -132,19 +135,14 @@ static uint64_t sum_lanes(uint64_t v)
 	return (v & low) + (v >> 8 & low);
 }
 
-unsigned strbuf_addhex(struct strbuf *b, const void *p, size_t n)
+unsigned hex_write(char *to, const void *p, size_t n)
 {
 	enum { LANES_MAX = 256 }; // additions to the lanes before one may overflow
+	static const char digits[] = "0123456789abcdef";
 	const uint8_t *at = p;
 	unsigned sum = 0;
 	size_t i = 0;
-	char *to;
 
-	if (n > SIZE_MAX / 4 || !reserve(b, 2 * n)) {
-		b->oom = true;
-		return 0;
-	}
-	to = b->s + b->len; // a local, because for all the compiler knows a char that is written may be part of *b
 	while (i + 4 <= n) {
 		uint64_t lanes = 0;
 
@@ -157,11 +155,24 @@ unsigned strbuf_addhex(struct strbuf *b, const void *p, size_t n)
 		sum += (lanes & 0xffff) + (lanes >> 16 & 0xffff) + (lanes >> 32 & 0xffff) + (lanes >> 48);
 	}
 	for (; i < n; i++) {
-		uint16_t two = (uint16_t)hex_of(digits_of_4(at[i]));
+		const char hi = digits[at[i] >> 4], lo = digits[at[i] & 15];
 
-		st_le16(to + 2 * i, two);
-		sum += (two & 0xff) + (two >> 8);
+		to[2 * i] = hi;
+		to[2 * i + 1] = lo;
+		sum += (unsigned)hi + (unsigned)lo;
 	}
+	return sum;
+}
+
+unsigned strbuf_addhex(struct strbuf *b, const void *p, size_t n)
+{
+	unsigned sum;
+
+	if (n > SIZE_MAX / 4 || !reserve(b, 2 * n)) {
+		b->oom = true;
+		return 0;
+	}
+	sum = hex_write(b->s + b->len, p, n);
 	strbuf_room_take(b, 2 * n);
 	return sum;
 }

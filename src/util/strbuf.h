@@ -40,6 +40,9 @@ void strbuf_room_take(struct strbuf *b, size_t n);
  */
 unsigned strbuf_addhex(struct strbuf *b, const void *p, size_t n);
 
+/** hex_write() - the same digits at @to. */
+unsigned hex_write(char *to, const void *p, size_t n);
+
 /** strbuf_str() - the text, "" when empty. Valid until the next add. */
 const char *strbuf_str(const struct strbuf *b);
 

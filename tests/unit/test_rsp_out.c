@@ -167,6 +167,15 @@ TEST(numbers_have_no_zeros_in_front)
 	CHECK_STR(rsp_out_body(&o), "0,1a0,ffffffffffffffff");
 }
 
+TEST(a_register_has_a_number_and_a_value)
+{
+	_cleanup_(rsp_out_deinit) struct rsp_out o = { 0 };
+
+	rsp_out_reg(&o, 0x10, "\x01\xfe\x00\x7d#", 5);
+	rsp_out_reg(&o, 7, "", 0);
+	CHECK_STR(rsp_out_body(&o), "10:01fe007d23;07:;");
+}
+
 TEST(unavailable_bytes_are_x)
 {
 	_cleanup_(rsp_out_deinit) struct rsp_out o = { 0 };
@@ -179,4 +188,5 @@ TEST(unavailable_bytes_are_x)
 TESTS(T(frames_carry_a_checksum_over_escaped_bytes), T(unsupported_is_empty_and_other_errors_are_two_digits),
       T(an_error_takes_the_form_that_the_client_asked_for), T(escape_fit_counts_what_escaping_adds),
       T(frames_of_any_bytes_are_those_made_one_byte_at_a_time), T(escape_fit_of_any_bytes_takes_all_that_fits),
-      T(a_reply_is_framed_as_its_body_is), T(numbers_have_no_zeros_in_front), T(unavailable_bytes_are_x))
+      T(a_reply_is_framed_as_its_body_is), T(numbers_have_no_zeros_in_front), T(a_register_has_a_number_and_a_value),
+      T(unavailable_bytes_are_x))
