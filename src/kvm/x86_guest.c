@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kvm/x86_guest.h"
+#include "util/bytes.h"
 #include "util/macros.h"
 
 enum { CR0_PE = 1, SEG_CODE_LONG_SIZE = 8 };
@@ -77,21 +78,69 @@ static int table_read(void *port, gpa at, void *buf, size_t len)
 	return 0;
 }
 
-uint8_t *kvm_guest_hva(struct kvm_cpu *cpu, const struct kvm_guest *g, gva at, size_t *len, uint8_t *perm)
+static struct mmu_x86_ctx ctx_of(const struct kvm_guest *g)
 {
-	const struct mmu_x86_ctx c = {
+	return (struct mmu_x86_ctx){
 		.cr0 = g->sregs.cr0, .cr3 = g->sregs.cr3, .cr4 = g->sregs.cr4, .efer = g->sregs.efer
 	};
+}
+
+static uint8_t *in_page(struct kvm_cpu *cpu, const struct mmu_xlat *x, gva at, size_t *len, uint8_t *perm)
+{
+	uint64_t off = at.raw - x->start.raw;
+
+	*len = MIN(*len, x->size - off);
+	if (perm)
+		*perm = x->perm;
+	return phys(cpu->all->port, GPA(x->phys.raw + off), len);
+}
+
+uint8_t *kvm_guest_hva(struct kvm_cpu *cpu, const struct kvm_guest *g, gva at, size_t *len, uint8_t *perm)
+{
+	const struct mmu_x86_ctx c = ctx_of(g);
 	struct mmu_xlat x;
-	uint64_t off;
 
 	if (mmu_x86_walk(&c, table_read, cpu->all->port, at, &x) < 0 || !x.mapped)
 		return NULL;
-	off = at.raw - x.start.raw;
-	*len = MIN(*len, x.size - off);
-	if (perm)
-		*perm = x.perm;
-	return phys(cpu->all->port, GPA(x.phys.raw + off), len);
+	return in_page(cpu, &x, at, len, perm);
+}
+
+static bool still_so(const struct kvm_guest_page *p, const struct kvm_guest *g, gva at)
+{
+	if (!p->usable || at.raw - p->x.start.raw >= p->x.size || p->ctx.cr0 != g->sregs.cr0 ||
+	    p->ctx.cr3 != g->sregs.cr3 || p->ctx.cr4 != g->sregs.cr4 || p->ctx.efer != g->sregs.efer)
+		return false;
+	for (unsigned i = 0; i < p->x.nlevels; i++) {
+		if (ld_le64(p->entry[i]) != p->x.entry[i])
+			return false;
+	}
+	return true;
+}
+
+/* Only with entries of 8 bytes: nearly all there is. */
+static bool find_entries(struct kvm_cpu *cpu, struct kvm_guest_page *p)
+{
+	for (unsigned i = 0; i < p->x.nlevels; i++) {
+		size_t n = sizeof(uint64_t);
+
+		p->entry[i] = phys(cpu->all->port, p->x.entry_at[i], &n);
+		if (!p->entry[i] || n < sizeof(uint64_t))
+			return false;
+	}
+	return mmu_x86_mode(&p->ctx) >= MMU_X86_PAE;
+}
+
+uint8_t *kvm_guest_hva_again(struct kvm_cpu *cpu, const struct kvm_guest *g, struct kvm_guest_page *last, gva at,
+			     size_t *len, uint8_t *perm)
+{
+	if (!still_so(last, g, at)) {
+		last->usable = false;
+		last->ctx = ctx_of(g);
+		if (mmu_x86_walk(&last->ctx, table_read, cpu->all->port, at, &last->x) < 0 || !last->x.mapped)
+			return NULL;
+		last->usable = find_entries(cpu, last);
+	}
+	return in_page(cpu, &last->x, at, len, perm);
 }
 
 size_t kvm_guest_read(struct kvm_cpu *cpu, const struct kvm_guest *g, gva at, void *buf, size_t len)

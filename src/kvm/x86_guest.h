@@ -29,6 +29,19 @@ gva kvm_guest_stack(const struct kvm_guest *g, uint64_t offset); /* @offset byte
  */
 uint8_t *kvm_guest_hva(struct kvm_cpu *cpu, const struct kvm_guest *g, gva at, size_t *len, uint8_t *perm);
 
+/* A translation, and where the entries that make it are. */
+struct kvm_guest_page {
+	struct mmu_x86_ctx ctx;
+	struct mmu_xlat x;
+	const uint8_t *entry[MMU_MAX_LEVELS];
+	bool usable;
+};
+
+/** kvm_guest_hva_again() - kvm_guest_hva(); @last: the last one asked, used again as long as its entries are the same.
+ */
+uint8_t *kvm_guest_hva_again(struct kvm_cpu *cpu, const struct kvm_guest *g, struct kvm_guest_page *last, gva at,
+			     size_t *len, uint8_t *perm);
+
 /** kvm_guest_read() - as many bytes as there are. */
 size_t kvm_guest_read(struct kvm_cpu *cpu, const struct kvm_guest *g, gva at, void *buf, size_t len);
 

@@ -49,6 +49,7 @@ struct kvm_step {
 	struct x86_insn insn;
 	struct kvm_guest g; /* as the step began, or as it ended */
 	struct kvm_idt idt;
+	struct kvm_guest_page code; /* that of the last instruction */
 
 	unsigned nplanted; /* landings that are in */
 	bool all_land;     /* every exception that the instruction may raise leads to a landing */
@@ -105,7 +106,7 @@ static void look(struct kvm_cpu *cpu, struct kvm_step *s)
 	gva pc = kvm_guest_pc(&s->g);
 	uint8_t code[INSN_MAX], perm = 0;
 	size_t n = sizeof(code);
-	const uint8_t *hva = kvm_guest_hva(cpu, &s->g, pc, &n, &perm);
+	const uint8_t *hva = kvm_guest_hva_again(cpu, &s->g, &s->code, pc, &n, &perm);
 	bool may_fault = !hva || fetch_may_fault(&s->g, perm);
 
 	if (!hva)

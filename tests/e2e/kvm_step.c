@@ -669,6 +669,31 @@ TEST_BOTH(what_comes_behind_steps_in_a_row_sees_no_trap_flag)
 	rig_close(&r);
 }
 
+TEST_BOTH(steps_in_a_row_follow_the_page_tables)
+{
+	enum { AT = 0x200000, TABLE = 0x18000, OTHER = 0x19000, LEN = 6 };
+	static const uint8_t ends[] = { 3, 6, 0 };
+	bool at_once;
+	struct rig r;
+
+	open_long(&r, 1, fallback);
+	st_le64(r.ram + RIG_TABLES + 0x2008, TABLE | 3);
+	st_le64(r.ram + TABLE, RIG_CODE | 3);
+	/* 1: mov rax, cr3; mov cr3, rax; jmp 1b */
+	RIG_CODE_AT(&r, RIG_CODE, 0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8, 0xeb, 0xf8);
+	rig_set_pc(&r, 0, AT);
+	for (unsigned i = 0; i < 10 * ARRAY_LEN(ends) + 1; i++)
+		CHECK_EQ(step_on(&r, &at_once), AT + ends[i % ARRAY_LEN(ends)]);
+	/* Behind the mov to cr3 there is another page now, with pushfq in place of the jmp. */
+	st_le64(r.ram + TABLE, OTHER | 3);
+	memcpy(r.ram + OTHER, r.ram + RIG_CODE, LEN);
+	RIG_CODE_AT(&r, OTHER + LEN, 0x9c);
+	CHECK_EQ(step_on(&r, &at_once), AT + LEN);
+	CHECK_EQ(step_on(&r, &at_once), AT + LEN + 1);
+	CHECK_EQ(item(&r, 0) & (TF | IF), IF);
+	rig_close(&r);
+}
+
 /* ---- several vCPUs ---- */
 
 /* vCPU 0 steps a range that faults on and on, vCPU 1 runs through the same handlers. */
@@ -715,5 +740,5 @@ TESTS(T(a_step_over_pushf_hides_the_trap_flag), T(a_step_over_cli_and_sti_leaves
       T(a_data_breakpoint_of_the_guests_own_hits_in_a_step), T(debug_registers_of_the_guests_own_hit_while_ours_are_in),
 
       T(a_step_over_int_n_in_real_mode_ends_in_its_handler), T(steps_in_a_row_end_where_each_alone_does),
-      T(what_comes_behind_steps_in_a_row_sees_no_trap_flag),
+      T(what_comes_behind_steps_in_a_row_sees_no_trap_flag), T(steps_in_a_row_follow_the_page_tables),
       T(another_vcpu_runs_through_the_handlers_of_one_that_steps))
