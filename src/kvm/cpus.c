@@ -119,11 +119,11 @@ static void park_locked(struct kvm_cpu *cpu, const struct stop_event *ev)
 {
 	struct kvm_cpus *c = cpu->all;
 
-	if (ev)
+	if (ev && c->ngoing > 1)
 		kvm_cpu_wait_turn_locked(cpu);
-	cpu->going = false;
-	c->ngoing--;
-	pthread_cond_broadcast(&c->gate);
+	cpu->going = cpu->due = false;
+	if (--c->ngoing) // only those that go wait at the gate
+		pthread_cond_broadcast(&c->gate);
 	if (ev) {
 		cpu->event = *ev;
 		cpu->event.vcpu = cpu->id;
@@ -422,7 +422,8 @@ int kvm_cpus_resume(struct kvm_cpus *c, const struct resume_plan *plan)
 		if (cpu->action == TARGET_HOLD)
 			continue;
 		kvm_cpu_immediate_exit_locked(cpu, false);
-		cpu->going = cpu->due = true;
+		cpu->going = true;
+		cpu->due = cpu != own; // with that one nobody else goes
 		c->ngoing++;
 		if (cpu == own)
 			run_and_park_locked(cpu);
