@@ -183,6 +183,12 @@ static void entries_begin(const struct mmu_xlat *x, unsigned i, struct strbuf *o
 		    x->entry_at[i].raw);
 }
 
+/* How far the table with the entry at @entry is behind that of @ttbr. */
+static uint64_t pages_from(uint64_t ttbr, uint64_t entry, uint64_t page)
+{
+	return (entry & TTBR_BADDR & -page) - (ttbr & TTBR_BADDR & -page);
+}
+
 void arm64_pt_text(const struct arch_regs *r, gva at, const struct mmu_xlat *x, struct strbuf *out)
 {
 	struct space s;
@@ -191,7 +197,7 @@ void arm64_pt_text(const struct arch_regs *r, gva at, const struct mmu_xlat *x, 
 	if (space_of(r, &s) < 0)
 		return;
 	page = mmu_arm64_page_size(&s.c, at);
-	moved = x->nlevels && is_kernel_half(&s, at) ? (x->entry_at[0].raw - s.c.ttbr1) & TTBR_BADDR & -page : 0;
+	moved = x->nlevels && is_kernel_half(&s, at) ? pages_from(s.c.ttbr1, x->entry_at[0].raw, page) : 0;
 	s.c.ttbr1 += moved;
 	mmu_arm64_range_text(&s.c, at, out);
 	if (moved)

@@ -262,7 +262,7 @@ static struct world *world_isolated(struct arch_regs *r, unsigned pages)
 	tables_with(w, kernel, VECTORS, 0x77000);
 	tables_with(w, kernel, KERNEL_TEXT, 0x88000);
 	*r = regs_of(EL0);
-	set_el1(r, table_new(w, 4096), user | 0x0001000000000000);
+	set_el1(r, table_new(w, 4096), user | 0x0001000000000001); // ASID, CnP
 	set(r, ARM64_VBAR_EL1, VECTORS + 0x800);
 	return w;
 }
