@@ -311,6 +311,8 @@ const char *stop_why_text(enum stop_why why);
 
 /* --- for tests: a guest made of arrays (target_fake.c) --- */
 struct target_fake_cfg {
+	const struct arch *arch; /* NULL: x86 */
+	uint32_t vl;             /* arm64: bytes of a Z register; 0: no SVE */
 	unsigned nvcpus;
 	uint64_t ram_size; /* bytes of RAM at 0; a ROM of rom_size follows at rom_at */
 	gpa rom_at;
@@ -322,12 +324,13 @@ struct target_fake_cfg {
 };
 
 /**
- * target_fake_create() - a stopped guest. vCPUs start in 64-bit mode, paging off, all registers 0.
+ * target_fake_create() - a stopped guest. vCPUs start in 64-bit mode (arm64: at EL1), paging off, all registers 0.
  * It executes inside target_resume(): every byte is an instruction of length one that does nothing, except the
  * breakpoint instruction and TARGET_BREAK_HW (the filter is asked, as KVM does) and 0xf4 (halts until the next
  * interrupt). vCPUs that may run take turns, lowest first, until one of them stops; a step is done after one turn. A
  * vCPU that runs into memory that is not there waits for an interrupt. Debug registers are faults: they hit before the
- * instruction.
+ * instruction. On arm64 instructions have four bytes, wfi halts, and `str x0, [x1]` and `ldr x0, [x1]` do what they
+ * say, or hit a watchpoint and do not.
  */
 int target_fake_create(const struct target_fake_cfg *cfg, struct target **ret);
 struct arch_regs *target_fake_regs(struct target *t, unsigned vcpu); /* writable, all groups present */

@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "target/fake_isa.h"
+#include "util/bytes.h"
 #include "util/macros.h"
 
 /* A guest made of arrays; see target_fake_create(). One thread only. */
@@ -14,7 +16,6 @@
 #define FAKE_MAX_STOPS 32
 #define FAKE_MAX_BREAKS 64
 #define FAKE_MAX_PWATCHES 8
-#define FAKE_HALT 0xf4
 
 struct fake_vcpu {
 	struct arch_regs regs;
@@ -23,6 +24,7 @@ struct fake_vcpu {
 
 struct fake {
 	struct target target;
+	const struct fake_isa *isa;
 	struct target_ops ops;
 	struct target_region map[2];
 	unsigned nregions;
@@ -124,26 +126,6 @@ static int fake_mem_map(struct target *t, const struct target_region **ret, unsi
 
 /* ---- registers ---- */
 
-static void regs_copy(struct arch_regs *to, const struct arch_regs *from, uint32_t groups)
-{
-	struct x86_regs *d = &to->x86;
-	const struct x86_regs *s = &from->x86;
-
-	// Groups are runs of members, in the order of enum arch_group
-	static const size_t end[] = {
-		offsetof(struct x86_regs, seg), offsetof(struct x86_regs, st), offsetof(struct x86_regs, dr),
-		offsetof(struct x86_regs, msr), sizeof(struct x86_regs),
-	};
-	static const uint32_t group[] = { ARCH_CORE, ARCH_SYS, ARCH_FP, ARCH_DEBUG, ARCH_MSR };
-
-	for (unsigned i = 0; i < ARRAY_LEN(end); i++) {
-		size_t start = i ? end[i - 1] : 0;
-
-		if (groups & group[i])
-			memcpy((uint8_t *)d + start, (const uint8_t *)s + start, end[i] - start);
-	}
-}
-
 static int fake_regs_read(struct target *t, unsigned vcpu, uint32_t groups, struct arch_regs *r)
 {
 	struct fake *f = fake_of(t);
@@ -151,7 +133,7 @@ static int fake_regs_read(struct target *t, unsigned vcpu, uint32_t groups, stru
 
 	if (rc < 0)
 		return rc;
-	regs_copy(r, &f->vcpu[vcpu].regs, groups);
+	f->isa->copy(r, &f->vcpu[vcpu].regs, groups);
 	r->have |= groups;
 	return 0;
 }
@@ -163,7 +145,7 @@ static int fake_regs_write(struct target *t, unsigned vcpu, uint32_t groups, con
 
 	if (rc < 0)
 		return rc;
-	regs_copy(&f->vcpu[vcpu].regs, r, groups);
+	f->isa->copy(&f->vcpu[vcpu].regs, r, groups);
 	return 0;
 }
 
@@ -180,14 +162,17 @@ static int fake_table_read(void *arg, gpa at, void *buf, size_t len)
 	return 0;
 }
 
-static const uint8_t *fake_insn(struct fake *f, unsigned vcpu, gva pc)
+/* Where @len bytes at @at are, NULL if they are not there in one piece. */
+static uint8_t *fake_at(struct fake *f, unsigned vcpu, gva at, size_t len)
 {
 	struct mmu_xlat x;
+	uint8_t *hva;
 	size_t left;
 
-	if (f->target.arch->walk(&f->vcpu[vcpu].regs, fake_table_read, f, pc, &x) < 0 || !x.mapped)
+	if (f->target.arch->walk(&f->vcpu[vcpu].regs, fake_table_read, f, at, &x) < 0 || !x.mapped)
 		return NULL;
-	return fake_hva(f, GPA(x.phys.raw + (pc.raw - x.start.raw)), &left);
+	hva = fake_hva(f, GPA(x.phys.raw + (at.raw - x.start.raw)), &left);
+	return hva && left >= len ? hva : NULL;
 }
 
 static bool fake_break_at(const struct fake *f, enum target_break_kind kind, gva pc)
@@ -202,6 +187,13 @@ static enum target_verdict fake_verdict(struct fake *f, unsigned vcpu, enum stop
 {
 	return f->filter.whys & BIT(why) ? f->filter.judge(f->filter.arg, vcpu, why, pc) : TARGET_REPORT;
 }
+
+static const enum hw_kind fake_hw_of[] = {
+	[TARGET_BREAK_HW] = HW_EXEC,
+	[TARGET_WATCH_WRITE] = HW_WRITE,
+	[TARGET_WATCH_READ] = HW_READ,
+	[TARGET_WATCH_ACCESS] = HW_ACCESS,
+};
 
 enum fake_fate { FAKE_GO, FAKE_STAY, FAKE_STOP };
 
@@ -233,13 +225,57 @@ static bool fake_stops_at_hw(struct fake *f, unsigned vcpu, gva pc)
 	return verdict != TARGET_SKIP && verdict != TARGET_AGAIN;
 }
 
+#define STR_X0_X1 0xf9000020
+#define LDR_X0_X1 0xf9400020
+
+/* The two instructions that access memory. Returns: a watchpoint is hit, @ev has it, and nothing was accessed. */
+static bool fake_access(struct fake *f, unsigned vcpu, uint32_t insn, struct stop_event *ev)
+{
+	struct arm64_regs *r = &f->vcpu[vcpu].regs.arm64;
+	enum target_break_kind kind = insn == STR_X0_X1 ? TARGET_WATCH_WRITE : TARGET_WATCH_READ;
+	uint8_t *hva;
+
+	for (unsigned i = 0; i < f->nbreaks; i++) {
+		const struct target_break *b = &f->breaks[i];
+		struct hw_break part = { .at = b->at, .len = b->len };
+
+		if ((b->kind != kind && b->kind != TARGET_WATCH_ACCESS) || r->x[1] + 7 < b->at.raw ||
+		    r->x[1] > b->at.raw + (b->len - 1))
+			continue;
+		ev->why = STOP_WATCH;
+		ev->watch_kind = fake_hw_of[b->kind];
+		ev->watch_at = arch_hw_nearest(&part, GVA(r->x[1]));
+		return true;
+	}
+	hva = fake_at(f, vcpu, GVA(r->x[1]), 8);
+	if (hva && insn == STR_X0_X1)
+		st_le64(hva, r->x[0]);
+	else if (hva)
+		r->x[0] = ld_le64(hva);
+	return false;
+}
+
+/* Execute what is at @insn. Returns: false if it hits a watchpoint instead; then @ev has it. */
+static bool fake_execute(struct fake *f, unsigned vcpu, const uint8_t *insn, struct stop_event *ev)
+{
+	struct fake_vcpu *v = &f->vcpu[vcpu];
+
+	if (f->isa == &fake_isa_arm64 && (ld_le32(insn) == STR_X0_X1 || ld_le32(insn) == LDR_X0_X1) &&
+	    fake_access(f, vcpu, ld_le32(insn), ev))
+		return false;
+	v->waits = memcmp(insn, f->isa->halt, f->isa->insn_len) == 0;
+	*f->isa->pc(&v->regs) += f->isa->insn_len;
+	ev->pc.raw += f->isa->insn_len;
+	return true;
+}
+
 /* One turn of one vCPU. Returns: it did something; a stop is put into f->due. */
 static bool fake_turn(struct fake *f, unsigned vcpu)
 {
 	struct fake_vcpu *v = &f->vcpu[vcpu];
 	enum target_action action = f->plan.vcpu[vcpu].action;
 	struct stop_event ev = { .vcpu = vcpu, .pc = f->target.arch->pc_get(&v->regs) };
-	const uint8_t *insn = fake_insn(f, vcpu, ev.pc);
+	const uint8_t *insn = fake_at(f, vcpu, ev.pc, f->isa->insn_len);
 	enum fake_fate fate = FAKE_GO;
 	bool stop = true;
 
@@ -251,14 +287,11 @@ static bool fake_turn(struct fake *f, unsigned vcpu)
 		ev.why = STOP_HWBREAK;
 	} else if (action == TARGET_RUN && fake_break_at(f, TARGET_BREAK_SW, ev.pc)) {
 		ev.why = STOP_SWBREAK; // like QEMU: a step overrides it
-	} else if (*insn == f->target.arch->bp_insn[0] && (fate = fake_int3(f, vcpu, ev.pc)) != FAKE_GO) {
+	} else if (f->target.arch->is_bp(insn, f->isa->insn_len) && (fate = fake_int3(f, vcpu, ev.pc)) != FAKE_GO) {
 		if (fate == FAKE_STAY)
 			return false;
 		ev.why = STOP_SWBREAK;
-	} else {
-		v->waits = *insn == FAKE_HALT;
-		v->regs.x86.rip++;
-		ev.pc.raw++;
+	} else if (fake_execute(f, vcpu, insn, &ev)) {
 		ev.why = STOP_STEP;
 		stop = !v->waits && action != TARGET_RUN;
 		if (action == TARGET_STEP_RANGE && ev.pc.raw >= f->plan.vcpu[vcpu].lo.raw &&
@@ -350,12 +383,6 @@ static int fake_event_fd(struct target *t)
 
 static int fake_breaks_set(struct target *t, const struct target_break *set, unsigned n)
 {
-	static const enum hw_kind hw_of[] = {
-		[TARGET_BREAK_HW] = HW_EXEC,
-		[TARGET_WATCH_WRITE] = HW_WRITE,
-		[TARGET_WATCH_READ] = HW_READ,
-		[TARGET_WATCH_ACCESS] = HW_ACCESS,
-	};
 	struct fake *f = fake_of(t);
 	struct hw_break hw[FAKE_MAX_BREAKS];
 	struct arch_hw_state st;
@@ -366,7 +393,7 @@ static int fake_breaks_set(struct target *t, const struct target_break *set, uns
 		rc = -ENOSPC;
 	for (unsigned i = 0; rc == 0 && i < n; i++)
 		if (set[i].kind != TARGET_BREAK_SW)
-			hw[nhw++] = (struct hw_break){ hw_of[set[i].kind], set[i].at, set[i].len };
+			hw[nhw++] = (struct hw_break){ fake_hw_of[set[i].kind], set[i].at, set[i].len };
 	if (rc == 0 && nhw)
 		rc = t->arch->hw_encode(&t->hw_max, hw, nhw, &st);
 	if (rc < 0)
@@ -495,23 +522,10 @@ static const struct target_ops fake_ops = {
 	.time = fake_time,
 };
 
-static void fake_vcpu_reset(struct fake_vcpu *v)
-{
-	struct x86_regs *r = &v->regs.x86;
-
-	v->regs.have = ARCH_ALL;
-	r->rflags = 2;
-	r->cr0 = X86_CR0_PE;
-	r->efer = X86_EFER_LME | X86_EFER_LMA;
-	r->seg[X86_CS].attr = X86_SEG_P | X86_SEG_L | 0x1b; // code, not system
-	r->ftag = 0xffff;
-	r->msr_have = BIT(X86_NMSR) - 1;
-}
-
 static void fake_abilities(struct fake *f, const struct target_fake_cfg *cfg)
 {
 	if (!cfg->no_hw)
-		f->target.break_kinds = BIT(TARGET_BREAK_HW) | BIT(TARGET_WATCH_WRITE) | BIT(TARGET_WATCH_ACCESS);
+		f->target.break_kinds = f->isa->break_kinds;
 	if (cfg->native_sw)
 		f->target.break_kinds |= BIT(TARGET_BREAK_SW);
 	if (!f->target.break_kinds)
@@ -536,7 +550,10 @@ int target_fake_create(const struct target_fake_cfg *cfg, struct target **ret)
 		return -ENOMEM;
 	f->ops = fake_ops;
 	f->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	f->target = (struct target){ .ops = &f->ops, .arch = &arch_x86, .nvcpus = cfg->nvcpus };
+	f->target = (struct target){ .ops = &f->ops, .arch = cfg->arch, .nvcpus = cfg->nvcpus };
+	if (!cfg->arch)
+		f->target.arch = &arch_x86;
+	f->isa = f->target.arch == &arch_arm64 ? &fake_isa_arm64 : &fake_isa_x86;
 	f->target.hw_max = f->target.arch->hw_max;
 	t = &f->target;
 	f->map[0] = (struct target_region){ GPA(0), cfg->ram_size, TARGET_RAM, "ram" };
@@ -547,8 +564,10 @@ int target_fake_create(const struct target_fake_cfg *cfg, struct target **ret)
 		f->mem[i] = calloc(1, f->map[i].size);
 	if (f->fd < 0 || !f->vcpu || !f->mem[0] || (f->nregions == 2 && !f->mem[1]))
 		return -ENOMEM;
-	for (unsigned v = 0; v < cfg->nvcpus; v++)
-		fake_vcpu_reset(&f->vcpu[v]);
+	for (unsigned v = 0; v < cfg->nvcpus; v++) {
+		f->vcpu[v].regs.have = ARCH_ALL;
+		f->isa->reset(&f->vcpu[v].regs, cfg);
+	}
 	fake_abilities(f, cfg);
 	*ret = take_ptr(t);
 	return 0;

@@ -13,8 +13,8 @@
  * and directives for the world around the session, which starts with one vCPU, 64 KiB of RAM, a stopped guest and a
  * client in no-ack mode:
  *
- *	@ vcpus N | ramsize HEX | rom AT SIZE | without hw|step|range|vcpu-on | native-sw | acks | restartable   (these
- *first)
+ *	@ vcpus N | ramsize HEX | rom AT SIZE | without hw|step|range|vcpu-on | native-sw | acks | restartable |
+ *	  arm64 [BYTES OF A Z REGISTER, HEX]   (these first)
  *	@ ram AT HEXBYTES | reg VCPU NAME VALUE | run | fail K ERRNO
  *	@ stop WHY [vcpu=N] [pc=HEX] [at=HEX] [size=N] [kind=write|read|access] [code=N] [text=...]   (ends the next
  *resume)
@@ -515,6 +515,12 @@ static void do_restartable(struct world *w, char *args)
 	w->restartable = true;
 }
 
+static void do_arm64(struct world *w, char *args)
+{
+	w->cfg.arch = &arch_arm64;
+	w->cfg.vl = args && *args ? (uint32_t)hex_of(w, args) : 0;
+}
+
 static const struct directive {
 	const char *name;
 	void (*run)(struct world *w, char *args);
@@ -527,6 +533,7 @@ static const struct directive {
 	{ "native-sw", do_native_sw, true },
 	{ "acks", do_acks, true },
 	{ "restartable", do_restartable, true },
+	{ "arm64", do_arm64, true },
 	{ "ram", do_ram, false },
 	{ "reg", do_reg, false },
 	{ "stop", do_stop, false },
