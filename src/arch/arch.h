@@ -130,6 +130,7 @@ struct arch_layout {
 	const struct arch_layout *any; /* the like for a GDB that may select any architecture; NULL: none */
 	const char *triple;            /* what LLDB calls it */
 	unsigned pc, sp, fp, flags;    /* register numbers */
+	unsigned lr;                   /* of the return address of a call; 0: on the stack */
 	unsigned addr_bits;
 };
 
@@ -187,15 +188,20 @@ struct arch {
 	const char *name;         /* "x86" */
 	unsigned char bp_insn[4]; /* software breakpoint instruction */
 	unsigned bp_len;
+	unsigned insn_align; /* bytes; no instruction starts elsewhere */
 	/* Does a breakpoint instruction start in @code, prefixes and all? (bp_insn is the form that we write.) */
 	bool (*is_bp)(const uint8_t *code, size_t n);
-	bool watch_before;         /* the watchpoint trap comes before the access (arm64) */
+	bool watch_before; /* processors take the watchpoint trap before the access (arm64); emulators may not */
 	struct arch_hw_max hw_max; /* what a processor has as a rule; where the numbers differ a target knows its own */
 
-	/* The layout for a client that connects while a vCPU is in this state (needs ARCH_SYS). */
+	/* The layout for a client that connects while a vCPU is in this state (needs ARCH_CORE|ARCH_SYS). */
 	const struct arch_layout *(*layout)(const struct arch_regs *r);
+	bool one_layout;                    /* it is the same in every mode */
+	const struct arch_layout *all_regs; /* every register whatever the mode; NULL: any layout has them */
+	const char *const *report_regs;     /* names of what a line about a vCPU has beside pc and sp; ends with NULL */
 
-	/* pc as a linear address (x86: cs.base + rip; needs ARCH_CORE|ARCH_SYS), and the way back. */
+	/* pc as a linear address (x86: cs.base + rip), and the way back. */
+	uint32_t pc_groups; /* registers that it needs */
 	gva (*pc_get)(const struct arch_regs *r);
 	int (*pc_set)(struct arch_regs *r, gva pc); /* -EINVAL: not reachable with this code segment */
 

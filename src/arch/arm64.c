@@ -47,14 +47,20 @@ static const char *mode_text(const struct arch_regs *regs)
 	return text ? text : "no valid mode";
 }
 
+static const char *const report_regs[] = { "x30", "ESR_EL1", "FAR_EL1", "ELR_EL1", NULL };
+
 const struct arch arch_arm64 = {
 	.name = "arm64",
 	.bp_insn = { 0x00, 0x00, 0x20, 0xd4 }, // brk #0
 	.bp_len = 4,
+	.insn_align = 4,
 	.is_bp = is_bp,
 	.watch_before = true,
 	.hw_max = { .exec = 6, .watch = 4 }, // of most of Arm's own processors
 	.layout = arm64_layout,
+	.one_layout = true,
+	.report_regs = report_regs,
+	.pc_groups = ARCH_CORE,
 	.pc_get = pc_get,
 	.pc_set = pc_set,
 	.walk_groups = ARCH_CORE | ARCH_SYS,

@@ -106,7 +106,7 @@ static const struct reg_desc sve256_rows[] = TABLE(SVE_ROWS(256));
 
 #define LAYOUT(feat, nfeat, rows, n) { \
 	.gdb_name = "aarch64", .triple = "aarch64-unknown-unknown", .features = feat, .nfeatures = nfeat, \
-	.regs = rows, .nregs = n, .pc = PC, .sp = SP, .fp = FP, .flags = CPSR, .addr_bits = 64 }
+	.regs = rows, .nregs = n, .pc = PC, .sp = SP, .fp = FP, .lr = LR, .flags = CPSR, .addr_bits = 64 }
 #define PAIR(feat, rows) { LAYOUT(feat, EL2, rows, ARRAY_LEN(rows) - NEL2_ROWS), \
 	LAYOUT(feat, NFEATURES, rows, ARRAY_LEN(rows)) }
 // clang-format on

@@ -227,13 +227,19 @@ static const char *mode_text(const struct arch_regs *regs)
 	return r->seg[X86_CS].attr & X86_SEG_DB ? "32-bit protected" : "16-bit protected";
 }
 
+static const char *const report_regs[] = { "cr3", NULL };
+
 const struct arch arch_x86 = {
 	.name = "x86",
 	.bp_insn = { 0xcc },
 	.bp_len = 1,
+	.insn_align = 1,
 	.is_bp = is_bp,
 	.hw_max = { .exec = 4, .watch = 4 },
 	.layout = layout,
+	.all_regs = &arch_layout_x86_64,
+	.report_regs = report_regs,
+	.pc_groups = ARCH_CORE | ARCH_SYS,
 	.pc_get = x86_pc_get,
 	.pc_set = x86_pc_set,
 	.walk_groups = ARCH_SYS,

@@ -57,8 +57,10 @@ static enum target_verdict judge_listed(struct bp_judge *j, gva pc)
 
 static enum target_verdict filter_judge(void *arg, unsigned vcpu, enum stop_why why, gva pc)
 {
-	struct bp_judge j = { .engine = arg, .vcpu = vcpu, .on_vcpu = true };
+	struct arch_regs regs;
+	struct bp_judge j = { .engine = arg, .vcpu = vcpu, .on_vcpu = true, .regs = &regs };
 
+	regs.have = regs.dirty = 0; // the rest is long, and nobody looks at it
 	return why == STOP_HWBREAK ? judge_listed(&j, pc) : judge_int3(&j, pc);
 }
 

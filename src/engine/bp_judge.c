@@ -23,11 +23,11 @@ static int hit_regs(struct bp_judge *j, uint32_t groups, struct arch_regs **ret)
 	if (!j->on_vcpu)
 		return vcpu_regs(j->engine, j->vcpu, groups, ret);
 	if (missing)
-		rc = target_regs_read_on_vcpu(j->engine->target, j->vcpu, missing, &j->regs);
+		rc = target_regs_read_on_vcpu(j->engine->target, j->vcpu, missing, j->regs);
 	if (rc < 0)
 		return rc;
 	j->asked |= missing;
-	*ret = &j->regs;
+	*ret = j->regs;
 	return 0;
 }
 

@@ -33,7 +33,12 @@ static bool is_in(const struct target_break *set, unsigned n, const struct targe
 	return false;
 }
 
-int native_set(struct engine *e, const gva *skip)
+static bool is_skipped(const struct bp *b, const struct bp_skip *skip)
+{
+	return skip && (is_exec(b->kind) ? b->at.raw == skip->exec.raw : skip->watches);
+}
+
+int native_set(struct engine *e, const struct bp_skip *skip)
 {
 	_cleanup_(freep) struct target_break *set = calloc(e->bps.nbps + 1, sizeof(*set));
 	unsigned n = 0;
@@ -43,7 +48,7 @@ int native_set(struct engine *e, const gva *skip)
 	for (unsigned i = 0; i < e->bps.nbps; i++) {
 		const struct bp *b = &e->bps.bp[i];
 
-		if (b->place != BP_LISTED || (skip && is_exec(b->kind) && b->at.raw == skip->raw))
+		if (b->place != BP_LISTED || is_skipped(b, skip))
 			continue;
 		set[n] = (struct target_break){ native_kind[b->kind], b->at, is_exec(b->kind) ? 1 : b->len };
 		if (is_patched(e, b->kind))

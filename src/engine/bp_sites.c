@@ -105,19 +105,45 @@ static size_t site_overlap(const struct engine *e, const struct bp_site *s, gpa 
 	return *si < n ? MIN(n - *si, len) : 0;
 }
 
+/* Is our instruction still there? @part: of which @n bytes were read already, all of it or a part. */
+static bool is_there(struct engine *e, const struct bp_site *s, const uint8_t *part, size_t n)
+{
+	uint8_t now[sizeof(s->saved)];
+
+	if (n == e->target->arch->bp_len)
+		return is_our_insn(e, part);
+	return mem_raw_read(e, s->at, now, e->target->arch->bp_len) == 0 && is_our_insn(e, now);
+}
+
 /* Put the guest's own bytes over our instructions in @buf, which was read at @at. */
 static void overlay(struct engine *e, gpa at, uint8_t *buf, size_t len)
 {
-	const uint8_t *insn = e->target->arch->bp_insn;
-
 	for (unsigned i = 0; i < e->bps.nsites; i++) {
 		const struct bp_site *s = &e->bps.site[i];
 		size_t si, bi, n = s->in ? site_overlap(e, s, at, len, &si, &bi) : 0;
 
 		// What the guest wrote over our instruction since is what it sees
-		if (n && memcmp(buf + bi, insn + si, n) == 0)
+		if (n && is_there(e, s, buf + bi, n))
 			memcpy(buf + bi, s->saved + si, n);
 	}
+}
+
+/*
+ * Before a part of an instruction of ours is written: where the guest has overwritten it since, it goes in again, so
+ * that what is saved is what the guest has there.
+ */
+static int renew(struct engine *e, gpa at, size_t len)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < e->bps.nsites && rc == 0; i++) {
+		struct bp_site *s = &e->bps.site[i];
+		size_t si, bi, n = s->in ? site_overlap(e, s, at, len, &si, &bi) : 0;
+
+		if (n && n < e->target->arch->bp_len)
+			rc = site_put_in(e, s);
+	}
+	return rc;
 }
 
 /* Put our instructions into @buf, which is to be written at @at. */
@@ -166,8 +192,10 @@ int bps_write(struct engine *e, gpa at, const void *buf, size_t len, size_t *don
 		return -ENOMEM;
 	memcpy(patched, buf, len);
 	pthread_mutex_lock(&e->bps.lock);
+	rc = renew(e, at, len);
 	underlay(e, at, patched, len);
-	rc = guard_write(&e->guard, at, patched, len, done);
+	if (rc == 0)
+		rc = guard_write(&e->guard, at, patched, len, done);
 	if (rc == 0)
 		keep(e, at, buf, *done);
 	pthread_mutex_unlock(&e->bps.lock);

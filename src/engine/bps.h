@@ -33,8 +33,8 @@ struct bp_past bp_past_of(const struct bp *b);
 struct bp_judge {
 	struct engine *engine;
 	unsigned vcpu;
-	bool on_vcpu;          /* on that vCPU's thread, in the filter; else on the server's, with the guest stopped */
-	struct arch_regs regs; /* on_vcpu: what was fetched */
+	bool on_vcpu;           /* on that vCPU's thread, in the filter; else on the server's, with the guest stopped */
+	struct arch_regs *regs; /* on_vcpu: what was fetched */
 	uint32_t asked;
 	const struct arch_layout *layout; /* of the breakpoint whose expressions are evaluated */
 };
@@ -94,7 +94,13 @@ bool native_slot(const struct engine *e);
 /** native_has() - can the target place this kind? */
 bool native_has(const struct engine *e, enum engine_bp_kind kind);
 
-/** native_set() - give the target the list that the table stands for; @skip: without what stops there, NULL: all. */
-int native_set(struct engine *e, const gva *skip);
+/* What the target's list is without for a while. */
+struct bp_skip {
+	gva exec;     /* what stops there */
+	bool watches; /* all watchpoints */
+};
+
+/** native_set() - give the target the list that the table stands for; @skip: NULL: all of it. */
+int native_set(struct engine *e, const struct bp_skip *skip);
 
 #endif

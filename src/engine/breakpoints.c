@@ -123,15 +123,19 @@ static void past_take(struct bp_table *t, struct bp *b)
 
 /* ---- insert and remove ---- */
 
-static int insert_check(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, uint64_t len)
+static int insert_check(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, gva at, uint64_t len)
 {
+	const struct arch *arch = e->target->arch;
+
 	if (e->run.running)
 		return -EBUSY;
 	if (e->target->gone)
 		return -ENODEV;
 	if (!engine_bp_supported(e, kind))
 		return -ENOTSUP;
-	return vcpu >= e->target->nvcpus || (is_exec(kind) && len != e->target->arch->bp_len) ? -EINVAL : 0;
+	if (is_exec(kind) && (len != arch->bp_len || at.raw % arch->insn_align))
+		return -EINVAL;
+	return vcpu >= e->target->nvcpus ? -EINVAL : 0;
 }
 
 int engine_bp_insert(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, gva at, uint64_t len,
@@ -139,7 +143,7 @@ int engine_bp_insert(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, 
 {
 	_cleanup_(bp_opts_destroyp) struct engine_bp_opts *old = opts;
 	struct bp_table *t = &e->bps;
-	int rc = insert_check(e, vcpu, kind, len);
+	int rc = insert_check(e, vcpu, kind, at, len);
 	struct bp *b;
 
 	if (rc < 0)
@@ -233,8 +237,20 @@ static bool is_native_at(const struct engine *e, gva pc)
 	return is_asked_at(e, ENGINE_HWBP, pc, BP_LISTED) || is_asked_at(e, ENGINE_SWBP, pc, BP_LISTED);
 }
 
-int bps_lift(struct engine *e, unsigned vcpu, gva pc)
+bool bps_watch_at(const struct engine *e, gva at)
 {
+	for (unsigned i = 0; i < e->bps.nbps; i++) {
+		const struct bp *b = &e->bps.bp[i];
+
+		if (!is_exec(b->kind) && at.raw - b->at.raw < b->len)
+			return true;
+	}
+	return false;
+}
+
+int bps_lift(struct engine *e, unsigned vcpu, gva pc, bool watches)
+{
+	const struct bp_skip skip = { .exec = pc, .watches = watches };
 	struct bp_table *t = &e->bps;
 	struct bp_site *s;
 	int rc = site_at_pc(e, vcpu, pc, &s); // not under the lock: it asks the vCPU's thread for registers
@@ -244,8 +260,8 @@ int bps_lift(struct engine *e, unsigned vcpu, gva pc)
 	rc = 0;
 	if (s)
 		rc = site_lift(e, s);
-	if (rc == 0 && is_native_at(e, pc)) {
-		rc = native_set(e, &pc);
+	if (rc == 0 && (watches || is_native_at(e, pc))) {
+		rc = native_set(e, &skip);
 		t->native_stale = rc == 0;
 	}
 	if (rc < 0)

@@ -32,6 +32,16 @@ static void add_reg(const struct arch_layout *l, int num, const struct arch_regs
 		strbuf_addf(out, " %s=%#" PRIx64, l->regs[num].name, v);
 }
 
+static void add_named(struct engine *e, unsigned vcpu, const struct arch_layout *l, const char *name,
+		      struct strbuf *out)
+{
+	int num = arch_reg_find(l, name);
+	struct arch_regs *r;
+
+	if (num >= 0 && engine_regs(e, vcpu, arch_reg_groups(l, (unsigned)num), &r) == 0)
+		add_reg(l, num, r, out);
+}
+
 /* The bytes around @pc, that at @pc in <>; ?? where there is no memory. */
 static void add_code(struct engine *e, unsigned vcpu, gva pc, struct strbuf *out)
 {
@@ -68,7 +78,8 @@ void engine_describe_vcpu(struct engine *e, unsigned vcpu, struct strbuf *out)
 	strbuf_addf(out, "%s,", arch->mode_text(r));
 	add_reg(l, (int)l->pc, r, out);
 	add_reg(l, (int)l->sp, r, out);
-	add_reg(l, arch_reg_find(l, "cr3"), r, out);
+	for (const char *const *name = arch->report_regs; *name; name++)
+		add_named(e, vcpu, l, *name, out);
 	add_code(e, vcpu, arch->pc_get(r), out);
 	strbuf_addc(out, '\n');
 }

@@ -84,11 +84,12 @@ int vcpu_regs(struct engine *e, unsigned vcpu, uint32_t groups, struct arch_regs
 int vcpu_pc(struct engine *e, unsigned vcpu, gva *ret)
 {
 	struct arch_regs *r;
-	int rc = vcpu_regs(e, vcpu, ARCH_CORE | ARCH_SYS, &r);
+	uint32_t groups = e->target->arch->pc_groups;
+	int rc = vcpu_regs(e, vcpu, groups, &r);
 
 	if (rc < 0)
 		return rc;
-	if (~r->have & (ARCH_CORE | ARCH_SYS))
+	if (~r->have & groups)
 		return -ENODATA;
 	*ret = e->target->arch->pc_get(r);
 	return 0;

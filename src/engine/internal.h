@@ -81,6 +81,8 @@ struct engine_vcpu {
 	uint32_t asked;        /* groups fetched since; the target may lack some of them */
 	bool told;             /* this vCPU made a stop at told_pc that the client saw, and has not run since */
 	gva told_pc;
+	bool at_watch; /* and the stop was a watchpoint that traps before the access: it still stands before it */
+	gva watch_at;
 	gva from; /* pc when the plan began, or of a breakpoint to pass; only for vCPUs that step */
 
 	/* its own thread's while it runs */
@@ -166,8 +168,14 @@ enum bp_hit bps_watch_hit(struct engine *e, unsigned vcpu, gva at);
 /** bps_fault_text() - if a condition at the place of this stop could not be evaluated, say so in ev->text. */
 void bps_fault_text(struct engine *e, struct stop_event *ev);
 
-/** bps_lift() - take out whatever would stop @vcpu at @pc, until bps_arm(). On failure nothing has changed. */
-int bps_lift(struct engine *e, unsigned vcpu, gva pc);
+/** bps_watch_at() - is there a watchpoint with @at in it? */
+bool bps_watch_at(const struct engine *e, gva at);
+
+/**
+ * bps_lift() - take out whatever would stop @vcpu at @pc, until bps_arm(). On failure nothing has changed.
+ * @watches: all watchpoints, too.
+ */
+int bps_lift(struct engine *e, unsigned vcpu, gva pc, bool watches);
 
 /**
  * bps_arm() - put in whatever the table has and the guest has not, and take out what the table has no more.

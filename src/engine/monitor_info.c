@@ -51,15 +51,18 @@ static void reg_text(const struct arch_layout *l, unsigned num, const struct arc
 
 void engine_describe_regs(struct engine *e, unsigned vcpu, uint32_t groups, struct strbuf *out)
 {
-	const struct arch_layout *l = &arch_layout_x86_64; // all there is, whatever mode the vCPU is in
+	const struct arch *arch = engine_target(e)->arch;
+	const struct arch_layout *l = arch->all_regs;
 	struct columns c = { .out = out };
 	struct arch_regs *r;
-	int rc = engine_regs(e, vcpu, groups, &r);
+	int rc = engine_regs(e, vcpu, groups | ARCH_CORE | ARCH_SYS, &r); // those by which a layout is chosen, too
 
 	if (rc < 0) {
 		strbuf_addf(out, "registers of vCPU %u cannot be read: %s\n", vcpu, strerror(-rc));
 		return;
 	}
+	if (!l)
+		l = arch->layout(r);
 	strbuf_addf(out, "vCPU %u\n", vcpu);
 	for (unsigned i = 0; i < l->nregs; i++) {
 		char text[REG_TEXT_MAX];

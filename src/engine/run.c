@@ -37,7 +37,18 @@ static int plan_check(struct engine *e, const struct resume_plan *plan)
 	return 0;
 }
 
-/* Which vCPUs of the plan leave a breakpoint at their pc? */
+/*
+ * Does the vCPU still stand before the access that hit a watchpoint? It would hit it again, and for ever. A client that
+ * takes the watchpoint out for a step, as GDB and LLDB do, has its way: then the others are in effect for that step.
+ */
+static bool is_before_watched(const struct engine *e, unsigned vcpu, gva pc)
+{
+	const struct engine_vcpu *v = &e->vcpu[vcpu];
+
+	return v->told && v->at_watch && v->told_pc.raw == pc.raw && bps_watch_at(e, v->watch_at);
+}
+
+/* Which vCPUs of the plan leave a breakpoint at their pc, or a watchpoint before it? */
 static int plan_over(struct engine *e, const struct resume_plan *plan, uint64_t *over)
 {
 	enum stop_why why = STOP_SWBREAK;
@@ -55,7 +66,7 @@ static int plan_over(struct engine *e, const struct resume_plan *plan, uint64_t 
 		if (rc < 0)
 			return rc;
 		v->from = pc;
-		if ((steps || pc.raw == v->told_pc.raw) && bps_exec_at(e, i, pc, &why))
+		if (((steps || pc.raw == v->told_pc.raw) && bps_exec_at(e, i, pc, &why)) || is_before_watched(e, i, pc))
 			set |= BIT64(i);
 	}
 	*over = set;
@@ -100,7 +111,7 @@ static int run_target(struct engine *e, const struct resume_plan *plan)
 static int run_over(struct engine *e, unsigned vcpu, gva pc)
 {
 	struct resume_plan plan = { 0 };
-	int rc = bps_lift(e, vcpu, pc);
+	int rc = bps_lift(e, vcpu, pc, is_before_watched(e, vcpu, pc));
 
 	if (rc < 0)
 		return rc;
@@ -207,6 +218,18 @@ static void pass(struct engine *e, unsigned vcpu, gva pc)
 	e->run.over_todo |= BIT64(vcpu);
 	v->from = v->told_pc = pc;
 	v->told = true;
+	v->at_watch = false;
+}
+
+/* The vCPU has made this stop. */
+static void remember(struct engine *e, const struct stop_event *ev)
+{
+	struct engine_vcpu *v = &e->vcpu[ev->vcpu];
+
+	v->told = true;
+	v->told_pc = ev->pc;
+	v->at_watch = ev->why == STOP_WATCH && e->target->watch_before;
+	v->watch_at = ev->watch_at;
 }
 
 /* A vCPU has come to a pc by itself, and no filter was asked: is there a breakpoint, and is it a stop? */
@@ -253,10 +276,8 @@ static bool has_guest_insn(struct engine *e, unsigned vcpu, gva pc)
 	size_t done;
 	gpa at;
 
-	if (mem_gva_to_gpa(e, vcpu, pc, &at) < 0 || bps_read(e, at, now, arch->bp_len, &done) < 0 ||
-	    done < arch->bp_len)
-		return false;
-	return memcmp(now, arch->bp_insn, arch->bp_len) == 0;
+	return mem_gva_to_gpa(e, vcpu, pc, &at) == 0 && bps_read(e, at, now, arch->bp_len, &done) == 0 &&
+	       arch->is_bp(now, done);
 }
 
 /* Did the client set the pc of this vCPU after the target had kept this stop? Then it will not come to that place. */
@@ -292,6 +313,17 @@ static bool digest_break(struct engine *e, int over, struct stop_event *ev)
 	return false;
 }
 
+static bool digest_watch(struct engine *e, const struct stop_event *ev)
+{
+	enum bp_hit hit = bps_watch_hit(e, ev->vcpu, ev->watch_at);
+
+	if (hit == BP_PASS && e->target->watch_before) {
+		pass(e, ev->vcpu, ev->pc);
+		remember(e, ev);
+	}
+	return hit == BP_STOP;
+}
+
 /* The instruction that told of the panic is done: for a vCPU that steps, it was the step. */
 static bool digest_panic(struct engine *e, int over, struct stop_event *ev)
 {
@@ -314,7 +346,7 @@ static bool digest(struct engine *e, int over, struct stop_event *ev)
 	case STOP_HWBREAK:
 		return digest_break(e, over, ev);
 	case STOP_WATCH:
-		return bps_watch_hit(e, ev->vcpu, ev->watch_at) == BP_STOP;
+		return digest_watch(e, ev);
 	case STOP_PWATCH:
 		return pwatch_digest(e, ev);
 	case STOP_PANIC:
@@ -352,10 +384,8 @@ static void deliver(struct engine *e, const struct stop_event *ev, struct stop_e
 	r->running = r->interrupted = false;
 	r->over_todo = 0;
 	r->last = *ev;
-	if (ev->why != STOP_INTERRUPT) {
-		e->vcpu[ev->vcpu].told = true;
-		e->vcpu[ev->vcpu].told_pc = ev->pc;
-	}
+	if (ev->why != STOP_INTERRUPT)
+		remember(e, ev);
 	log_dbg("stop vcpu=%u pc=%#" PRIx64 " why=\"%s\"", ev->vcpu, ev->pc.raw, stop_why_text(ev->why));
 	*out = *ev;
 }

@@ -60,7 +60,7 @@ static int add_machine(struct session *s, struct rsp_out *out)
 
 int h_host_info(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
-	bool before = engine_target(s->e)->arch->watch_before;
+	bool before = engine_target(s->e)->watch_before;
 	int rc = add_machine(s, out);
 
 	if (rc == 0)
@@ -87,11 +87,14 @@ int h_watch_slots(struct session *s, const struct rsp_req *r, struct rsp_out *ou
 
 static bool is_vector(const struct reg_desc *d)
 {
-	return d->type == REG_I387 || d->type == REG_VEC128 || d->type == REG_UINT128;
+	return d->type == REG_I387 || d->type == REG_VEC128 || d->type == REG_UINT128 || d->type == REG_ARM64_V ||
+	       d->type == REG_ARM64_Z || d->type == REG_ARM64_P;
 }
 
 static const char *generic_name(const struct arch_layout *l, unsigned num)
 {
+	if (l->lr && num == l->lr)
+		return "ra";
 	return num == l->pc ? "pc" : num == l->sp ? "sp" : num == l->fp ? "fp" : num == l->flags ? "flags" : NULL;
 }
 

@@ -99,7 +99,7 @@ static void add_threads(struct session *s, unsigned vcpu, struct rsp_out *o)
 		struct arch_regs *r;
 		gva pc = { 0 };
 
-		if (engine_regs(s->e, i, ARCH_CORE | ARCH_SYS, &r) == 0 && !(~r->have & (ARCH_CORE | ARCH_SYS)))
+		if (engine_regs(s->e, i, t->arch->pc_groups, &r) == 0 && !(~r->have & t->arch->pc_groups))
 			pc = t->arch->pc_get(r);
 		rsp_out_fmt(o, "%s%" PRIx64, i ? "," : "", pc.raw);
 	}
@@ -176,7 +176,7 @@ static void mode_text(struct session *s)
 	struct arch_regs *r;
 	bool any;
 
-	if (t->layout || s->last_stop.vcpu != 0 || session_layout(s, &l) < 0)
+	if (t->layout || t->arch->one_layout || s->last_stop.vcpu != 0 || session_layout(s, &l) < 0)
 		return;
 	if (engine_regs(s->e, 0, ARCH_CORE | ARCH_SYS, &r) < 0)
 		return;
