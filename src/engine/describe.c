@@ -42,20 +42,24 @@ static void add_named(struct engine *e, unsigned vcpu, const struct arch_layout 
 		add_reg(l, num, r, out);
 }
 
-/* The bytes around @pc, that at @pc in <>; ?? where there is no memory. */
+/* The code around @pc, as bytes, or as the words that instructions are; that at @pc in <>; ?? where there is no memory.
+ */
 static void add_code(struct engine *e, unsigned vcpu, gva pc, struct strbuf *out)
 {
+	const unsigned unit = e->target->arch->insn_align;
 	uint8_t code[CODE_BEFORE + CODE_AFTER];
 	size_t done = 0;
 	bool whole = engine_mem_read(e, vcpu, ENGINE_VIRT, pc.raw - CODE_BEFORE, code, sizeof(code), &done) == 0 &&
 		     done == sizeof(code);
 
 	strbuf_adds(out, " code:");
-	for (unsigned i = 0; i < sizeof(code); i++) {
-		char hex[3] = "??";
+	for (unsigned i = 0; i < sizeof(code); i += unit) {
+		char hex[9] = "??";
 
-		if (whole || engine_mem_read(e, vcpu, ENGINE_VIRT, pc.raw - CODE_BEFORE + i, &code[i], 1, &done) == 0)
-			snprintf(hex, sizeof(hex), "%02x", code[i]);
+		if (whole ||
+		    (engine_mem_read(e, vcpu, ENGINE_VIRT, pc.raw - CODE_BEFORE + i, &code[i], unit, &done) == 0 &&
+		     done == unit))
+			snprintf(hex, sizeof(hex), "%0*x", 2 * (int)unit, unit == 1 ? code[i] : ld_le32(&code[i]));
 		strbuf_addf(out, i == CODE_BEFORE ? " <%s>" : " %s", hex);
 	}
 }

@@ -356,13 +356,15 @@ static void do_ram(struct world *w, char *args)
 static void do_reg(struct world *w, char *args)
 {
 	unsigned vcpu = (unsigned)hex_of(w, strtok(args, " "));
-	int num = arch_reg_find(&arch_layout_x86_64, strtok(NULL, " "));
+	struct arch_regs *r = target_fake_regs(w->target, vcpu);
+	const struct arch *arch = w->target->arch;
+	const struct arch_layout *l = arch->all_regs ? arch->all_regs : arch->layout(r);
+	int num = arch_reg_find(l, strtok(NULL, " "));
 	uint64_t value = hex_of(w, strtok(NULL, " "));
-	uint8_t buf[64] = { 0 };
+	uint8_t buf[ARCH_REG_MAX] = { 0 };
 
 	st_le64(buf, value);
-	if (num < 0 || arch_reg_set(&arch_layout_x86_64, (unsigned)num, target_fake_regs(w->target, vcpu), buf,
-				    arch_reg_size(&arch_layout_x86_64, (unsigned)num)) < 0)
+	if (num < 0 || arch_reg_set(l, (unsigned)num, r, buf, arch_reg_size(l, (unsigned)num)) < 0)
 		fail(w, "no such register, or a value that it cannot hold");
 }
 
