@@ -82,8 +82,8 @@ static void il_text(uint64_t esr, uint64_t il, struct strbuf *out)
 	unsigned ec = ec_of(esr);
 	bool no_isv = (ec == EC_DATA_ABORT_LOWER || ec == EC_DATA_ABORT_SAME) && !arm64_bits(esr, 24, 24);
 
-	if (il && (classes[ec].il_fixed || no_isv))
-		strbuf_adds(out, "always 1 here");
+	if (classes[ec].il_fixed || no_isv)
+		strbuf_adds(out, il ? "always 1 here" : "an exception would set it here");
 	else
 		strbuf_adds(out, il ? "32-bit instruction" : "16-bit instruction");
 }
@@ -97,6 +97,10 @@ void arm64_esr_brief(uint64_t esr, struct strbuf *out)
 {
 	const struct arm64_iss *iss = classes[ec_of(esr)].iss;
 
+	if (!esr) { // as at reset: IL is set for an unknown reason
+		strbuf_adds(out, "no exception so far");
+		return;
+	}
 	ec_text(esr, ec_of(esr), out);
 	if (iss && iss->brief)
 		iss->brief(esr, out);

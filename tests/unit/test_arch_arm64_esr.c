@@ -157,6 +157,15 @@ TEST(bits_of_no_known_field_are_named)
 
 #define SYS "trapped MSR, MRS or System instruction: "
 
+TEST(a_register_that_no_exception_has_set_is_told)
+{
+	CHECK_STR(text(0), "ESR_EL1 0: no exception so far\n"
+			   "  EC           31:26  0x0       unknown reason\n"
+			   "  IL           25     0         an exception would set it here\n");
+	CHECK_STR(brief(0x02000000), "unknown reason");
+	strbuf_deinit(&out);
+}
+
 TEST(trapped_system_registers_read_as_the_instruction)
 {
 	CHECK_LINES({ 0x623a3016, SYS "MSR ICC_SGI1R_EL1, x0" }, { 0x62303079, SYS "MRS x3, ICC_IAR1_EL1" },
@@ -315,9 +324,9 @@ TEST(names_of_system_registers)
 TESTS(T(aborts_of_a_kernel_in_one_line), T(fault_levels_go_below_zero), T(mmio_of_a_guest_names_size_and_register),
       T(every_field_of_a_data_abort_has_a_line), T(fields_that_are_not_valid_are_not_shown),
       T(syndromes_of_younger_features_show_up_when_they_are_there), T(bits_of_no_known_field_are_named),
-      T(trapped_system_registers_read_as_the_instruction), T(numbered_system_registers_have_names),
-      T(trapped_system_instructions_read_as_the_instruction), T(a_trapped_register_has_the_name_that_assemblers_take),
-      T(accesses_from_aarch32_read_as_the_instruction), T(waits_calls_and_breakpoint_instructions),
-      T(floating_point_and_vectors), T(control_flow_checks), T(debug_exceptions), T(serrors),
-      T(granule_protection_and_younger_instructions), T(syndromes_that_a_processor_made_name_the_instruction),
-      T(names_of_system_registers))
+      T(a_register_that_no_exception_has_set_is_told), T(trapped_system_registers_read_as_the_instruction),
+      T(numbered_system_registers_have_names), T(trapped_system_instructions_read_as_the_instruction),
+      T(a_trapped_register_has_the_name_that_assemblers_take), T(accesses_from_aarch32_read_as_the_instruction),
+      T(waits_calls_and_breakpoint_instructions), T(floating_point_and_vectors), T(control_flow_checks),
+      T(debug_exceptions), T(serrors), T(granule_protection_and_younger_instructions),
+      T(syndromes_that_a_processor_made_name_the_instruction), T(names_of_system_registers))

@@ -276,7 +276,7 @@ TEST(syndromes_of_the_selected_vcpu)
 	give(ARM64_ESR_EL2, 0x93810006);
 	give(ARM64_HPFAR_EL2, 0x90000);
 	give(ARM64_FAR_EL2, 0xffff800008005018);
-	CHECK_HAS(say(&a.w, "esr"), "ESR_EL1 0: unknown reason\n");
+	CHECK_HAS(say(&a.w, "esr"), "ESR_EL1 0: no exception so far\n");
 	CHECK_HAS(say(&a.w, "esr"), "ESR_EL2 0x93810006: data abort from a lower EL");
 	CHECK_HAS(say(&a.w, "hpfar"), "IPA 0x9000018: ");
 	CHECK_HAS(say(&a.w, "hpfar"), "HPFAR_EL2 is valid");
