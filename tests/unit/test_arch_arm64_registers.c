@@ -265,16 +265,16 @@ TEST(what_a_vcpu_lacks_is_unavailable_one_by_one)
 	struct arch_regs r = all_there(0);
 
 	arm64_sys_set_absent(&r.arm64, ARM64_TCR2_EL1, true);
-	r.arm64.nbps = 6;
-	r.arm64.nwps = 4;
+	r.arm64.nbps = 2;
+	r.arm64.nwps = 3;
 	r.arm64.sp_absent = BIT(ARM64_SP_EL2);
 	CHECK_EQ(can_get(l, "TCR2_EL1", &r), -ENODATA);
 	CHECK_EQ(set(l, "TCR2_EL1", &r, 0), -ENODATA);
 	CHECK_EQ(can_get(l, "TCR_EL1", &r), 0);
-	CHECK_EQ(can_get(l, "DBGBCR5_EL1", &r), 0);
-	CHECK_EQ(can_get(l, "DBGBCR6_EL1", &r), -ENODATA);
-	CHECK_EQ(can_get(l, "DBGWVR3_EL1", &r), 0);
-	CHECK_EQ(can_get(l, "DBGWVR4_EL1", &r), -ENODATA);
+	CHECK_EQ(can_get(l, "DBGBCR1_EL1", &r), 0);
+	CHECK_EQ(can_get(l, "DBGBCR2_EL1", &r), -ENODATA);
+	CHECK_EQ(can_get(l, "DBGWVR2_EL1", &r), 0);
+	CHECK_EQ(can_get(l, "DBGWVR3_EL1", &r), -ENODATA);
 	CHECK_EQ(can_get(l, "SP_EL1", &r), 0);
 	CHECK_EQ(can_get(l, "SP_EL2", &r), -ENODATA);
 	CHECK_EQ(r.dirty, 0);
