@@ -48,6 +48,8 @@ static void add_reg(struct strbuf *out, const struct arch_layout *l, unsigned nu
 	strbuf_addf(out, "<reg name=\"%s\" bitsize=\"%u\" type=\"", d->name, d->bits);
 	add_type_name(out, d);
 	strbuf_addf(out, "\" regnum=\"%u\" group=\"%s\"", num, d->gdb_group);
+	if (arch_xml_types[d->type].vector)
+		strbuf_adds(out, " encoding=\"vector\" format=\"vector-uint8\"");
 	if (arch_reg_volatile(l, num))
 		strbuf_adds(out, " save-restore=\"no\"");
 	strbuf_adds(out, "/>\n");

@@ -90,8 +90,8 @@ const struct xml_type arch_xml_types[REG_NTYPES] = {
 	[REG_X86_DR7] = { "x86_dr7", .flags = dr7 },
 	[REG_X86_SEG_ATTR] = { "x86_seg_attr", .flags = seg_attr },
 	[REG_ARM64_V] = { "aarch64v", .add = arm64_add_vector },
-	[REG_ARM64_Z] = { "svev", .add = arm64_add_vector },
-	[REG_ARM64_P] = { "svep", .add = arm64_add_predicate },
+	[REG_ARM64_Z] = { "svev", .add = arm64_add_vector, .vector = true },
+	[REG_ARM64_P] = { "svep", .add = arm64_add_predicate, .vector = true },
 	[REG_ARM64_CPSR] = { "cpsr_flags", .flags = arm64_cpsr },
 	[REG_ARM64_SPSR] = { "spsr_flags", .flags = arm64_cpsr }, // of another size: another type
 	[REG_ARM64_FPSR] = { "fpsr_flags", .flags = arm64_fpsr },

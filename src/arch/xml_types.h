@@ -2,6 +2,7 @@
 #ifndef ARCH_XML_TYPES_H
 #define ARCH_XML_TYPES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ struct xml_type {
 	const struct flag *flags; /* ends with a NULL name */
 	const char *xml;
 	void (*add)(struct strbuf *out, const char *id, unsigned bytes);
+	bool vector; /* LLDB, which does not look into types, has to be told */
 };
 
 /** arm64_add_vector(), arm64_add_predicate() - the types of V and Z, and of P registers of that size. */
