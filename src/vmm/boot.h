@@ -56,6 +56,10 @@ struct boot_arm64 {
  */
 int boot_arm64_load(const struct vm_cfg *cfg, struct mem *mem, struct boot_arm64 *ret, struct errtext *why);
 
+/** boot_arm64_image() - the same for a kernel whose file has these bytes. */
+int boot_arm64_image(const struct vm_cfg *cfg, struct mem *mem, const uint8_t *img, size_t n, struct boot_arm64 *ret,
+		     struct errtext *why);
+
 /** boot_arm64_regs() - ARCH_CORE of vCPU 0: EL1 with its own stack pointer, exceptions masked, x0 = the device tree. */
 void boot_arm64_regs(const struct boot_arm64 *b, struct arm64_regs *r);
 

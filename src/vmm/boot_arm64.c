@@ -70,9 +70,9 @@ static int inflate_all(z_stream *z, size_t max, struct image *m)
 	return 0;
 }
 
-static int image_unpack(const struct boot_file *f, uint64_t max, struct image *m, struct errtext *why)
+static int image_unpack(const char *name, uint64_t max, struct image *m, struct errtext *why)
 {
-	z_stream z = { .next_in = (uint8_t *)(uintptr_t)f->p, .avail_in = (unsigned)MIN(f->n, (size_t)UINT32_MAX) };
+	z_stream z = { .next_in = (uint8_t *)(uintptr_t)m->p, .avail_in = (unsigned)MIN(m->n, (size_t)UINT32_MAX) };
 	char size[24];
 	int rc = inflateInit2(&z, 16 + MAX_WBITS) == Z_OK ? 0 : -ENOMEM; // 16: with gzip's header
 
@@ -82,24 +82,23 @@ static int image_unpack(const struct boot_file *f, uint64_t max, struct image *m
 	}
 	if (rc == -EFBIG)
 		return errtext_set(why, rc, "the kernel %s has more than the %s of this guest's memory when unpacked",
-				   f->path, boot_size_text(max, size));
+				   name, boot_size_text(max, size));
 	if (rc == -ENOMEM)
-		return errtext_set(why, rc, "no memory to unpack the kernel %s", f->path);
-	return rc < 0 ? errtext_set(why, rc, "%s is a broken or truncated gzip file", f->path) : 0;
+		return errtext_set(why, rc, "no memory to unpack the kernel %s", name);
+	return rc < 0 ? errtext_set(why, rc, "%s is a broken or truncated gzip file", name) : 0;
 }
 
-static int image_check(const struct boot_file *f, struct image *m, struct errtext *why)
+static int image_check(const char *name, struct image *m, struct errtext *why)
 {
 	char buf[64];
 
 	if (m->n < HDR_SIZE || memcmp(m->p + HDR_MAGIC, "ARM\x64", 4) != 0)
 		return errtext_set(why, -ENOEXEC,
-				   "%s %s%s; this guest is arm64: a Linux Image, plain or gzip'd, was expected",
-				   f->path, m->unpacked ? "is a gzip file; what is in it " : "",
+				   "%s %s%s; this guest is arm64: a Linux Image, plain or gzip'd, was expected", name,
+				   m->unpacked ? "is a gzip file; what is in it " : "",
 				   boot_image_describe(m->p, m->n, buf, sizeof(buf)));
 	if (ld_le64(m->p + HDR_FLAGS) & FLAG_BIG_ENDIAN)
-		return errtext_set(why, -ENOEXEC, "%s is a big-endian kernel; a little-endian one was expected",
-				   f->path);
+		return errtext_set(why, -ENOEXEC, "%s is a big-endian kernel; a little-endian one was expected", name);
 	m->text_offset = ld_le64(m->p + HDR_TEXT_OFFSET);
 	m->size = MAX(ld_le64(m->p + HDR_IMAGE_SIZE), (uint64_t)m->n);
 	if (ld_le64(m->p + HDR_IMAGE_SIZE) == 0)
@@ -138,34 +137,39 @@ static int initrd_load(const char *path, uint64_t floor, struct mem *mem, struct
 	return 0;
 }
 
-static int load_kernel(const struct vm_cfg *cfg, struct mem *mem, struct boot_arm64 *b, struct errtext *why)
+int boot_arm64_image(const struct vm_cfg *cfg, struct mem *mem, const uint8_t *img, size_t n, struct boot_arm64 *ret,
+		     struct errtext *why)
 {
-	_cleanup_(boot_file_close) struct boot_file f = { 0 };
-	_cleanup_(image_free) struct image m = { 0 };
+	_cleanup_(image_free) struct image m = { .p = img, .n = n };
+	struct boot_arm64 b = { .dtb = dtb_at_top(mem) };
 	char need[24], have[24];
 	uint64_t end;
-	int rc = boot_file_open(cfg->kernel, "kernel", &f, why);
+	int rc = is_gzip(img, n) ? image_unpack(cfg->kernel, mem->ram_size, &m, why) : 0;
 
-	if (rc < 0)
-		return rc;
-	m.p = f.p;
-	m.n = f.n;
-	if (is_gzip(f.p, f.n) && (rc = image_unpack(&f, mem->ram_size, &m, why)) < 0)
-		return rc;
-	rc = image_check(&f, &m, why);
+	if (rc == 0)
+		rc = image_check(cfg->kernel, &m, why);
 	if (rc < 0)
 		return rc;
 	// RAM begins at a multiple of 2 MiB, and the kernel can use nothing below itself.
-	b->entry = MEM_ARM64_RAM + m.text_offset;
-	b->dtb = dtb_at_top(mem);
-	if (b->entry < MEM_ARM64_RAM || __builtin_add_overflow(b->entry, m.size, &end) || end > b->dtb)
+	b.entry = MEM_ARM64_RAM + m.text_offset;
+	if (b.entry < MEM_ARM64_RAM || __builtin_add_overflow(b.entry, m.size, &end) || end > b.dtb)
 		return errtext_set(why, -EFBIG, "the kernel %s needs %s of memory from %#" PRIx64 "; this guest has %s",
-				   f.path, boot_size_text(m.size, need), b->entry, boot_size_text(mem->ram_size, have));
-	rc = initrd_load(cfg->initrd, end, mem, b, why);
+				   cfg->kernel, boot_size_text(m.size, need), b.entry,
+				   boot_size_text(mem->ram_size, have));
+	rc = initrd_load(cfg->initrd, end, mem, &b, why);
 	if (rc < 0)
 		return rc;
-	memcpy(mem_ptr(mem, GPA(b->entry), m.n), m.p, m.n);
+	memcpy(mem_ptr(mem, GPA(b.entry), m.n), m.p, m.n);
+	*ret = b;
 	return 0;
+}
+
+static int load_kernel(const struct vm_cfg *cfg, struct mem *mem, struct boot_arm64 *b, struct errtext *why)
+{
+	_cleanup_(boot_file_close) struct boot_file f = { 0 };
+	const int rc = boot_file_open(cfg->kernel, "kernel", &f, why);
+
+	return rc < 0 ? rc : boot_arm64_image(cfg, mem, f.p, f.n, b, why);
 }
 
 static int load_flat(const struct vm_cfg *cfg, struct mem *mem, struct boot_arm64 *b, struct errtext *why)
