@@ -6,23 +6,31 @@ from session import check, check_eq
 from suite import Scene
 
 PTI_USER_TABLE = 0x1000
+ISOLATED = {"x86": "pti=on", "arm64": "kpti=1"}
+WAY_BACK = {"x86": "swapgs_restore_regs_and_return_to_usermode", "arm64": "ret_to_user"}
+
+
+def is_in_user_mode(s):
+    if s.context.arch.name == "x86":
+        return s.int("$cs") & 3 == 3
+    return s.int("$cpsr & 0xc") == 0
 
 
 def in_user_mode(s):
     """The thread of the vCPU that runs the process, stopped in it; selected. Every tick leads back to it."""
     for thread in (1, 2):
         s.cmd(f"thread {thread}")
-        if s.int("$cs") & 3 == 3:
+        if is_in_user_mode(s):
             return thread
-    way_back = s.hbrk("swapgs_restore_regs_and_return_to_usermode")
+    way_back = s.hbrk(WAY_BACK[s.context.arch.name])
     s.cont()
     thread = int(s.expect_stop(bp=way_back)["thread-id"])
     s.delete(way_back)
-    for _ in range(80):
+    for _ in range(120):
         s.stepi()
-        if s.int("$cs") & 3 == 3:
+        if is_in_user_mode(s):
             return thread
-    check(False, "80 steps did not lead back to user mode")
+    check(False, "120 steps did not lead back to user mode")
 
 
 def to_the_process(s):
@@ -32,27 +40,35 @@ def to_the_process(s):
     s.interrupt()
 
 
-PTI = Scene(**linux(do="spin", cpus=2, params="pti=on"), prepare=to_the_process, needs="x86 long hwbreak")
+def isolated_args(context):
+    return linux(do="spin", cpus=2, params=ISOLATED[context.arch.name])["args"](context)
+
+
+PTI = Scene(**{**linux(), "args": isolated_args}, prepare=to_the_process, needs="long hwbreak")
 
 
 @PTI.test()
 def kernel_addresses_are_there_in_user_mode(s):
     in_user_mode(s)
-    check_eq(s.reg("cr3") & PTI_USER_TABLE, PTI_USER_TABLE, "the bit of cr3 that stands for the half without the kernel")
+    walk = s.cmd(f"monitor pt {s.address('linux_banner'):#x}")
+    if s.context.arch.name == "x86":
+        check_eq(s.reg("cr3") & PTI_USER_TABLE, PTI_USER_TABLE, "the bit of cr3 that stands for the half without the kernel")
+    else:
+        check("the kernel's own tables, behind those of its trampoline" in walk, f"TTBR1 is that of user mode: {walk}")
+    check("physical" in walk, "the walk goes through the kernel's half")
     check("swapper" in s.value("init_task.comm"), "init_task")
     check("Linux version" in s.cmd("x/s linux_banner"), "linux_banner")
-    check("physical" in s.cmd(f"monitor pt {s.address('linux_banner'):#x}"), "the walk goes through the kernel's half")
 
 
 @PTI.test()
 def user_addresses_are_those_of_the_stopped_process(s):
     thread = in_user_mode(s)
-    pc, sp = s.pc(), s.reg("rsp")
-    check(pc < 1 << 47 and sp < 1 << 47, f"pc {pc:#x} and sp {sp:#x} are the user's")
+    pc, sp = s.pc(), s.int("(unsigned long long)$sp")
+    check(pc < 1 << 48 and sp < 1 << 48, f"pc {pc:#x} and sp {sp:#x} are the user's")
     code = s.cmd(f"x/16xb {pc:#x}")
     s.word(sp, "g")
     s.cmd(f"thread {3 - thread}")
-    if s.int("$cs") & 3 == 0:  # idle: its page tables are the kernel's, or of the process that ran last
+    if not is_in_user_mode(s):  # idle: its page tables are the kernel's, or of the process that ran last
         try:
             check(s.cmd(f"x/16xb {pc:#x}") == code, "the process that ran last there is the same")
         except GdbError as error:
@@ -68,7 +84,7 @@ def a_breakpoint_in_the_kernel_is_set_from_user_mode_and_hit(s):
     for _ in range(3):
         s.cont()
         s.expect_stop(bp=bp, func="hrtimer_interrupt")
-        check_eq(s.int("$cs") & 3, 0, "privilege level of the hit")
+        check(not is_in_user_mode(s), "the hit is in the kernel")
     s.delete(bp)
     in_user_mode(s)
 

@@ -164,15 +164,15 @@ def code_looks_as_the_guest_wrote_it_with_breakpoints_in(s):
 def a_breakpoint_counts_in_one_address_space(s):
     s.tbrk("*work")
     s.run_to_stop("continue", func="work")
-    bp, mark = s.brk("*work"), s.context.arch.mark
+    bp, mark, space = s.brk("*work"), s.context.arch.mark, s.context.arch.space
     roots = [s.word(s.address("roots") + 8 * i, "g") for i in range(2)]
     for number, root in enumerate(roots):
-        check(f"{root:#x}" in s.cmd(f"monitor bp-filter cr3 {root:#x}"), "the filter is told")
+        check(f"{root:#x}" in s.cmd(f"monitor bp-filter {space} {root:#x}"), "the filter is told")
         for _ in range(3):
             s.cont()
             s.expect_stop(bp=bp)
             check_eq((s.reg(mark), s.reg(s.context.arch.root)), (number, root), "number and root of the address space")
-    check(f"{roots[1]:#x}" in s.cmd("monitor bp-filter cr3 current"), "current is that of the stop")
+    check(f"{roots[1]:#x}" in s.cmd(f"monitor bp-filter {space} current"), "current is that of the stop")
     check("every" in s.cmd("monitor bp-filter off"), "the filter is off")
     seen = set()
     for _ in range(4):
@@ -188,7 +188,7 @@ def a_watchpoint_counts_in_one_address_space(s):
     s.run_to_stop("continue", func="work")
     s.delete()
     s.watch("*(long *)&rounds")
-    s.cmd("monitor bp-filter cr3 0x7000")
+    s.cmd(f"monitor bp-filter {s.context.arch.space} 0x7000")
     s.cont()
     s.expect_no_stop(0.3)
     s.interrupt()
