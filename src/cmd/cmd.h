@@ -27,7 +27,9 @@ struct run_options {
 	const char *gdb; /* NULL: no debug server */
 	bool gdb_wait;
 	enum cmd_accel accel;
-	const char *console; /* NULL: the terminal */
+	const char *console;     /* NULL: the terminal */
+	const char *checkpoints; /* NULL: none */
+	uint64_t checkpoint_limit;
 };
 
 /** run_options_parse() - argv of `gdbvm run`. Exits with CMD_USAGE and a message when something is wrong. */

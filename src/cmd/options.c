@@ -8,7 +8,18 @@
 #include "cmd.h"
 #include "vmm/boot.h"
 
-enum { OPT_FIRMWARE = 0x100, OPT_FLAT, OPT_FLAT_MODE, OPT_GDB, OPT_GDB_WAIT, OPT_ACCEL, OPT_ARCH, OPT_CONSOLE };
+enum {
+	OPT_FIRMWARE = 0x100,
+	OPT_FLAT,
+	OPT_FLAT_MODE,
+	OPT_GDB,
+	OPT_GDB_WAIT,
+	OPT_ACCEL,
+	OPT_ARCH,
+	OPT_CONSOLE,
+	OPT_CHECKPOINTS,
+	OPT_CHECKPOINT_LIMIT,
+};
 
 // clang-format off
 static const struct argp_option options[] = {
@@ -29,6 +40,9 @@ static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "Debugging:", 3 },
 	{ "gdb", OPT_GDB, "ADDR", 0, "serve GDB on PORT, HOST:PORT (loopback only), unix:PATH, or - for stdin and stdout", 3 },
 	{ "gdb-wait", OPT_GDB_WAIT, NULL, 0, "hold the guest before its first instruction until GDB lets it run", 3 },
+	{ NULL, 0, NULL, 0, "Checkpoints:", 4 },
+	{ "checkpoints", OPT_CHECKPOINTS, "FILE", 0, "record what the guest writes to its debug ports (JSON Lines), and print it (KVM)", 4 },
+	{ "checkpoint-limit", OPT_CHECKPOINT_LIMIT, "SIZE", 0, "end that file at SIZE MiB, or with suffix K, M or G (default 1G)", 4 },
 	{ NULL, 0, NULL, 0, "", -1 },
 	{ 0 },
 };
@@ -57,7 +71,8 @@ static unsigned take_cpus(struct argp_state *st, const char *s)
 	return (unsigned)n;
 }
 
-static uint64_t take_mem(struct argp_state *st, const char *s)
+/* A number of bytes: @s in MiB, or with a suffix. False if it is none, or too large for 64 bits. */
+static bool take_size(const char *s, uint64_t *ret)
 {
 	static const struct {
 		const char *suffix;
@@ -68,16 +83,32 @@ static uint64_t take_mem(struct argp_state *st, const char *s)
 	bool ok = take_number(s, &n, &end);
 
 	for (size_t i = 0; ok && i < ARRAY_LEN(units); i++) {
-		uint64_t size = n << units[i].shift;
-
 		if (strcmp(end, units[i].suffix) != 0)
 			continue;
-		if (size >> units[i].shift != n || size < (1 << 20) || size % (1 << 20) || size > (1ull << 40))
-			break;
-		return size;
+		*ret = n << units[i].shift;
+		return *ret >> units[i].shift == n;
 	}
-	argp_error(st, "--mem %s: expected whole MiB from 1 to 1048576, as a number or with suffix K, M or G", s);
-	return 0;
+	return false;
+}
+
+static uint64_t take_mem(struct argp_state *st, const char *s)
+{
+	uint64_t size = 0;
+
+	if (!take_size(s, &size) || size < (1 << 20) || size % (1 << 20) || size > (1ull << 40))
+		argp_error(st, "--mem %s: expected whole MiB from 1 to 1048576, as a number or with suffix K, M or G",
+			   s);
+	return size;
+}
+
+static uint64_t take_limit(struct argp_state *st, const char *s)
+{
+	uint64_t size = 0;
+
+	if (!take_size(s, &size) || size < 4096)
+		argp_error(st, "--checkpoint-limit %s: expected MiB, or a number with suffix K, M or G, at least 4K",
+			   s);
+	return size;
 }
 
 static void take_flat(struct argp_state *st, const char *s, struct run_options *o)
@@ -144,6 +175,8 @@ static void check(struct argp_state *st, struct run_options *o)
 			   what ? "too many things to run" : "nothing to run");
 	if (o->vm.initrd && !o->vm.kernel)
 		argp_error(st, "--initrd %s: expected only with --kernel", o->vm.initrd);
+	if (o->checkpoint_limit && !o->checkpoints)
+		argp_error(st, "--checkpoint-limit: expected together with --checkpoints");
 	if (o->gdb_wait && !o->gdb)
 		argp_error(st, "--gdb-wait: expected together with --gdb");
 	settle_arch(st, o);
@@ -198,6 +231,12 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_CONSOLE:
 		o->console = arg;
+		return 0;
+	case OPT_CHECKPOINTS:
+		o->checkpoints = arg;
+		return 0;
+	case OPT_CHECKPOINT_LIMIT:
+		o->checkpoint_limit = take_limit(st, arg);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(st, "%s: unexpected argument", arg);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "backend/backend.h"
+#include "checkpoint/log.h"
 #include "cmd.h"
 #include "console.h"
 #include "server/server.h"
@@ -25,6 +26,7 @@ struct guest {
 struct run {
 	struct run_options opt;
 	struct console *console;
+	struct checkpoint_log *checkpoints; /* NULL: not recorded */
 	struct loop *loop;
 	struct guest guest;
 	struct server *server;
@@ -40,11 +42,21 @@ static void guest_deinit(struct guest *g)
 	closep(&g->serial_fd);
 }
 
+static void close_checkpoints(struct run *r)
+{
+	struct errtext why;
+
+	if (checkpoint_log_close(r->checkpoints, &why) < 0)
+		fprintf(stderr, "gdbvm: %s\n", why.text);
+}
+
 static void run_deinit(struct run *r)
 {
 	console_hangup(r->console); // a vCPU's thread may wait for somebody to read
+	checkpoint_log_hangup(r->checkpoints);
 	server_close(r->server);
 	guest_deinit(&r->guest);
+	close_checkpoints(r);
 	console_close(r->console);
 	loop_destroy(r->loop);
 	closep(&r->signal_fd);
@@ -183,6 +195,14 @@ static void on_serial(void *arg, int fd, short revents)
 
 /* ---- the guest ---- */
 
+/* What the guest wrote before comes first. */
+static int report(struct run *r, const struct stop_event *why)
+{
+	if (r->checkpoints)
+		checkpoint_log_flush(r->checkpoints);
+	return report_end(r->guest.engine, why);
+}
+
 static void on_server_end(void *arg, const struct stop_event *why, bool killed)
 {
 	struct run *r = arg;
@@ -192,14 +212,14 @@ static void on_server_end(void *arg, const struct stop_event *why, bool killed)
 		end(r, CMD_OK);
 		return;
 	}
-	end(r, report_end(r->guest.engine, why));
+	end(r, report(r, why));
 }
 
 static void on_server_kept(void *arg, const struct stop_event *why)
 {
 	struct run *r = arg;
 
-	report_end(r->guest.engine, why);
+	report(r, why);
 	fprintf(stderr, "gdbvm: the guest is kept as it is, waiting for GDB on %s\n", server_listening(r->server));
 }
 
@@ -217,7 +237,7 @@ static void on_guest_event(void *arg, int fd, short revents)
 	if (r->server) {
 		server_guest_event(r->server);
 	} else if (engine_next_stop(r->guest.engine, &ev) == 0) {
-		const int status = report_end(r->guest.engine, &ev);
+		const int status = report(r, &ev);
 
 		if (stop_is_terminal(ev.why))
 			end(r, status);
@@ -241,6 +261,11 @@ static int status_of(int err)
 	return err == -ENODEV || err == -EPROTO || err == -ENOMEM || err == -EPIPE ? CMD_ENVIRONMENT : CMD_FILE;
 }
 
+static void on_checkpoint(void *arg, const struct checkpoint_record *rec)
+{
+	checkpoint_log_add(arg, rec);
+}
+
 static int open_kvm(struct run *r, struct errtext *why)
 {
 	int rc;
@@ -248,6 +273,10 @@ static int open_kvm(struct run *r, struct errtext *why)
 	r->opt.vm.console_out = console_write;
 	r->opt.vm.console_room = console_room;
 	r->opt.vm.console_arg = r->console;
+	if (r->checkpoints) {
+		r->opt.vm.checkpoint = on_checkpoint;
+		r->opt.vm.checkpoint_arg = r->checkpoints;
+	}
 	rc = vm_open(&r->opt.vm, &r->guest.vm, why);
 	if (rc < 0)
 		return rc;
@@ -259,6 +288,9 @@ static int open_kvm(struct run *r, struct errtext *why)
 
 static int open_tcg(struct run *r, struct errtext *why)
 {
+	if (r->checkpoints)
+		return errtext_set(why, -ENODEV, "--checkpoints: this version records them with --accel kvm only");
+
 	int rc = backend_qemu_create(&r->opt.vm, &r->guest.target, &r->guest.serial_fd, why);
 
 	return rc < 0 ? rc : loop_watch(r->loop, r->guest.serial_fd, POLLIN, on_serial, r);
@@ -377,6 +409,20 @@ static int open_console(struct run *r)
 	return console_open(spec, r->signal_fd, &r->console, &why) < 0 ? fail(CMD_FILE, &why) : 0;
 }
 
+static int open_checkpoints(struct run *r)
+{
+	const struct checkpoint_log_cfg cfg = {
+		.path = r->opt.checkpoints,
+		.limit = r->opt.checkpoint_limit ?: UINT64_C(1) << 30,
+		.text_fd = STDERR_FILENO,
+	};
+	struct errtext why = { "" };
+
+	if (!r->opt.checkpoints)
+		return 0;
+	return checkpoint_log_create(&cfg, &r->checkpoints, &why) < 0 ? fail(CMD_FILE, &why) : 0;
+}
+
 static int set_up(struct run *r)
 {
 	struct errtext why;
@@ -389,6 +435,8 @@ static int set_up(struct run *r)
 		return fail(CMD_ENVIRONMENT, &why);
 	}
 	rc = open_console(r);
+	if (rc == 0)
+		rc = open_checkpoints(r);
 	if (rc == 0)
 		rc = open_guest(r);
 	if (rc == 0)

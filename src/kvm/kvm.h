@@ -72,11 +72,16 @@ struct kvm_exit_ops {
 	enum kvm_fate (*io)(void *arg, unsigned vcpu, uint16_t port, bool write, unsigned size, unsigned count,
 			    void *data);
 	enum kvm_fate (*mmio)(void *arg, unsigned vcpu, gpa at, bool write, unsigned size, void *data);
+	bool pc; /* have kvm_cpus_exit_pc() cost little, and all other exits a bit more */
 	/* optional: make the pages of physical watches writable for the guest, or read-only again; any thread */
 	void (*lift)(void *arg, bool on);
 };
 
 struct kvm_cpus;
+
+/** kvm_cpus_exit_pc() - linear pc of @vcpu, from within kvm_exit_ops.io and mmio. Where KVM emulates the instruction,
+ * it may be the one behind it. */
+gva kvm_cpus_exit_pc(struct kvm_cpus *c, unsigned vcpu);
 
 /**
  * kvm_cpus_create() - one thread per vCPU, all held before their first instruction.

@@ -24,6 +24,14 @@ gva kvm_cpu_pc(struct kvm_cpu *cpu)
 	return cpu->all->arch->pc_get(&r);
 }
 
+gva kvm_cpus_exit_pc(struct kvm_cpus *c, unsigned vcpu)
+{
+	struct kvm_cpu *cpu = &c->cpu[vcpu];
+	gva pc;
+
+	return kvm_run_pc(cpu->run, &pc) ? pc : kvm_cpu_pc(cpu);
+}
+
 static uint32_t mp_state(struct kvm_cpu *cpu)
 {
 	struct kvm_mp_state s = { .mp_state = KVM_MP_STATE_RUNNABLE };
@@ -240,7 +248,7 @@ static bool follow_plan(struct kvm_cpu *cpu, struct stop_event *ev)
 	int rc;
 
 	kvm_debug_begin(cpu);
-	cpu->run->kvm_valid_regs = stepping ? kvm_run_pc_regs(cpu->all->port->caps_sync_regs) : 0;
+	cpu->run->kvm_valid_regs = stepping || cpu->all->ops->pc ? kvm_run_pc_regs(cpu->all->port->caps_sync_regs) : 0;
 	cpu->asleep |= !cpu->untouched;
 	cpu->onward = false;
 	if (!stepping)

@@ -18,6 +18,7 @@ struct board_ports {
 	struct mem *mem;
 	struct irq_lines *irq;
 	struct guest_clock *clock; /* x86 */
+	struct vcpu_pc *pc;
 };
 
 /* What the guest is to be told of the vCPUs and of what KVM itself has. */

@@ -47,7 +47,9 @@ static int add_i8042(struct board *b, struct errtext *why)
 
 static int add_debug_ports(struct board *b, struct errtext *why)
 {
-	return debug_ports_create(b->at.bus, &b->debug_ports);
+	const struct debug_ports_cfg cfg = { b->cfg->checkpoint, b->cfg->checkpoint_arg, b->at.pc };
+
+	return debug_ports_create(b->at.bus, &cfg, &b->debug_ports);
 }
 
 static int add_pvpanic(struct board *b, struct errtext *why)

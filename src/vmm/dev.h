@@ -2,6 +2,7 @@
 #ifndef VMM_DEV_H
 #define VMM_DEV_H
 
+#include "checkpoint/checkpoint.h"
 #include "util/errtext.h"
 #include "vmm/bus.h"
 #include "vmm/mem.h"
@@ -36,9 +37,21 @@ struct rtc; /* MC146818 and CMOS; memory size in 0x15-0x18, 0x30-0x35, 0x5b-0x5d
 int rtc_create(struct bus *b, uint64_t ram_size, struct rtc **ret);
 void rtc_destroy(struct rtc *r);
 
-int i8042_create(struct bus *b, struct io_dev **ret);       /* only the reset command and an empty keyboard */
-int pvpanic_create(struct bus *b, struct io_dev **ret);     /* the guest's kernel says that it panicked; free() it */
-int debug_ports_create(struct bus *b, struct io_dev **ret); /* 0x80 and 0x402, logged; array of two, free() it */
+int i8042_create(struct bus *b, struct io_dev **ret);   /* only the reset command and an empty keyboard */
+int pvpanic_create(struct bus *b, struct io_dev **ret); /* the guest's kernel says that it panicked; free() it */
+
+/* Where a vCPU is that accesses a device right now. */
+struct vcpu_pc {
+	uint64_t (*now)(struct vcpu_pc *p, unsigned vcpu); /* linear */
+};
+
+/* 0x80, which gives its last value back, and text at 0x402. free() it. */
+struct debug_ports_cfg {
+	void (*add)(void *arg, const struct checkpoint_record *rec); /* NULL ok */
+	void *arg;
+	struct vcpu_pc *pc;
+};
+int debug_ports_create(struct bus *b, const struct debug_ports_cfg *cfg, struct io_dev **ret);
 
 #define PVPANIC_PORT 0x505 /* DSDT names it */
 

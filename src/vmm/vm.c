@@ -24,6 +24,7 @@ struct vm {
 	struct protect protect;
 	struct bus bus;
 	struct kvm_irq_lines irq;
+	struct vcpu_pc pc;
 	struct board *board;
 	struct kvm_port *port;
 	struct kvm_cpus *cpus;
@@ -61,7 +62,13 @@ static void exit_lift(void *arg, bool on)
 	protect_lift(&m->protect, on);
 }
 
+static uint64_t exit_pc(struct vcpu_pc *pc, unsigned vcpu)
+{
+	return kvm_cpus_exit_pc(container_of(pc, struct vm, pc)->cpus, vcpu).raw;
+}
+
 static const struct kvm_exit_ops exit_ops = { .io = exit_io, .mmio = exit_mmio, .lift = exit_lift };
+static const struct kvm_exit_ops exit_ops_with_pc = { .io = exit_io, .mmio = exit_mmio, .lift = exit_lift, .pc = true };
 
 static int cfg_check(const struct vm_cfg *cfg, struct errtext *why)
 {
@@ -109,7 +116,7 @@ static int regs_write_on_vcpu(struct kvm_port *p, unsigned vcpu, void *arg)
 }
 
 /* The vCPU threads, held, with vCPU 0 at its first instruction. The others wait for their start-up interrupt. */
-static int cpus_start(struct vm *m, const struct arch_regs *first, struct errtext *why)
+static int cpus_start(struct vm *m, const struct vm_cfg *cfg, const struct arch_regs *first, struct errtext *why)
 {
 	const struct kvm_inproc_cfg port = {
 		.vm_fd = m->hv.vm_fd,
@@ -125,7 +132,8 @@ static int cpus_start(struct vm *m, const struct arch_regs *first, struct errtex
 	int rc = kvm_port_inproc_create(&port, &m->port, why);
 	if (rc < 0)
 		return rc;
-	rc = kvm_cpus_create(m->port, machine_board->arch, &exit_ops, m, &m->cpus, why);
+	rc = kvm_cpus_create(m->port, machine_board->arch, cfg->checkpoint ? &exit_ops_with_pc : &exit_ops, m, &m->cpus,
+			     why);
 	if (rc < 0)
 		return rc;
 	rc = kvm_cpus_call(m->cpus, 0, regs_write_on_vcpu, &regs);
@@ -143,11 +151,11 @@ static int kvm_open(struct vm *m, const struct vm_cfg *cfg, struct errtext *why)
 	return rc < 0 ? rc : machine_cpus_add(&m->hv, cfg, why);
 }
 
-static int kvm_fill(struct vm *m, const struct arch_regs *first, struct errtext *why)
+static int kvm_fill(struct vm *m, const struct vm_cfg *cfg, const struct arch_regs *first, struct errtext *why)
 {
 	const int rc = machine_slots_set(&m->hv, m->mem.slot, m->mem.nslots, why);
 
-	return rc < 0 ? rc : cpus_start(m, first, why);
+	return rc < 0 ? rc : cpus_start(m, cfg, first, why);
 }
 
 int vm_open(const struct vm_cfg *cfg, struct vm **ret, struct errtext *why)
@@ -162,6 +170,7 @@ int vm_open(const struct vm_cfg *cfg, struct vm **ret, struct errtext *why)
 		return errtext_set(why, -ENOMEM, "no memory for the VM");
 	machine_init(&m->hv);
 	bus_init(&m->bus);
+	m->pc.now = exit_pc;
 
 	rc = mem_init(&m->mem, machine_board->ram, cfg->mem_size, why);
 	if (rc < 0)
@@ -170,14 +179,15 @@ int vm_open(const struct vm_cfg *cfg, struct vm **ret, struct errtext *why)
 		return -ENODEV;
 	rc = machine_board->create(
 		cfg,
-		&(struct board_ports){ .bus = &m->bus, .mem = &m->mem, .irq = &m->irq.lines, .clock = &m->hv.clock },
+		&(struct board_ports){
+			.bus = &m->bus, .mem = &m->mem, .irq = &m->irq.lines, .clock = &m->hv.clock, .pc = &m->pc },
 		&m->board, why);
 	if (rc == 0)
 		rc = machine_board->load(m->board, cfg, &m->hv.cpus, &first, why);
 	if (rc < 0)
 		return rc;
 	regions_fill(m);
-	if (kvm_fill(m, &first, why) < 0)
+	if (kvm_fill(m, cfg, &first, why) < 0)
 		return -ENODEV;
 	*ret = take_ptr(m);
 	return 0;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "checkpoint/checkpoint.h"
 #include "kvm/kvm.h"
 #include "target/target.h"
 #include "util/errtext.h"
@@ -34,6 +35,10 @@ struct vm_cfg {
 	/* vm_console_in() would take more now, after it did not take all; on a vCPU thread. NULL ok. */
 	void (*console_room)(void *arg);
 	void *console_arg;
+	/* The guest wrote to a debug port: a record without its sequence number, on a vCPU thread. NULL: only logged.
+	 */
+	void (*checkpoint)(void *arg, const struct checkpoint_record *rec);
+	void *checkpoint_arg;
 };
 
 struct vm;

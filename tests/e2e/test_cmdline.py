@@ -28,7 +28,8 @@ def bad_option_values(context):
     for args, word in [
             (["-c", "0"], "0"), (["-c", "17"], "17"), (["-c", "two"], "two"), (["-m", "12Q"], "12Q"), (["-m", "0"], "0"),
             (["--gdb-wait"], "--gdb"), (["extra"], "extra"), (["--console"], "console"), (["--accel", "warp"], "warp"),
-            (["--arch", "vax"], "vax"), (["--flat", "x"], "x")]:
+            (["--arch", "vax"], "vax"), (["--flat", "x"], "x"),
+            (["--checkpoint-limit", "1M"], "--checkpoints"), (["--checkpoints", "x", "--checkpoint-limit", "1K"], "1K")]:
         refused(context, kernel + args, USAGE, word)
     refused(context, [], USAGE, "--kernel")
     refused(context, ["-i", "x", "--flat", "x@0x8000"], USAGE, "--initrd")
@@ -51,6 +52,7 @@ def files_that_are_not_there_or_not_kernels(context):
     refused(context, ["-k", context.kernel("vmlinuz"), "-d", "/no/such/disk"], FILE, "/no/such/disk")
     refused(context, ["--flat", "/no/such/code@0x8000"], FILE, "/no/such/code")
     refused(context, ["--firmware", "/no/such/firmware"], FILE, "/no/such/firmware")
+    refused(context, flat("count")["args"](context) + ["--checkpoints", "/no/such/boot.jsonl"], FILE, "/no/such/boot.jsonl")
 
 
 @test()

@@ -19,10 +19,24 @@ enum {
 
 struct debug_ports {
 	struct io_dev dev[2]; // first: the caller frees this
+	struct debug_ports_cfg cfg;
 	uint8_t last[PORT80_LEN];
-	char line[LINE_MAX_LEN];
+	char line[LINE_MAX_LEN + 1];
 	unsigned len;
 };
+
+/* @rec: without what is the same for all of ours. */
+static void tell(const struct debug_ports *s, unsigned vcpu, struct checkpoint_record *rec)
+{
+	if (!s->cfg.add)
+		return;
+	rec->ns = checkpoint_now_ns();
+	rec->vcpu = (int16_t)vcpu;
+	rec->mode = CHECKPOINT_EXACT;
+	rec->pc = s->cfg.pc->now(s->cfg.pc, vcpu);
+	rec->has_pc = true;
+	s->cfg.add(s->cfg.arg, rec);
+}
 
 static void port80_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, unsigned n)
 {
@@ -42,6 +56,8 @@ static enum kvm_fate port80_write(struct io_dev *d, unsigned vcpu, uint32_t off,
 	memcpy(&v, p, n);
 	memcpy(s->last, &v, sizeof(s->last));
 	log_info("port80: write 0x%0*" PRIx32, (int)(2 * n), v);
+	tell(s, vcpu,
+	     &(struct checkpoint_record){ .kind = CHECKPOINT_WRITE, .port = PORT80, .value = v, .size = (uint8_t)n });
 	return KVM_FATE_RUN;
 }
 
@@ -50,26 +66,35 @@ static void debugcon_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p
 	*(uint8_t *)p = DEBUGCON_HERE;
 }
 
+static void debugcon_line(struct debug_ports *s, unsigned vcpu)
+{
+	s->line[s->len] = '\0';
+	s->len = 0;
+	log_info("debugcon: %s", s->line);
+	tell(s, vcpu, &(struct checkpoint_record){ .kind = CHECKPOINT_TEXT, .port = DEBUGCON, .text = s->line });
+}
+
 static enum kvm_fate debugcon_write(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
 {
 	struct debug_ports *s = container_of(d, struct debug_ports, dev[1]);
 	const char ch = *(const char *)p;
 
+	if (ch == '\r')
+		return KVM_FATE_RUN;
 	if (ch != '\n')
 		s->line[s->len++] = ch >= ' ' && ch <= '~' ? ch : '.';
-	if (s->len > 0 && (ch == '\n' || s->len == sizeof(s->line))) {
-		log_info("debugcon: %.*s", (int)s->len, s->line);
-		s->len = 0;
-	}
+	if (s->len > 0 && (ch == '\n' || s->len == LINE_MAX_LEN))
+		debugcon_line(s, vcpu);
 	return KVM_FATE_RUN;
 }
 
-int debug_ports_create(struct bus *b, struct io_dev **ret)
+int debug_ports_create(struct bus *b, const struct debug_ports_cfg *cfg, struct io_dev **ret)
 {
 	struct debug_ports *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
+	s->cfg = *cfg;
 	// clang-format off
 	s->dev[0] = (struct io_dev){ .name = "port80", .kind = BUS_PIO, .base = PORT80, .len = PORT80_LEN,
 				     .min_op = 1, .max_op = 4, .read = port80_read, .write = port80_write };

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "checkpoint/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "checkpoint/internal.h"
+#include "util/macros.h"
+
+enum {
+	QUEUE_LEN = 16384,
+	GATHER_MS = 10, // how long a record may wait for more, so that not each of them wakes the writer
+	MARK_ROOM = 128,
+};
+
+struct checkpoint_log {
+	struct checkpoint_log_cfg cfg;
+	char *path;
+	int fd, hangup_fd;
+	pthread_t writer;
+
+	pthread_mutex_t lock;
+	pthread_cond_t work, room; // for the writer; for those who wait for it
+	uint64_t head, tail;       // written, and added: in all
+	uint64_t flush_to;
+	uint64_t seq, lost;
+	bool hung_up, ending;
+	struct checkpoint_record queue[QUEUE_LEN]; // head..tail: the writer's until it moves head
+
+	/* the writer's own */
+	struct strbuf json, text;
+	uint64_t bytes, missing, first_missing;
+	int err;
+};
+
+/* ---- the writer's thread ---- */
+
+/* Writes in pieces that a pipe takes without blocking, and gives up when nobody reads after a hangup. */
+static int write_all(struct checkpoint_log *log, int fd, const char *p, size_t len)
+{
+	while (len > 0) {
+		struct pollfd on[] = { { .fd = fd, .events = POLLOUT }, { .fd = log->hangup_fd, .events = POLLIN } };
+
+		if (poll(on, ARRAY_LEN(on), -1) < 0) {
+			if (errno != EINTR)
+				return -errno;
+			continue;
+		}
+		if (!on[0].revents)
+			return -EPIPE;
+		const ssize_t n = write(fd, p, MIN(len, PIPE_BUF));
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		p += MAX(n, 0);
+		len -= (size_t)MAX(n, 0);
+	}
+	return 0;
+}
+
+static void skip(struct checkpoint_log *log, const struct checkpoint_record *rec)
+{
+	if (log->missing++ == 0)
+		log->first_missing = rec->seq;
+}
+
+/* The line of @rec; the mark instead if the file would become too long. */
+static void add_line(struct checkpoint_log *log, const struct checkpoint_record *rec)
+{
+	const size_t before = log->json.len;
+
+	if (log->err < 0) {
+		skip(log, rec);
+		return;
+	}
+	checkpoint_json_add(&log->json, rec);
+	if (log->bytes + log->json.len + MARK_ROOM <= log->cfg.limit)
+		return;
+	log->json.len = before;
+	checkpoint_json_add(&log->json, &(struct checkpoint_record){
+						.kind = CHECKPOINT_CUT, .ns = rec->ns, .value = log->cfg.limit });
+	log->err = -EFBIG;
+	skip(log, rec);
+}
+
+static void put_file(struct checkpoint_log *log)
+{
+	int rc = log->json.oom ? -ENOMEM : write_all(log, log->fd, log->json.s, log->json.len);
+
+	log->bytes += log->json.len;
+	if (rc < 0 && (log->err == 0 || log->err == -EFBIG))
+		log->err = rc;
+	strbuf_reset(&log->json);
+}
+
+static void put_text(struct checkpoint_log *log)
+{
+	if (log->cfg.text_fd >= 0 && !log->text.oom)
+		write_all(log, log->cfg.text_fd, log->text.s, log->text.len);
+	strbuf_reset(&log->text);
+}
+
+static void put(struct checkpoint_log *log, uint64_t from, uint64_t to)
+{
+	for (uint64_t i = from; i < to; i++) {
+		const struct checkpoint_record *rec = &log->queue[i % QUEUE_LEN];
+
+		add_line(log, rec);
+		checkpoint_text_add(&log->text, rec);
+		free((char *)(uintptr_t)rec->text);
+	}
+	put_file(log);
+	put_text(log);
+}
+
+/* Waits for a record, and then a moment for more. */
+static void gather_locked(struct checkpoint_log *log)
+{
+	struct timespec end;
+
+	while (log->head == log->tail && !log->ending)
+		pthread_cond_wait(&log->work, &log->lock);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_nsec += GATHER_MS * 1000000L;
+	end.tv_sec += end.tv_nsec / (long)NS_PER_S;
+	end.tv_nsec %= (long)NS_PER_S;
+	while (log->tail - log->head < QUEUE_LEN / 2 && log->flush_to <= log->head && !log->ending &&
+	       pthread_cond_timedwait(&log->work, &log->lock, &end) == 0)
+		;
+}
+
+static void *writer(void *arg)
+{
+	struct checkpoint_log *log = arg;
+
+	pthread_mutex_lock(&log->lock);
+	for (;;) {
+		gather_locked(log);
+		const uint64_t from = log->head, to = MIN(log->tail, from + QUEUE_LEN / 4);
+		if (from == to)
+			break;
+		pthread_mutex_unlock(&log->lock);
+		put(log, from, to);
+		pthread_mutex_lock(&log->lock);
+		log->head = to;
+		pthread_cond_broadcast(&log->room);
+	}
+	pthread_mutex_unlock(&log->lock);
+	return NULL;
+}
+
+/* ---- for everyone else ---- */
+
+static void push_locked(struct checkpoint_log *log, const struct checkpoint_record *rec)
+{
+	struct checkpoint_record *at = &log->queue[log->tail++ % QUEUE_LEN];
+	const uint64_t n = log->tail - log->head;
+
+	*at = *rec;
+	at->text = rec->text ? strdup(rec->text) : NULL;
+	at->seq = rec->kind == CHECKPOINT_LOST ? 0 : ++log->seq;
+	if (rec->kind == CHECKPOINT_LOST)
+		log->seq += rec->value;
+	if (n == 1 || n == QUEUE_LEN / 2)
+		pthread_cond_signal(&log->work);
+}
+
+void checkpoint_log_add(struct checkpoint_log *log, const struct checkpoint_record *rec)
+{
+	pthread_mutex_lock(&log->lock);
+	while (log->tail - log->head == QUEUE_LEN && !log->hung_up)
+		pthread_cond_wait(&log->room, &log->lock);
+	if (log->tail - log->head < QUEUE_LEN && !log->lost)
+		push_locked(log, rec);
+	else
+		log->lost++;
+	pthread_mutex_unlock(&log->lock);
+}
+
+void checkpoint_log_flush(struct checkpoint_log *log)
+{
+	pthread_mutex_lock(&log->lock);
+	const uint64_t to = log->tail;
+	log->flush_to = MAX(log->flush_to, to);
+	pthread_cond_signal(&log->work);
+	while (log->head < to && !log->hung_up)
+		pthread_cond_wait(&log->room, &log->lock);
+	pthread_mutex_unlock(&log->lock);
+}
+
+void checkpoint_log_hangup(struct checkpoint_log *log)
+{
+	if (!log)
+		return;
+	pthread_mutex_lock(&log->lock);
+	log->hung_up = true;
+	pthread_cond_broadcast(&log->room);
+	pthread_mutex_unlock(&log->lock);
+	eventfd_write(log->hangup_fd, 1);
+}
+
+static int init_sync(struct checkpoint_log *log)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&log->work, &attr);
+	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&log->room, NULL);
+	pthread_mutex_init(&log->lock, NULL);
+	log->hangup_fd = eventfd(0, EFD_CLOEXEC);
+	return log->hangup_fd < 0 ? -errno : 0;
+}
+
+static void destroy(struct checkpoint_log *log)
+{
+	strbuf_deinit(&log->json);
+	strbuf_deinit(&log->text);
+	pthread_cond_destroy(&log->work);
+	pthread_cond_destroy(&log->room);
+	pthread_mutex_destroy(&log->lock);
+	closep(&log->fd);
+	closep(&log->hangup_fd);
+	free(log->path);
+	free(log);
+}
+
+static void destroyp(struct checkpoint_log **log)
+{
+	if (*log)
+		destroy(*log);
+}
+
+int checkpoint_log_create(const struct checkpoint_log_cfg *cfg, struct checkpoint_log **ret, struct errtext *why)
+{
+	_cleanup_(destroyp) struct checkpoint_log *log = calloc(1, sizeof(*log));
+
+	if (!log)
+		return errtext_set(why, -ENOMEM, "no memory for the checkpoints");
+	log->cfg = *cfg;
+	log->fd = -1;
+	int rc = init_sync(log);
+	log->path = strdup(cfg->path);
+	if (rc < 0 || !log->path)
+		return errtext_set(why, rc ?: -ENOMEM, "no memory for the checkpoints");
+	log->fd = open(cfg->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (log->fd < 0)
+		return errtext_set(why, -errno, "cannot write checkpoints to %s: %s", cfg->path, strerror(errno));
+	checkpoint_json_header(&log->json);
+	rc = -pthread_create(&log->writer, NULL, writer, log);
+	if (rc < 0)
+		return errtext_set(why, rc, "no thread for the checkpoints: %s", strerror(-rc));
+	*ret = take_ptr(log);
+	return 0;
+}
+
+/* What the file does not have, in words. */
+static int tell_missing(const struct checkpoint_log *log, struct errtext *why)
+{
+	if (log->err == -EFBIG)
+		return errtext_set(why, log->err,
+				   "%s reached its limit of %" PRIu64 " bytes: it lacks %" PRIu64
+				   " checkpoints, from number %" PRIu64 " on",
+				   log->path, log->cfg.limit, log->missing, log->first_missing);
+	return errtext_set(why, log->err, "not all checkpoints could be written to %s: %s", log->path,
+			   strerror(-log->err));
+}
+
+int checkpoint_log_close(struct checkpoint_log *log, struct errtext *why)
+{
+	int rc = 0;
+
+	if (!log)
+		return 0;
+	pthread_mutex_lock(&log->lock);
+	log->ending = true;
+	pthread_cond_signal(&log->work);
+	pthread_mutex_unlock(&log->lock);
+	pthread_join(log->writer, NULL);
+	if (log->lost)
+		add_line(log, &(struct checkpoint_record){
+				      .kind = CHECKPOINT_LOST, .ns = checkpoint_now_ns(), .value = log->lost });
+	put_file(log);
+	if (log->err < 0)
+		rc = tell_missing(log, why);
+	destroy(log);
+	return rc;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CHECKPOINT_LOG_H
+#define CHECKPOINT_LOG_H
+
+#include "checkpoint/checkpoint.h"
+#include "util/errtext.h"
+
+/*
+ * Records on their way into a file: a bounded queue, and a thread of its own that formats and writes. Who adds a record
+ * waits while the queue is full, so that none is lost.
+ */
+struct checkpoint_log;
+
+struct checkpoint_log_cfg {
+	const char *path; /* JSON Lines; replaced if it is there */
+	uint64_t limit;   /* bytes of that file; then it gets a mark, and no more */
+	int text_fd;      /* where the text form goes; stays open. -1: nowhere */
+};
+
+/** checkpoint_log_create() - returns: 0; -ENOMEM; what open(2) and pthread_create(3) return; @why filled. */
+int checkpoint_log_create(const struct checkpoint_log_cfg *cfg, struct checkpoint_log **ret, struct errtext *why);
+
+/**
+ * checkpoint_log_add() - append a copy of @rec, with the next sequence number. Any thread; does no I/O, and blocks only
+ * while the queue is full. After checkpoint_log_hangup() it does not block, and what does not fit is lost and counted.
+ */
+void checkpoint_log_add(struct checkpoint_log *log, const struct checkpoint_record *rec);
+
+/** checkpoint_log_flush() - returns when everything that was added before is written. Not after a hangup. */
+void checkpoint_log_flush(struct checkpoint_log *log);
+
+/** checkpoint_log_hangup() - nobody is to wait for the log any more, nor the log for who reads text_fd. NULL ok. */
+void checkpoint_log_hangup(struct checkpoint_log *log);
+
+/**
+ * checkpoint_log_close() - write what is left and free the log. NULL ok. Nobody may be adding.
+ * Returns: 0; -EFBIG: the limit was reached; what write(2) returned at its first failure; @why says which records the
+ * file lacks.
+ */
+int checkpoint_log_close(struct checkpoint_log *log, struct errtext *why);
+
+#endif

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a guest writes to its debug ports, as gdbvm records it."""
+import json
+import subprocess
+
+from guests import flat
+from session import Guest, check, check_eq
+from suite import test
+
+BURST = 100000
+STRING = [(1, 0xA1), (1, 0xA2), (1, 0xA3), (1, 0xA4), (2, 0xB1B2), (2, 0xB3B4), (4, 0xC1C2C3C4), (4, 0xD1D2D3D4)]
+
+
+def symbols(path):
+    out = subprocess.run(["nm", path], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return {name: int(at, 16) for at, _, name in map(str.split, out.splitlines())}
+
+
+def recorded(context, name, *more):
+    """(header, records, stderr) of a small guest that switches itself off."""
+    # The lab's own files cannot be read from here, so the file is standard output; the lab has no /dev/stdout.
+    args = flat(name)["args"](context) + ["--console", "none", "--checkpoints", "/proc/self/fd/1", *more]
+    with Guest(context, args, gdb=False) as guest:
+        check_eq(guest.wait_exit(90), 0, "exit status after power-off")
+        lines = [json.loads(line) for line in guest.console.text().splitlines()]
+        return lines[0], lines[1:], guest.messages.text()
+
+
+@test(needs="kvm x86")
+def every_write_is_a_record_in_order(context):
+    header, records, messages = recorded(context, "codes")
+    check_eq((header["gdbvm"], header["version"]), ("checkpoints", 1), "header")
+    check_eq([r["seq"] for r in records], list(range(1, len(records) + 1)), "sequence numbers")
+    times = [r["t"] for r in records]
+    check_eq(times, sorted(times), "times")
+    check(all(r["vcpu"] == 0 for r in records), "vCPU")
+
+    writes = [r for r in records if "value" in r]
+    values = [(r["size"], int(r["value"], 16)) for r in writes]
+    check_eq(values[:3], [(1, 0x16), (2, 0x3344), (4, 0x11223344)], "writes of each size")
+    check_eq(values[3:11], STRING, "string writes")
+    check_eq(values[11:11 + BURST], [(4, n) for n in range(BURST)], "the burst")
+    check_eq(values[11 + BURST:], [(1, (BURST - 1) & 0xFF)], "what a read of the port gave")
+    check_eq([r["text"] for r in records if "text" in r], ["one line", 'and "another"'], "text")
+
+    places = symbols(context.guest("codes.elf"))
+    for record, place in ((writes[0], "first"), (writes[11], "burst")):
+        pc = int(record["pc"], 16) - places[place]
+        check(pc in (0, 2), f"the pc of {place} is at the instruction, or where KVM emulates behind it: {record['pc']}")
+
+    shown = [line for line in messages.splitlines() if not line.startswith(("gdbvm: ", "vCPU "))]
+    check_eq(shown, [f"port80: write 0x{value:0{2 * size}x}" for size, value in values], "text form")
+    check(messages.index("the guest powered off") > messages.rindex("port80:"), "all of it comes before the end is told")
+
+
+@test(needs="kvm x86 long")
+def the_file_ends_at_its_limit(context):
+    _, records, messages = recorded(context, "codes", "--checkpoint-limit", "64K")
+    check(400 < len(records) < 800, f"{len(records)} records in 64 KiB")
+    check_eq([records[-1]["mark"], records[-1]["count"]], ["cut", 65536], "last record")
+    lost = 11 + BURST + 1 + 2 - (len(records) - 1)
+    check(f"lacks {lost} checkpoints, from number {len(records)} on" in messages, "it is said")

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "checkpoint/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "test.h"
+
+/* A log in a file of its own, and its lines. */
+struct rig {
+	char path[32];
+	struct checkpoint_log *log;
+	struct errtext why;
+	char *text;
+};
+
+static void rig_init(struct rig *r, uint64_t limit, int text_fd)
+{
+	*r = (struct rig){ .path = "/tmp/checkpointsXXXXXX" };
+	close(mkstemp(r->path));
+	const struct checkpoint_log_cfg cfg = { r->path, limit, text_fd };
+	CHECK_EQ(checkpoint_log_create(&cfg, &r->log, &r->why), 0);
+}
+
+static int rig_close(struct rig *r)
+{
+	const int rc = checkpoint_log_close(r->log, &r->why);
+	size_t n = 0;
+
+	FILE *f = fopen(r->path, "r");
+	CHECK(f);
+	CHECK(getdelim(&r->text, &n, '\0', f) > 0);
+	fclose(f);
+	unlink(r->path);
+	return rc;
+}
+
+static void add(struct rig *r, uint64_t value)
+{
+	checkpoint_log_add(
+		r->log,
+		&(struct checkpoint_record){
+			.ns = 1500000007, .value = value, .size = 1, .port = 0x80, .pc = 0xfffffe92, .has_pc = true });
+}
+
+/* The number of lines that have @what in them. */
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *p = text; (p = strstr(p, what)); p++)
+		n++;
+	return n;
+}
+
+TEST(a_record_is_a_line_of_json)
+{
+	struct rig r;
+
+	rig_init(&r, 1 << 20, -1);
+	add(&r, 0x16);
+	checkpoint_log_add(r.log, &(struct checkpoint_record){ .kind = CHECKPOINT_WRITE,
+							       .ns = 2,
+							       .value = 0x1122334455,
+							       .size = 8,
+							       .port = 0x9000000,
+							       .mmio = true,
+							       .vcpu = -1,
+							       .mode = CHECKPOINT_COALESCED });
+	checkpoint_log_add(r.log,
+			   &(struct checkpoint_record){
+				   .kind = CHECKPOINT_TEXT, .port = 0x402, .vcpu = 3, .text = "say \"a\\b\"\x01" });
+	CHECK_EQ(rig_close(&r), 0);
+	CHECK_EQ(strncmp(r.text, "{\"gdbvm\":\"checkpoints\",\"version\":1,\"t\":", 39), 0);
+	CHECK_STR(strchr(r.text, '\n') + 1,
+		  "{\"seq\":1,\"t\":1.500000007,\"vcpu\":0,\"pc\":\"0xfffffe92\",\"port\":\"0x80\",\"size\":1,"
+		  "\"value\":\"0x16\",\"mode\":\"exact\"}\n"
+		  "{\"seq\":2,\"t\":0.000000002,\"mmio\":\"0x9000000\",\"size\":8,\"value\":\"0x1122334455\","
+		  "\"mode\":\"coalesced\"}\n"
+		  "{\"seq\":3,\"t\":0.000000000,\"vcpu\":3,\"port\":\"0x402\",\"text\":\"say \\\"a\\\\b\\\".\"}\n");
+	free(r.text);
+}
+
+TEST(a_log_without_records_has_its_header)
+{
+	struct rig r;
+
+	rig_init(&r, 1 << 20, -1);
+	CHECK_EQ(rig_close(&r), 0);
+	CHECK_EQ(count(r.text, "\n"), 1);
+	free(r.text);
+}
+
+/* More than fit into the queue, from several threads at once: none is lost, and they are in the order of their numbers.
+ */
+enum { ADDERS = 4, EACH = 50000 };
+
+static void *adder(void *arg)
+{
+	for (unsigned i = 0; i < EACH; i++)
+		add(arg, i & 0xff);
+	return NULL;
+}
+
+TEST(nothing_is_lost_however_fast_records_come)
+{
+	pthread_t t[ADDERS];
+	uint64_t seq = 0;
+	struct rig r;
+
+	rig_init(&r, 1 << 30, -1);
+	for (unsigned i = 0; i < ADDERS; i++)
+		CHECK_EQ(pthread_create(&t[i], NULL, adder, &r), 0);
+	for (unsigned i = 0; i < ADDERS; i++)
+		pthread_join(t[i], NULL);
+	CHECK_EQ(rig_close(&r), 0);
+	for (const char *p = r.text; (p = strstr(p, "{\"seq\":")); p++)
+		CHECK_EQ(strtoull(p + 7, NULL, 10), ++seq);
+	CHECK_EQ(seq, ADDERS * EACH);
+	free(r.text);
+}
+
+TEST(the_file_ends_with_a_mark_at_its_limit)
+{
+	struct rig r;
+
+	rig_init(&r, 4096, -1);
+	for (unsigned i = 0; i < 1000; i++)
+		add(&r, i & 0xff);
+	CHECK_EQ(rig_close(&r), -EFBIG);
+	const unsigned kept = count(r.text, "\"seq\"");
+	char expected[80];
+	snprintf(expected, sizeof(expected), "lacks %u checkpoints, from number %u on", 1000 - kept, kept + 1);
+	CHECK(strstr(r.why.text, expected));
+	CHECK(kept > 30 && strlen(r.text) <= 4096);
+	CHECK(strstr(r.text, "\"mark\":\"cut\",\"count\":4096}\n"));
+	CHECK_EQ(count(r.text, "mark"), 1);
+	free(r.text);
+}
+
+TEST(marks_of_lost_records_leave_a_gap_in_the_numbers)
+{
+	struct rig r;
+
+	rig_init(&r, 1 << 20, -1);
+	add(&r, 1);
+	checkpoint_log_add(r.log, &(struct checkpoint_record){ .kind = CHECKPOINT_LOST, .value = 7 });
+	add(&r, 2);
+	CHECK_EQ(rig_close(&r), 0);
+	CHECK(strstr(r.text, "{\"t\":0.000000000,\"mark\":\"lost\",\"count\":7}\n{\"seq\":9,"));
+	free(r.text);
+}
+
+TEST(text_form_has_two_digits_for_each_byte_and_is_there_after_a_flush)
+{
+	char text[256] = "";
+	struct rig r;
+	int fd[2];
+
+	CHECK_EQ(pipe(fd), 0);
+	rig_init(&r, 1 << 20, fd[1]);
+	add(&r, 0x16);
+	add(&r, 5);
+	checkpoint_log_add(r.log, &(struct checkpoint_record){ .port = 0x80, .size = 4, .value = 0xb07 });
+	checkpoint_log_add(r.log, &(struct checkpoint_record){ .kind = CHECKPOINT_TEXT, .port = 0x402, .text = "x" });
+	checkpoint_log_add(r.log, &(struct checkpoint_record){ .port = 0xe0, .size = 2, .value = 0xABCD });
+	checkpoint_log_flush(r.log);
+	CHECK(read(fd[0], text, sizeof(text) - 1) > 0);
+	CHECK_STR(text, "port80: write 0x16\nport80: write 0x05\nport80: write 0x00000b07\nporte0: write 0xabcd\n");
+	CHECK_EQ(rig_close(&r), 0);
+	free(r.text);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* stderr may be a pipe that nobody empties: the guest waits, and the end of gdbvm does not. */
+TEST(after_a_hangup_nobody_waits_for_a_reader)
+{
+	struct rig r;
+	int fd[2];
+
+	CHECK_EQ(pipe(fd), 0);
+	rig_init(&r, 1 << 30, fd[1]);
+	checkpoint_log_hangup(r.log);
+	for (unsigned i = 0; i < 100000; i++)
+		add(&r, i & 0xff);
+	CHECK_EQ(rig_close(&r), 0);
+	unsigned lost = 0;
+	const char *mark = strstr(r.text, "\"lost\",\"count\":");
+	if (mark)
+		lost = (unsigned)strtoul(mark + 15, NULL, 10);
+	CHECK_EQ(count(r.text, "\"seq\"") + lost, 100000);
+	free(r.text);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+TEST(a_file_that_cannot_be_written_is_named)
+{
+	const struct checkpoint_log_cfg cfg = { "/no/such/boot.jsonl", 1 << 20, -1 },
+					full = { "/dev/full", 1 << 20, -1 };
+	struct checkpoint_log *log = NULL;
+	struct errtext why;
+
+	CHECK_EQ(checkpoint_log_create(&cfg, &log, &why), -ENOENT);
+	CHECK(strstr(why.text, "/no/such/boot.jsonl"));
+	CHECK_EQ(checkpoint_log_create(&full, &log, &why), 0);
+	checkpoint_log_add(log, &(struct checkpoint_record){ .size = 1 });
+	CHECK_EQ(checkpoint_log_close(log, &why), -ENOSPC);
+	CHECK(strstr(why.text, "/dev/full"));
+	CHECK_EQ(checkpoint_log_close(NULL, &why), 0);
+}
+
+TESTS(T(a_record_is_a_line_of_json), T(a_log_without_records_has_its_header),
+      T(nothing_is_lost_however_fast_records_come), T(the_file_ends_with_a_mark_at_its_limit),
+      T(marks_of_lost_records_leave_a_gap_in_the_numbers),
+      T(text_form_has_two_digits_for_each_byte_and_is_there_after_a_flush), T(after_a_hangup_nobody_waits_for_a_reader),
+      T(a_file_that_cannot_be_written_is_named))
