@@ -97,5 +97,7 @@ void bps_filter_choose(struct engine *e)
 		filter.whys |= BIT(STOP_SWBREAK);
 	if (has_exec_in_list(e))
 		filter.whys |= BIT(STOP_HWBREAK);
+	if (filter.whys == e->bps.judges)
+		return; // as it was, nearly always
 	e->bps.judges = target_filter_set(e->target, filter.whys ? &filter : NULL) ? filter.whys : 0;
 }
