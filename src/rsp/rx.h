@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Largest packet body either side may send: PacketSize, in bytes without $, # and checksum. */
-#define RSP_PACKET_MAX 0x20000u
+#define RSP_PACKET_MAX 0x40000u
 
 enum rsp_event {
 	RSP_MORE,     /* all input used, no event yet */

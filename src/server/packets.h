@@ -62,7 +62,7 @@ extern const struct pkt_feature pkt_features[];
 extern const unsigned pkt_features_len;
 
 /* Largest body the client may send and we send: the receiver's buffer less the spare byte that parsers may need. */
-enum { PKT_SIZE = 0x20000 - 1 };
+enum { PKT_SIZE = 0x40000 - 1 };
 
 /* Handlers by topic. h_regs.c */
 pkt_exec_fn h_regs_read, h_regs_write, h_reg_read, h_reg_write, h_regs_save, h_regs_restore;

@@ -19,7 +19,7 @@
 /* A client that does not read its replies is not read from either until they are below this. */
 enum { OUTPUT_MAX = 4 << 20 };
 /* Read at once; small, because a few bytes can ask for a whole packet, and OUTPUT_MAX is looked at between reads. */
-enum { INPUT_CHUNK = 4096 };
+enum { INPUT_CHUNK = 2048 };
 /* Turned-away clients whose sockets stay open until they have read why and closed. */
 enum { REFUSED_MAX = 8 };
 
