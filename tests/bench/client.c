@@ -70,21 +70,31 @@ static void send_bytes(struct client *c, const char *p, size_t n)
 	}
 }
 
-static void __attribute__((format(printf, 2, 0))) send_body(struct client *c, const char *fmt, va_list ap)
+enum { BODY_MAX = 500 };
+
+static void send_packet(struct client *c, const char *body, size_t n)
 {
-	char buf[512];
+	static const char digits[] = "0123456789abcdef";
+	char buf[BODY_MAX + 8], *to = buf;
 	uint8_t sum = 0;
-	size_t n = 0;
 
 	if (c->owe_ack)
-		buf[n++] = '+';
+		*to++ = '+';
 	c->owe_ack = false;
-	buf[n++] = '$';
-	n += (size_t)vsnprintf(buf + n, sizeof(buf) - n - 4, fmt, ap);
-	for (size_t i = (size_t)(strchr(buf, '$') - buf) + 1; i < n; i++)
-		sum += (uint8_t)buf[i];
-	n += (size_t)sprintf(buf + n, "#%02x", sum);
-	send_bytes(c, buf, n);
+	*to++ = '$';
+	for (size_t i = 0; i < n; i++)
+		sum += (uint8_t)(*to++ = body[i]);
+	*to++ = '#';
+	*to++ = digits[sum >> 4];
+	*to++ = digits[sum & 15];
+	send_bytes(c, buf, (size_t)(to - buf));
+}
+
+static void __attribute__((format(printf, 2, 0))) send_body(struct client *c, const char *fmt, va_list ap)
+{
+	char body[BODY_MAX];
+
+	send_packet(c, body, (size_t)vsnprintf(body, sizeof(body), fmt, ap));
 }
 
 void client_send(struct client *c, const char *fmt, ...)
@@ -247,7 +257,8 @@ static void check_stop(struct client *c, const char *what, const char *reply, in
 
 void client_resume(struct client *c, const char *packet_text, int signal)
 {
-	check_stop(c, packet_text, client_ask(c, "%s", packet_text), signal);
+	send_packet(c, packet_text, strlen(packet_text));
+	check_stop(c, packet_text, client_reply(c), signal);
 }
 
 void client_interrupt(struct client *c)

@@ -14,6 +14,8 @@
 #include "util/macros.h"
 
 enum { SIGNAL_TRAP = 5, DUMP_SIZE = 64 << 20, READ_AT = 0x400000, STAGE_TIMEOUT_S = 120 };
+/* What is compared takes short turns, for the machine under us has its own ups and downs. */
+enum { TURNS = 4, STEPS_BEFORE = 32 };
 
 struct bench {
 	const struct plan *plan;
@@ -38,7 +40,7 @@ static void note(struct bench *b, enum metric what, double v)
 
 static void noops(struct bench *b, struct client *c, enum metric what)
 {
-	unsigned n = count(b, 2000);
+	unsigned n = count(b, 500);
 	double begin = bench_now();
 
 	for (unsigned i = 0; i < n; i++)
@@ -52,6 +54,8 @@ static void steps(struct bench *b, struct client *c, enum metric what, unsigned 
 	double begin;
 
 	client_jump(c, BENCH_STEPS, UINT32_MAX);
+	for (unsigned i = 0; i < STEPS_BEFORE; i++) // the first ones pay for the vCPU's change to another thread
+		client_resume(c, "vCont;s:1", SIGNAL_TRAP);
 	begin = bench_now();
 	for (unsigned i = 0; i < n; i++)
 		client_resume(c, "vCont;s:1", SIGNAL_TRAP);
@@ -73,13 +77,23 @@ static void range(struct bench *b)
 
 static void bare_side(struct bench *b)
 {
-	unsigned n = count(b, 20000);
+	unsigned n = count(b, 500);
 
-	note(b, BARE_STEP, n / bare_steps(b->bare, n));
-	n = count(b, 500);
 	note(b, BARE_CLOCK, bare_clock(b->bare, n) / n);
 	for (unsigned i = 0; i < count(b, 20); i++)
 		note(b, BARE_KICK, bare_kick(b->bare));
+}
+
+static void step_turns(struct bench *b)
+{
+	unsigned n = count(b, 5000);
+
+	range(b);
+	for (unsigned turn = 0; turn < TURNS; turn++) {
+		note(b, BARE_STEP, n / bare_steps(b->bare, n));
+		steps(b, &b->ours, OURS_STEP, 500);
+		noops(b, &b->ours, OURS_NOOP);
+	}
 }
 
 /* ---- memory ---- */
@@ -109,16 +123,22 @@ static double read_memory(struct client *c, char op, size_t chunk, size_t size)
 	return bench_now() - begin;
 }
 
-static void memory(struct bench *b)
+static void memory_turn(struct bench *b)
 {
 	struct client *o = &b->ours, *q = &b->qemu;
-	size_t size = count(b, 4096) * 1024ul;
+	size_t size = count(b, 1024) * 1024ul;
 
 	note(b, OURS_M, (double)size / read_memory(o, 'm', o->packet_size / 2, size));
 	if (o->binary)
 		note(b, OURS_X, (double)size / read_memory(o, 'x', o->packet_size - 1, size));
-	size = count(b, 512) * 1024ul;
+	size = count(b, 128) * 1024ul;
 	note(b, QEMU_M, (double)size / read_memory(q, 'm', q->packet_size / 2, size));
+}
+
+static void memory(struct bench *b)
+{
+	for (unsigned turn = 0; turn < TURNS; turn++)
+		memory_turn(b);
 }
 
 static void dump(struct bench *b)
@@ -275,15 +295,14 @@ static double work(struct client *c, unsigned n)
 	return bench_now() - begin;
 }
 
-/* In short turns, for the machine under us has its own ups and downs. Leaves the guest stopped and the client attached.
- */
+/* Leaves the guest stopped and the client attached. */
 static void slow_down(struct bench *b)
 {
 	struct client *o = &b->ours;
 	unsigned n = count(b, 20);
 
 	client_jump(o, BENCH_WORK, 0);
-	for (unsigned turn = 0; turn < (b->plan->quick ? 1 : 4); turn++) {
+	for (unsigned turn = 0; turn < (b->plan->quick ? 1 : TURNS); turn++) {
 		client_send(o, "vCont;c");
 		note(b, OURS_WORK_ATTACHED, n / work(o, n));
 		client_interrupt(o);
@@ -376,10 +395,7 @@ static bool wanted(const struct bench *b, const char *part)
 static void one_part(struct bench *b)
 {
 	if (wanted(b, "steps")) {
-		bare_side(b);
-		range(b);
-		steps(b, &b->ours, OURS_STEP, 2000);
-		noops(b, &b->ours, OURS_NOOP);
+		step_turns(b);
 	} else {
 		memory(b);
 	}
@@ -390,9 +406,7 @@ static void one_round(struct bench *b, bool first)
 	stage("bare KVM");
 	bare_side(b);
 	stage("steps");
-	range(b);
-	steps(b, &b->ours, OURS_STEP, 2000);
-	noops(b, &b->ours, OURS_NOOP);
+	step_turns(b);
 	stage("steps in QEMU");
 	steps(b, &b->qemu, QEMU_STEP, 100);
 	noops(b, &b->qemu, QEMU_NOOP);
