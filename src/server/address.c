@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -133,7 +134,7 @@ int address_connect(const char *text, struct errtext *why)
 	const struct parse p = { text, "connect to", FORMS, why };
 	_cleanup_(closep) int fd = -1;
 	struct address a = { 0 };
-	int rc = parse_socket(&p, &a), ret;
+	int rc = parse_socket(&p, &a), on = 1, ret;
 
 	if (rc < 0)
 		return rc;
@@ -141,6 +142,8 @@ int address_connect(const char *text, struct errtext *why)
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&a.sa, a.len) < 0)
 		return errtext_set(why, errno == EINVAL ? -EIO : -errno, "cannot connect to '%s': %s", text,
 				   strerror(errno));
+	if (a.kind == ADDRESS_TCP) // small packets, each waited for
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	ret = fd;
 	fd = -1;
 	return ret;
