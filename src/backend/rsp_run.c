@@ -330,6 +330,20 @@ static void others_keep(struct rsp_target *r, unsigned reported)
 	}
 }
 
+/* The server of a guest that we did not start says how that ended: W and a status, X and a signal. */
+static void told_exit(const uint8_t *body, size_t n, struct stop_event *ev)
+{
+	struct cur c = cur_init(body, n);
+	uint64_t code;
+
+	cur_bytes(&c, 1);
+	code = cur_hex(&c); // there may be a process behind it
+	if (c.bad || body[0] != 'W')
+		return;
+	ev->code = (int)(code & 0xff);
+	ev->text[0] = '\0';
+}
+
 /* A stop reply as an event. Returns: 1: run on; 0; negative: the server makes no sense. */
 static int digest_stop(struct rsp_target *r, const uint8_t *body, size_t n, struct stop_event *ev)
 {
@@ -338,6 +352,8 @@ static int digest_stop(struct rsp_target *r, const uint8_t *body, size_t n, stru
 
 	if (n && (body[0] == 'W' || body[0] == 'X')) {
 		exit_event(r, ev);
+		if (r->attached)
+			told_exit(body, n, ev);
 		return 0;
 	}
 	rc = stop_packet_parse(r, body, n, &p);

@@ -460,6 +460,29 @@ TEST(rsp_attached_server_is_let_go_with_no_breakpoint_in_its_guest)
 	peer_end(&p);
 }
 
+TEST(rsp_attached_server_tells_how_its_guest_ended)
+{
+	static const struct {
+		const char *reply;
+		int code;
+	} ends[] = { { "W00", 0 }, { "W2a;process:1", 0x2a }, { "X09", TARGET_EXIT_DIED }, { "W", TARGET_EXIT_DIED } };
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct peer p;
+		struct target *t = NULL;
+		struct errtext why;
+		struct stop_event ev;
+
+		CHECK_EQ(attach_to(&p, &t, &why), 0);
+		say(&p, "vCont;c", ends[i].reply);
+		ev = run(t, TARGET_RUN, TARGET_RUN);
+		CHECK_EQ(ev.why, STOP_EXIT);
+		CHECK_EQ(ev.code, ends[i].code);
+		target_destroy(t);
+		peer_end(&p);
+	}
+}
+
 TEST(rsp_attached_running_server_tells_of_its_stop_unasked)
 {
 	struct peer p;
@@ -980,6 +1003,7 @@ TESTS(T(rsp_learns_threads_actions_and_breakpoint_kinds), T(rsp_registers_follow
       T(rsp_bad_checksums_and_naks_are_repaired), T(rsp_servers_that_make_no_sense_are_refused),
       T(rsp_bad_target_descriptions_are_refused), T(rsp_arm64_stack_pointers_follow_the_state),
       T(rsp_arm64_registers_are_there_or_not_one_by_one), T(rsp_attached_qemu_tells_segments_by_its_monitor),
+      T(rsp_attached_server_tells_how_its_guest_ended),
       T(rsp_attached_server_is_let_go_with_no_breakpoint_in_its_guest),
       T(rsp_attached_running_server_tells_of_its_stop_unasked), T(rsp_attached_x86_server_without_a_monitor_is_refused),
       T(rsp_plain_layout_is_gdbs))
