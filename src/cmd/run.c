@@ -50,8 +50,20 @@ static void close_checkpoints(struct run *r)
 		fprintf(stderr, "gdbvm: %s\n", why.text);
 }
 
+/* What it wrote last may still be on its way. */
+static void drain_serial(struct run *r, int fd)
+{
+	char buf[4096];
+	ssize_t n;
+
+	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		console_write(r->console, buf, (size_t)n);
+}
+
 static void run_deinit(struct run *r)
 {
+	if (r->console && r->guest.serial_fd >= 0)
+		drain_serial(r, r->guest.serial_fd);
 	console_hangup(r->console); // a vCPU's thread may wait for somebody to read
 	checkpoint_log_hangup(r->checkpoints);
 	server_close(r->server);
@@ -312,16 +324,6 @@ static int open_guest(struct run *r)
 	if (rc == 0 && (rc = engine_create(r->guest.target, &r->guest.engine)) < 0)
 		errtext_set(&why, rc, "cannot start the debug engine: %s", strerror(-rc));
 	return rc < 0 ? fail(status_of(rc), &why) : 0;
-}
-
-/* What it wrote last may still be on its way. */
-static void drain_serial(struct run *r, int fd)
-{
-	char buf[4096];
-	ssize_t n;
-
-	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
-		console_write(r->console, buf, (size_t)n);
 }
 
 static void guest_unwatch(struct run *r, struct guest *g)

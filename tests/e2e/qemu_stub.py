@@ -92,3 +92,15 @@ def gdbvm_fails(context, *args):
     done = subprocess.run([context.gdbvm, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           timeout=context.scale(20), stdin=subprocess.DEVNULL)
     return done.returncode, done.stderr
+
+
+def wait_listening(context, port, process):
+    """Until somebody listens on a port; without a connection, which a debug server would take for its client."""
+    end = time.monotonic() + context.scale(10)
+    entry = f":{port:04X} 00000000:0000 0A"
+    while True:
+        with open("/proc/net/tcp") as f:
+            if entry in f.read():
+                return
+        check(time.monotonic() < end and not process.ended.is_set(), f"nobody listens on {port}: {process.err.text()}")
+        time.sleep(0.02)

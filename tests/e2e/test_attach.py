@@ -13,7 +13,7 @@ MACHINE = ["-m", "16", "-smp", "2"]
 USAGE, ENVIRONMENT, DIED = 2, 3, 13
 
 
-@test(needs="tcg")
+@test(needs="tcg x86")
 def attach_to_qemu_from_the_reset_vector(context):
     with Qemu(context, "-S", *MACHINE) as qemu, Attached(context, qemu.gdb) as s:
         check_eq(s.pc(), RESET_VECTOR, "pc")
@@ -37,7 +37,7 @@ def attach_to_qemu_from_the_reset_vector(context):
         s.expect_stop(reason="watchpoint-trigger")
 
 
-@test(needs="tcg")
+@test(needs="tcg x86")
 def what_is_attached_to_runs_on_afterwards(context):
     with Qemu(context, *MACHINE) as qemu:
         with Attached(context, qemu.gdb, wait=False) as s:
@@ -58,7 +58,7 @@ def what_is_attached_to_runs_on_afterwards(context):
             check(qemu.running(), "and when the guest was running")
 
 
-@test(needs="tcg")
+@test(needs="tcg x86")
 def attach_by_tcp_and_kill(context):
     with Qemu(context, "-S", *MACHINE, gdb=f"127.0.0.1:{free_port()}") as qemu, Attached(context, qemu.gdb) as s:
         check_eq(s.pc(), RESET_VECTOR, "pc")
@@ -67,7 +67,7 @@ def attach_by_tcp_and_kill(context):
         qemu.process.wait(context.scale(10))
 
 
-@test(needs="tcg")
+@test(needs="tcg x86")
 def a_server_that_vanishes_ends_gdbvm(context):
     with Qemu(context, *MACHINE) as qemu, Attached(context, qemu.gdb) as s:
         s.cont()
@@ -99,7 +99,7 @@ def answering(answer):
     return server.getsockname()[1]
 
 
-@test(needs="tcg")
+@test(needs="tcg x86")
 def what_cannot_be_attached_to(context):
     def refused(what, status, *words):
         found, text = gdbvm_fails(context, "attach", *what, "--gdb", "127.0.0.1:0")
