@@ -36,7 +36,8 @@ def check_eq(found, expected, what="value"):
 
 def accelerated(context):
     """The options that say what runs a guest."""
-    return ["--accel", context.accel] + ([] if context.native else ["--arch", context.arch.machine])
+    foreign = context.accel == "tcg" and not context.native
+    return ["--accel", context.accel] + (["--arch", context.arch.machine] if foreign else [])
 
 
 class Guest:
@@ -54,7 +55,11 @@ class Guest:
         self.console, self.messages = self.process.out, self.process.err
         self.port = None
         if gdb:
-            match = self.messages.wait_for(LISTENING, context.scale(30))
+            try:
+                match = self.messages.wait_for(LISTENING, context.scale(30))
+            except Timeout:
+                self.stop()
+                raise
             self.port = self.place.reach(int(match.group(1)))
 
     def wait_exit(self, timeout=20):
