@@ -90,6 +90,7 @@ class Context:
         self._place = None
         self._lab_failed = None
         self._paths = {}
+        self.gdb_version = gdb_major(self.gdb)
         self.capabilities = self._capabilities()
 
     def _capabilities(self):
@@ -112,7 +113,7 @@ class Context:
             have.add("root")
         if self.long:
             have.add("long")
-        if gdb_major(self.gdb) >= 16:
+        if self.gdb_version >= 16:
             have.add("gdb16")
         return have
 

@@ -2,7 +2,7 @@
 """Breakpoints where there is no code yet, in code that changes, with conditions, in one process; and no hit is lost."""
 import re
 
-from guests import UP, flat, linux
+from guests import UP, flat, function, linux
 from session import check, check_eq, started
 from suite import Scene, test
 
@@ -64,7 +64,7 @@ def as_many_breakpoints_as_debug_registers_fit_where_no_page_is_mapped(s):
 def breakpoints_of_a_kernel_can_be_set_at_its_first_instruction(context):
     with started(context, linux(cpus=4)) as s:
         check(s.pc() < 1 << 32, "the kernel has not mapped itself yet")
-        bps = {name: s.tbrk(name) for name in ("start_kernel", "setup_arch", "rest_init", "kernel_init")}
+        bps = {name: s.tbrk(function(s, name)) for name in ("start_kernel", "setup_arch", "rest_init", "kernel_init")}
         for name in bps:
             s.cont()
             s.expect_stop(timeout=s.context.scale(60), reason="breakpoint-hit", func=name)
@@ -358,7 +358,7 @@ HOT_OF = {"x86": ("do_syscall_64", "exc_page_fault"), "arm64": ("el0_svc", "do_m
 @test(needs="swbreak hwbreak kvm long", cap=600)
 def a_kernel_boots_through_twenty_breakpoints_with_false_conditions(context):
     with started(context, linux(cpus=4)) as s:
-        s.hbrk("start_kernel")
+        s.hbrk(function(s, "start_kernel"))
         s.cont()
         s.expect_stop(timeout=s.context.scale(60), func="start_kernel")
         s.delete()

@@ -2,7 +2,7 @@
 """Stops that no breakpoint makes - a panic, a reset, a crash, a vCPU that comes online - and what comes after them."""
 import signal
 
-from guests import UP, flat, linux
+from guests import UP, flat, function, linux
 from session import check, check_eq, started
 from suite import Scene, test
 
@@ -438,14 +438,15 @@ def a_stock_kernel_with_four_vcpus_and_a_disk_reboots_under_breakpoints(context)
     what = linux(do="reboot", cpus=4, more=("-d", context.root_disk()))
     with started(context, what) as s:
         boot = s.context.scale(60)
-        bp = s.hbrk("start_kernel")
+        bp = s.hbrk(function(s, "start_kernel"))
         s.run_to_stop("continue", timeout=boot, bp=bp, func="start_kernel")
-        later = s.brk("kernel_init_freeable")
+        later = s.brk(function(s, "kernel_init_freeable"))
         for _ in range(2):
             s.run_to_stop("continue", timeout=boot, bp=later, func="kernel_init_freeable")
             since = s.console.mark()
             s.run_to_stop("continue", timeout=boot, sig="SIGTRAP")
-            check("__do_sys_reboot" in s.cmd("backtrace"), "the kernel is resetting the machine")
+            trace = s.cmd("backtrace")
+            check("__do_sys_reboot" in trace, f"the kernel is resetting the machine: {trace}")
             check(s.console.text()[since:].count("user space is up") == 1, "it had booted")
             s.run_to_stop("continue", timeout=boot, bp=bp, func="start_kernel")
         s.delete()

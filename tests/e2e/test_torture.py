@@ -313,7 +313,8 @@ def a_watchpoint_of_a_vcpu_that_runs_while_another_is_stepped(context):
         check(b"watch:%x;" % (t.at["counts"] + 16) in reply, f"the reply names the place: {reply!r}")
         counted = t.counts(c)[2] - before[2]
         # Of a step and a watchpoint that come together QEMU's stub tells one.
-        check(counted == 1 or (context.accel == "tcg" and counted > 1), f"the third has counted {counted} when it stopped")
+        done = 1 if context.arch.name == "x86" else 0  # or it stops before the write
+        check(counted == done or (context.accel == "tcg" and counted > done), f"the third has counted {counted} when it stopped")
         pc = c.registers(context.arch.pc_number)[1]
         check(t.at["pause_loop"] <= pc < t.at["pause_end"], f"the stepped vCPU is in its range: {pc:#x}")
         c.ok(b"z2,%x,8" % (t.at["counts"] + 16))
