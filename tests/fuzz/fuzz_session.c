@@ -19,7 +19,9 @@
 #include "server/session.h"
 #include "util/log.h"
 
-enum { RAM_SIZE = 0x2000, HALT = 0xf4, SPECIAL_MAX = 0x05 };
+enum { RAM_SIZE = 0x2000, HALT_AT = 0x180, SPECIAL_MAX = 0x05 };
+
+static const uint8_t hlt[] = { 0xf4 }, wfi[] = { 0x7f, 0x20, 0x03, 0xd5 };
 
 struct world {
 	struct target_fake_cfg cfg;
@@ -39,7 +41,10 @@ static void guest_up(struct world *w)
 {
 	require(target_fake_create(&w->cfg, &w->target) == 0);
 	require(engine_create(w->target, &w->engine) == 0);
-	((uint8_t *)target_fake_ram(w->target))[0x180] = HALT;
+	if (w->cfg.arch == &arch_arm64)
+		memcpy((uint8_t *)target_fake_ram(w->target) + HALT_AT, wfi, sizeof(wfi));
+	else
+		memcpy((uint8_t *)target_fake_ram(w->target) + HALT_AT, hlt, sizeof(hlt));
 }
 
 static void guest_down(struct world *w)
@@ -160,6 +165,8 @@ static struct target_fake_cfg guest_of(uint8_t flags)
 		.no_hw = flags & 4,
 		.no_step = flags & 8,
 		.no_range = flags & 16,
+		.arch = flags & 32 ? &arch_arm64 : NULL,
+		.vl = flags & 128 ? 32 : 0,
 	};
 }
 
