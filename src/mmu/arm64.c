@@ -145,8 +145,9 @@ static bool in_gap(const struct mmu_arm64_ctx *c, const struct half *h, bool upp
 	enum mmu_why why = c->sctlr & SCTLR_M ? MMU_NON_CANONICAL : MMU_OUT_OF_RANGE;
 	struct half other;
 
+	// A half that is off may well have a size of nonsense: firmware sets EPD1 and leaves T1SZ alone.
 	if (!h->sane)
-		return hole(x, MMU_BAD_CONFIG, at & -BIT64(HALF_BIT), BIT64(HALF_BIT));
+		return hole(x, h->off ? MMU_WALK_OFF : MMU_BAD_CONFIG, at & -BIT64(HALF_BIT), BIT64(HALF_BIT));
 	if (!arm64_has_two_halves(c))
 		return beyond_range(h, at, x);
 	other = half_of(c, !upper);

@@ -146,6 +146,8 @@ TEST(a_half_without_walks_and_one_with_bad_sizes_are_holes)
 	CHECK_HOLE(walk(w, 0x1000), 0, half, MMU_BAD_CONFIG);
 	CHECK_HOLE(walk(w, UINT64_MAX), -(512 * GIB), 512 * GIB, MMU_NOT_PRESENT);
 	CHECK_HOLE(walk(w, 0x0100000000000000), 0x0100000000000000, half, MMU_BAD_CONFIG);
+	w->ctx.tcr |= EPD0;
+	CHECK_HOLE(walk(w, 0x1000), 0, half, MMU_WALK_OFF);
 	w->ctx.tcr = T0SZ(15) | IPS(SIZE_48);
 	CHECK_HOLE(walk(w, 0x1000), 0, half, MMU_BAD_CONFIG);
 	w->ctx.tcr = T0SZ(24) | IPS(SIZE_48); // needs FEAT_TTST
