@@ -651,7 +651,9 @@ TEST(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs)
 		hold(&r, 30);
 		stop(&r);
 		ms = (tsc(&r, 0) - begin) / tsc_khz(&r);
-		excess += ms > 50 ? ms - 50 : 0; // in a run that the host drew out beyond a period, ticks are lost as in any guest
+		excess +=
+			ms > 50 ? ms - 50
+				: 0; // in a run that the host drew out beyond a period, ticks are lost as in any guest
 		hold(&r, 60);
 	}
 	ticks = word(&r, TICKS);
