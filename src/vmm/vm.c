@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "util/bytes.h"
 #include "util/macros.h"
 #include "vmm/board.h"
 #include "vmm/irq.h"
@@ -234,6 +235,27 @@ const struct target_region *vm_mem_map(struct vm *m, unsigned *n)
 }
 
 /*
+ * Code may be written while a vCPU fetches it: each aligned word goes in as one store. memcpy() promises nothing alike;
+ * with SVE it stores bytes. (QEMU 7.2's TCG goes by the first of those alone when it looks for code that has changed.)
+ */
+static void store_words(uint8_t *to, const uint8_t *from, size_t n)
+{
+	while (n > 0) {
+		const size_t word = (uintptr_t)to % 8 == 0 && n >= 8 ? 8 : (uintptr_t)to % 4 == 0 && n >= 4 ? 4 : 1;
+
+		if (word == 8)
+			*(volatile uint64_t *)(void *)to = ld_le64(from);
+		else if (word == 4)
+			*(volatile uint32_t *)(void *)to = ld_le32(from);
+		else
+			*(volatile uint8_t *)to = *from;
+		to += word;
+		from += word;
+		n -= word;
+	}
+}
+
+/*
  * One piece of a debugger's access, a read if @to is set: as much as one slot has, or one access of a device.
  * Returns: bytes; 0: nothing there.
  */
@@ -244,7 +266,10 @@ static size_t mem_piece(struct vm *m, unsigned vcpu, gpa at, void *to, const voi
 	void *p = mem_slot_ptr(&m->mem, at, &n);
 
 	if (p) {
-		memcpy(to ? to : p, to ? p : from, n);
+		if (to)
+			memcpy(to, p, n);
+		else
+			store_words(p, from, n);
 		return n;
 	}
 	n = bus_width(&m->bus, BUS_MMIO, at.raw, len);
