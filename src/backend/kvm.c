@@ -90,6 +90,11 @@ static void kvm_target_filter_set(struct target *t, const struct target_filter *
 	kvm_cpus_filter_set(cpus_of(t), f);
 }
 
+static int kvm_target_code_written(struct target *t, gpa at, size_t len)
+{
+	return kvm_cpus_code_written(cpus_of(t), at, len);
+}
+
 static int kvm_target_pwatch_set(struct target *t, const struct target_pwatch *set, unsigned n)
 {
 	return vm_pwatch_set(vm_of(t), set, n);
@@ -149,6 +154,7 @@ static const struct target_ops kvm_target_ops = {
 	.breaks_set = kvm_target_breaks_set,
 	.filter_set = kvm_target_filter_set,
 	.pwatch_set = kvm_target_pwatch_set,
+	.code_written = kvm_target_code_written,
 	.kill = kvm_target_kill,
 	.vcpu_online = kvm_target_vcpu_online,
 	.vcpu_on_catch = kvm_target_vcpu_on_catch,

@@ -108,6 +108,7 @@ int kvm_cpus_hw_set(struct kvm_cpus *c, const struct target_break *set, unsigned
  */
 int kvm_cpus_pwatch_set(struct kvm_cpus *c, const struct target_pwatch *set, unsigned n);
 bool kvm_cpus_online(struct kvm_cpus *c, unsigned vcpu);
+int kvm_cpus_code_written(struct kvm_cpus *c, gpa at, size_t len); /* any thread */
 int kvm_cpus_online_catch(struct kvm_cpus *c, bool on);
 
 /* Likewise; stopped only. */

@@ -104,7 +104,9 @@ void rig_close(struct rig *r)
 
 void rig_code(struct rig *r, uint64_t at, const void *code, size_t n)
 {
-	memcpy(r->ram + at, code, n);
+	/* Not memcpy(), whose SVE stores leave QEMU's TCG with stale code. */
+	for (size_t i = 0; i < n; i++)
+		((volatile uint8_t *)r->ram)[at + i] = ((const uint8_t *)code)[i];
 }
 
 struct regs_call {

@@ -126,9 +126,9 @@ void rig_set_pstate(struct rig *r, unsigned vcpu, uint64_t v)
 
 uint64_t rig_sys(struct rig *r, unsigned vcpu, enum arm64_sys reg)
 {
-	struct arch_regs regs;
+	struct arch_regs regs = { 0 };
 
-	rig_regs(r, vcpu, arm64_sys_desc[reg].group, &regs);
+	CHECK_EQ(kvm_cpus_regs_read(r->cpus, vcpu, arm64_sys_desc[reg].group, &regs), 0); // as a debugger sees it
 	CHECK(arm64_sys_has(&regs.arm64, reg));
 	return regs.arm64.sys[reg];
 }

@@ -4,7 +4,8 @@ from session import check_eq
 from suite import test
 
 PROGRAMS = [("kvm_cpus", "x86 kvm swbreak hwbreak"), ("kvm_regs", "x86 kvm hwbreak"), ("kvm_step", "x86 kvm swbreak hwbreak"),
-            ("kvm_time", "x86 kvm"), ("kvm_arm64", "arm64 kvm"), ("tcg_target", "x86 tcg")]
+            ("kvm_time", "x86 kvm"), ("kvm_arm64", "arm64 kvm"), ("kvm_arm64_cpus", "arm64 kvm"), ("kvm_arm64_debug", "arm64 kvm"),
+            ("kvm_arm64_time", "arm64 kvm"), ("tcg_target", "x86 tcg")]
 
 
 def program(name, needs):

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Hardware breakpoints and watchpoints of arm64 guests, ours and their own, on a real KVM with hand-made guests. */
+#include "kvm_rig_arm64.h"
+
+#include <errno.h>
+
+#include "../unit/test.h"
+#include "util/bytes.h"
+#include "util/macros.h"
+
+enum { EL1H = 5, SYNC_EL1 = RIG_VECTORS + 0x200 };
+
+RIG_ASM(power_off, "movz w0, #8\n movk w0, #0x8400, lsl #16\n hvc #0");
+RIG_ASM(count, "1: add x0, x0, #1\n add x1, x1, #1\n b 1b\n");
+
+static void open_el1(struct rig *r)
+{
+	rig_open(r, 1, false);
+	rig_set_sys(r, 0, ARM64_VBAR_EL1, RIG_VECTORS);
+	rig_set_pstate(r, 0, EL1H);
+	for (unsigned v = 0; v < 0x800; v += 0x80)
+		RIG_ASM_AT(r, RIG_VECTORS + v, power_off);
+}
+
+#define CHECK_STOP(ev, why_, pc_)                                                                    \
+	do {                                                                                         \
+		struct stop_event ev_ = (ev);                                                        \
+		if (ev_.why != (why_) || ev_.pc.raw != (pc_))                                        \
+			print_message("stop %d at %#lx: %s\n", ev_.why, (long)ev_.pc.raw, ev_.text); \
+		CHECK_EQ(ev_.why, why_);                                                             \
+		CHECK_EQ(ev_.pc.raw, pc_);                                                           \
+	} while (0)
+
+static void breaks(struct rig *r, enum target_break_kind kind, uint64_t at, uint64_t len)
+{
+	const struct target_break b = { .kind = kind, .at = GVA(at), .len = len };
+
+	CHECK_EQ(kvm_cpus_hw_set(r->cpus, &b, 1), 0);
+}
+
+TEST(hardware_breakpoints_hit_each_time)
+{
+	struct rig r;
+
+	open_el1(&r);
+	RIG_ASM_AT(&r, RIG_CODE, count);
+	breaks(&r, TARGET_BREAK_HW, RIG_CODE + 4, 1);
+	for (unsigned i = 1; i <= 3; i++) {
+		CHECK_STOP(rig_run(&r), STOP_HWBREAK, RIG_CODE + 4);
+		CHECK_EQ(rig_x(&r, 0, 0), i);
+		CHECK_EQ(rig_x(&r, 0, 1), i - 1);
+	}
+	CHECK_STOP(rig_step(&r, 0), STOP_STEP, RIG_CODE + 8);
+	CHECK_STOP(rig_step(&r, 0), STOP_STEP, RIG_CODE);
+	CHECK_STOP(rig_step(&r, 0), STOP_STEP, RIG_CODE + 4);
+	CHECK_STOP(rig_run(&r), STOP_HWBREAK, RIG_CODE + 4); // reached by a step, and not shown yet
+	rig_close(&r);
+}
+
+TEST(there_are_as_many_breakpoints_and_watchpoints_as_kvm_says)
+{
+	struct target_break b[11];
+	struct rig r;
+
+	open_el1(&r);
+	RIG_ASM_AT(&r, RIG_CODE, count);
+	CHECK_EQ(r.port->hw_max.exec, 6);
+	CHECK_EQ(r.port->hw_max.watch, 4);
+	for (unsigned i = 0; i < 6; i++)
+		b[i] = (struct target_break){ .kind = TARGET_BREAK_HW, .at = GVA(RIG_CODE + 0x100 + 4 * i), .len = 1 };
+	for (unsigned i = 6; i < 10; i++)
+		b[i] = (struct target_break){ .kind = TARGET_WATCH_WRITE, .at = GVA(RIG_DATA + 8 * i), .len = 8 };
+	b[5].at = GVA(RIG_CODE + 8);
+	CHECK_EQ(kvm_cpus_hw_set(r.cpus, b, 10), 0);
+	CHECK_STOP(rig_run(&r), STOP_HWBREAK, RIG_CODE + 8);
+	b[10] = b[9];
+	b[10].at = GVA(RIG_DATA);
+	CHECK_EQ(kvm_cpus_hw_set(r.cpus, b, 11), -ENOSPC);
+	rig_close(&r);
+}
+
+RIG_ASM(accesses, "1: add x0, x0, #1\n ldrb w3, [x1, #5]\n strb w0, [x1, #5]\n b 1b\n");
+
+TEST(a_watchpoint_stops_before_the_access_and_is_passed)
+{
+	struct rig r;
+	struct stop_event ev;
+
+	open_el1(&r);
+	RIG_ASM_AT(&r, RIG_CODE, accesses);
+	rig_set_x(&r, 0, 1, RIG_DATA);
+	breaks(&r, TARGET_WATCH_WRITE, RIG_DATA + 3, 3);
+	for (unsigned i = 1; i <= 3; i++) {
+		ev = rig_run(&r);
+		CHECK_STOP(ev, STOP_WATCH, RIG_CODE + 8);
+		CHECK_EQ(ev.watch_kind, HW_WRITE);
+		CHECK_EQ(ev.watch_at.raw, RIG_DATA + 5);
+		CHECK_EQ(r.ram[RIG_DATA + 5], i - 1);
+	}
+	/* by a step */
+	CHECK_STOP(rig_step(&r, 0), STOP_STEP, RIG_CODE + 12);
+	CHECK_EQ(r.ram[RIG_DATA + 5], 3);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(rig_step(&r, 0).why, STOP_STEP);
+	CHECK_EQ(rig_pc(&r, 0), RIG_CODE + 8);
+	CHECK_STOP(rig_step(&r, 0), STOP_WATCH, RIG_CODE + 8);
+	CHECK_STOP(rig_step(&r, 0), STOP_STEP, RIG_CODE + 12);
+	CHECK_EQ(r.ram[RIG_DATA + 5], 4);
+	/* of the other kinds */
+	breaks(&r, TARGET_WATCH_READ, RIG_DATA + 5, 1);
+	CHECK_STOP(rig_run(&r), STOP_WATCH, RIG_CODE + 4);
+	CHECK_STOP(rig_run(&r), STOP_WATCH, RIG_CODE + 4);
+	breaks(&r, TARGET_WATCH_ACCESS, RIG_DATA, 16);
+	CHECK_STOP(rig_run(&r), STOP_WATCH, RIG_CODE + 8);
+	CHECK_STOP(rig_run(&r), STOP_WATCH, RIG_CODE + 4);
+	CHECK_EQ(rig_pstate(&r, 0), EL1H);
+	rig_close(&r);
+}
+
+TEST(a_range_step_reports_watchpoints_on_its_way)
+{
+	struct resume_plan plan = { 0 };
+	struct rig r;
+
+	open_el1(&r);
+	RIG_ASM_AT(&r, RIG_CODE, accesses);
+	rig_set_x(&r, 0, 1, RIG_DATA);
+	breaks(&r, TARGET_WATCH_WRITE, RIG_DATA + 5, 1);
+	plan.vcpu[0].action = TARGET_STEP_RANGE;
+	plan.vcpu[0].lo = GVA(RIG_CODE);
+	plan.vcpu[0].hi = GVA(RIG_CODE + 16);
+	for (unsigned i = 1; i <= 2; i++) {
+		CHECK_EQ(kvm_cpus_resume(r.cpus, &plan), 0);
+		CHECK_STOP(rig_wait(&r), STOP_WATCH, RIG_CODE + 8);
+		CHECK_EQ(rig_x(&r, 0, 0), i);
+	}
+	rig_close(&r);
+}
+
+RIG_ASM(own_debug, "msr oslar_el1, xzr\n isb\n msr daifclr, #8\n nop\n 1: ldr x3, [x1]\n nop\n b .\n");
+
+/* MDSCR_EL1: MDE, KDE. Ours are in, too, so that all debug exceptions come to us. */
+TEST(debug_registers_of_the_guests_own_hit_while_ours_are_in)
+{
+	struct arch_regs regs;
+	struct rig r;
+
+	open_el1(&r);
+	RIG_ASM_AT(&r, RIG_CODE, own_debug);
+	rig_regs(&r, 0, ARCH_DEBUG, &regs);
+	regs.arm64.sys[ARM64_MDSCR_EL1] = 1 << 15 | 1 << 13;
+	regs.arm64.dbgbvr[2] = RIG_CODE + 12;
+	regs.arm64.dbgbcr[2] = 1 | 3 << 1 | 15 << 5;
+	regs.arm64.dbgwvr[1] = RIG_DATA;
+	regs.arm64.dbgwcr[1] = 1 | 3 << 1 | 3 << 3 | 0xff << 5;
+	CHECK_EQ(rig_regs_write(&r, 0, ARCH_DEBUG, &regs), 0);
+	rig_set_x(&r, 0, 1, RIG_DATA);
+	breaks(&r, TARGET_BREAK_HW, RIG_CODE + 0x100, 1);
+	CHECK_STOP(rig_run(&r), STOP_POWER_OFF, SYNC_EL1 + 12);
+	CHECK_EQ(rig_sys(&r, 0, ARM64_ELR_EL1), RIG_CODE + 12);
+	CHECK_EQ(rig_sys(&r, 0, ARM64_ESR_EL1) >> 26, 0x31);
+	CHECK_EQ(rig_sys(&r, 0, ARM64_SPSR_EL1), EL1H);
+	rig_close(&r);
+
+	open_el1(&r);
+	RIG_ASM_AT(&r, RIG_CODE, own_debug);
+	regs.arm64.dbgbcr[2] = 0;
+	CHECK_EQ(rig_regs_write(&r, 0, ARCH_DEBUG, &regs), 0);
+	rig_set_x(&r, 0, 1, RIG_DATA);
+	breaks(&r, TARGET_WATCH_WRITE, RIG_DATA + 0x100, 8);
+	CHECK_STOP(rig_run(&r), STOP_POWER_OFF, SYNC_EL1 + 12);
+	CHECK_EQ(rig_sys(&r, 0, ARM64_ELR_EL1), RIG_CODE + 16);
+	CHECK_EQ(rig_sys(&r, 0, ARM64_ESR_EL1) >> 26, 0x35);
+	CHECK_EQ(rig_sys(&r, 0, ARM64_FAR_EL1), RIG_DATA);
+	rig_close(&r);
+}
+
+static enum target_verdict skip_it(void *arg, unsigned vcpu, enum stop_why why, gva pc)
+{
+	++*(unsigned *)arg;
+	return TARGET_SKIP;
+}
+
+TEST(a_hardware_breakpoint_that_is_skipped_goes_on)
+{
+	struct rig r;
+	unsigned seen = 0;
+	const struct target_filter f = { .judge = skip_it, .arg = &seen, .whys = BIT(STOP_HWBREAK) };
+
+	open_el1(&r);
+	RIG_ASM_AT(&r, RIG_CODE, count);
+	breaks(&r, TARGET_BREAK_HW, RIG_CODE + 4, 1);
+	kvm_cpus_filter_set(r.cpus, &f);
+	rig_resume(&r, 0, TARGET_RUN, TARGET_RUN);
+	CHECK(rig_quiet(&r, 200));
+	CHECK_EQ(kvm_cpus_interrupt(r.cpus), 0);
+	CHECK_EQ(rig_wait(&r).why, STOP_INTERRUPT);
+	CHECK(seen > 3);
+	CHECK(rig_x(&r, 0, 1) == seen || rig_x(&r, 0, 1) + 1 == seen);
+	rig_close(&r);
+}
+
+TESTS(T(hardware_breakpoints_hit_each_time), T(there_are_as_many_breakpoints_and_watchpoints_as_kvm_says),
+      T(a_watchpoint_stops_before_the_access_and_is_passed), T(a_range_step_reports_watchpoints_on_its_way),
+      T(debug_registers_of_the_guests_own_hit_while_ours_are_in), T(a_hardware_breakpoint_that_is_skipped_goes_on))

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Time stands still while an arm64 guest is stopped, and its timers' interrupts wait for the end of a step. */
+#include "kvm_rig_arm64.h"
+
+#include <inttypes.h>
+#include <poll.h>
+
+#include "../unit/test.h"
+#include "util/bytes.h"
+#include "util/macros.h"
+
+enum { EL1H = 5, IRQ_EL1 = RIG_VECTORS + 0x280, NOW = RIG_DATA, TICK = RIG_DATA + 8 };
+
+/* Writes its counter to memory all the time. */
+RIG_ASM(watch_clock, "mov x1, #0x2000\n 1: isb\n mrs x0, cntvct_el0\n str x0, [x1]\n b 1b\n");
+
+/*
+ * The GIC lets the virtual timer (PPI 27) through. x20: the deadline, in ticks from now. Then it counts, with
+ * interrupts unmasked.
+ */
+RIG_ASM(timer,
+	"mov x1, #0x08000000\n mov w0, #0x12\n str w0, [x1]\n"                               // GICD_CTLR: ARE, group 1
+	"movz x1, #0x0802, lsl #16\n mov w0, #-1\n str w0, [x1, #0x80]\n"                    // GICR_IGROUPR0
+	"mov w0, #0x08000000\n str w0, [x1, #0x100]\n"                                       // GICR_ISENABLER0
+	"mov x0, #0xf0\n msr s3_0_c4_c6_0, x0\n mov x0, #1\n msr s3_0_c12_c12_7, x0\n isb\n" // PMR, IGRPEN1
+	"mrs x0, cntvct_el0\n add x0, x0, x20\n msr cntv_cval_el0, x0\n mov x2, #1\n msr cntv_ctl_el0, x2\n isb\n"
+	"msr daifclr, #2\n mov x1, #0x2000\n"
+	"1: add x19, x19, #1\n mrs x0, cntvct_el0\n str x0, [x1]\n b 1b\n");
+enum { TIMER_INSNS = 21 }; /* before the loop */
+RIG_ASM(on_tick, "mrs x0, cntvct_el0\n mov x1, #0x2000\n str x0, [x1, #8]\n mrs x5, s3_0_c12_c12_0\n b .\n");
+
+static uint64_t word(struct rig *r, uint64_t at)
+{
+	return __atomic_load_n((uint64_t *)(void *)(r->ram + at), __ATOMIC_SEQ_CST);
+}
+
+static void run_for(struct rig *r, int ms)
+{
+	rig_resume(r, 0, TARGET_RUN, TARGET_RUN);
+	CHECK(rig_quiet(r, ms));
+	CHECK_EQ(kvm_cpus_interrupt(r->cpus), 0);
+	CHECK_EQ(rig_wait(r).why, STOP_INTERRUPT);
+}
+
+static uint64_t frequency(void)
+{
+	uint64_t hz; // the guest has the host's
+
+	__asm__("mrs %0, cntfrq_el0" : "=r"(hz));
+	return hz;
+}
+
+static uint64_t ms_of(uint64_t ticks)
+{
+	return ticks * 1000 / frequency();
+}
+
+static void hold(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+TEST(the_counter_stands_still_while_the_guest_is_stopped)
+{
+	struct target_time t;
+	uint64_t first, shown;
+	struct rig r;
+
+	rig_open(&r, 1, true);
+	RIG_ASM_AT(&r, RIG_CODE, watch_clock);
+	run_for(&r, 50);
+	first = word(&r, NOW);
+	shown = rig_sys(&r, 0, ARM64_CNTVCT_EL0);
+	CHECK(shown >= first && ms_of(shown - first) < 100);
+	for (unsigned i = 0; i < 5; i++) {
+		hold(400);
+		CHECK_EQ(rig_sys(&r, 0, ARM64_CNTVCT_EL0), shown);
+		run_for(&r, 20);
+		CHECK(word(&r, NOW) > first);
+		first = word(&r, NOW);
+		shown = rig_sys(&r, 0, ARM64_CNTVCT_EL0);
+		CHECK(shown >= first);
+	}
+	CHECK_EQ(kvm_cpus_time(r.cpus, TARGET_TIME_KEEP, 0, &t), 0);
+	print_message("the guest has seen %d ms, was held for %d ms\n", (int)ms_of(first), (int)(t.held_ns / 1000000));
+	CHECK(t.have_clock && t.have_tsc);
+	CHECK_EQ(t.tsc, shown);
+	CHECK_EQ(t.mode, TARGET_TIME_FREEZE);
+	CHECK(t.held_ns >= 2000000000);
+	CHECK(ms_of(first) < 1500);
+	rig_close(&r);
+}
+
+TEST(steps_see_time_go_on_only_a_little)
+{
+	uint64_t before, after;
+	struct rig r;
+
+	rig_open(&r, 1, true);
+	RIG_ASM_AT(&r, RIG_CODE, watch_clock);
+	run_for(&r, 20);
+	before = word(&r, NOW);
+	for (unsigned i = 0; i < 20; i++) {
+		hold(50);
+		CHECK_EQ(rig_step(&r, 0).why, STOP_STEP);
+	}
+	after = word(&r, NOW);
+	print_message("20 steps, 50 ms apart, took the guest %d ms\n", (int)ms_of(after - before));
+	CHECK(after > before);
+	CHECK(ms_of(after - before) < 400);
+	rig_close(&r);
+}
+
+TEST(time_goes_on_where_the_user_wants_it)
+{
+	struct target_time t;
+	uint64_t before;
+	struct rig r;
+
+	rig_open(&r, 1, true);
+	RIG_ASM_AT(&r, RIG_CODE, watch_clock);
+	run_for(&r, 20);
+	before = word(&r, NOW);
+	CHECK_EQ(kvm_cpus_time(r.cpus, TARGET_TIME_RUN, 0, &t), 0);
+	CHECK_EQ(t.mode, TARGET_TIME_RUN);
+	hold(500);
+	run_for(&r, 20);
+	CHECK(ms_of(word(&r, NOW) - before) >= 500);
+	rig_close(&r);
+}
+
+static void open_timer(struct rig *r, uint64_t ms)
+{
+	rig_open(r, 1, true);
+	RIG_ASM_AT(r, RIG_CODE, timer);
+	RIG_ASM_AT(r, IRQ_EL1, on_tick);
+	rig_set_sys(r, 0, ARM64_VBAR_EL1, RIG_VECTORS);
+	rig_set_x(r, 0, 20, frequency() * ms / 1000);
+}
+
+TEST(a_deadline_waits_for_the_guest)
+{
+	uint64_t deadline;
+	struct rig r;
+
+	open_timer(&r, 600);
+	run_for(&r, 60);
+	deadline = rig_sys(&r, 0, ARM64_CNTV_CVAL_EL0);
+	CHECK(deadline);
+	for (unsigned i = 0; i < 3; i++) {
+		hold(700);
+		CHECK_EQ(rig_sys(&r, 0, ARM64_CNTV_CTL_EL0), 1); // not over
+		run_for(&r, 20);
+		CHECK_EQ(word(&r, TICK), 0);
+	}
+	rig_resume(&r, 0, TARGET_RUN, TARGET_RUN);
+	for (unsigned i = 0; i < 3000 && !word(&r, TICK); i++)
+		hold(1);
+	CHECK_EQ(kvm_cpus_interrupt(r.cpus), 0);
+	rig_wait(&r);
+	print_message("the tick was %d us late\n", (int)((word(&r, TICK) - deadline) * 1000000 / frequency()));
+	CHECK(word(&r, TICK) >= deadline);
+	CHECK_EQ(rig_x(&r, 0, 5), 27);
+	rig_close(&r);
+}
+
+TEST(an_interrupt_that_is_pending_waits_for_the_end_of_the_steps)
+{
+	const uint64_t loop = RIG_CODE + 4 * (uint64_t)(TIMER_INSNS - 0);
+	struct rig r;
+	uint64_t at = 0;
+
+	open_timer(&r, 0);
+	for (unsigned i = 0; i < 60; i++) {
+		struct stop_event ev = rig_step(&r, 0);
+
+		CHECK_EQ(ev.why, STOP_STEP);
+		at = ev.pc.raw;
+		CHECK(at < IRQ_EL1);
+	}
+	CHECK(at >= loop);
+	CHECK(rig_x(&r, 0, 19) > 3);
+	CHECK_EQ(rig_pstate(&r, 0) & ARM64_PSTATE_I, 0);
+	CHECK_EQ(rig_sys(&r, 0, ARM64_CNTV_CTL_EL0), 5); // it is over
+	run_for(&r, 50);
+	CHECK(word(&r, TICK));
+	CHECK_EQ(rig_x(&r, 0, 5), 27);
+	CHECK_EQ(rig_sys(&r, 0, ARM64_SPSR_EL1) & 0x3ff, EL1H | (ARM64_PSTATE_DAIF & ~(unsigned)ARM64_PSTATE_I));
+	rig_close(&r);
+}
+
+TESTS(T(the_counter_stands_still_while_the_guest_is_stopped), T(steps_see_time_go_on_only_a_little),
+      T(time_goes_on_where_the_user_wants_it), T(a_deadline_waits_for_the_guest),
+      T(an_interrupt_that_is_pending_waits_for_the_end_of_the_steps))
