@@ -169,18 +169,30 @@ void rsp_out_bytes(struct rsp_out *o, const void *p, size_t n)
 	strbuf_add(begun(o), p, n);
 }
 
+/* What is not looked at yet, up to a byte that needs an escape. */
+static void look_on(struct rsp_out *o)
+{
+	o->plain += plain_run((const uint8_t *)o->frame.s + o->plain, o->frame.len - o->plain, &o->sum);
+}
+
 /* A stop reply is made for every step: in one piece. */
 void rsp_out_reg(struct rsp_out *o, uint8_t num, const void *value, size_t size)
 {
 	const size_t n = 2 + 1 + 2 * size + 1;
 	char *to = strbuf_room(begun(o), n);
+	unsigned sum = ':' + ';';
 
 	if (!to)
 		return;
-	hex_write(to, &num, 1);
+	look_on(o);
+	sum += hex_write(to, &num, 1);
 	to[2] = ':';
-	hex_write(to + 3, value, size);
+	sum += hex_write(to + 3, value, size);
 	to[n - 1] = ';';
+	if (o->plain == o->frame.len) {
+		o->plain += n;
+		o->sum += sum;
+	}
 	strbuf_room_take(&o->frame, n);
 }
 
@@ -200,12 +212,6 @@ void rsp_out_hex_take(struct rsp_out *o, size_t n, size_t got)
 void *rsp_out_bytes_room(struct rsp_out *o, size_t n)
 {
 	return strbuf_room(begun(o), n);
-}
-
-/* What is not looked at yet, up to a byte that needs an escape. */
-static void look_on(struct rsp_out *o)
-{
-	o->plain += plain_run((const uint8_t *)o->frame.s + o->plain, o->frame.len - o->plain, &o->sum);
 }
 
 void rsp_out_bytes_take(struct rsp_out *o, size_t got, size_t cap)

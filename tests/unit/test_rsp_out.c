@@ -130,6 +130,8 @@ TEST(a_reply_is_framed_as_its_body_is)
 				rsp_out_str(&o, rand() % 2 ? "b" : "}#");
 			if (rand() % 2)
 				rsp_out_hex(&o, bytes, n);
+			if (rand() % 2)
+				rsp_out_reg(&o, bytes[0], bytes, n);
 		}
 		if (seed % 5 == 0) {
 			room = rsp_out_hex_room(&o, n + seed % 7);
