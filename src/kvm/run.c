@@ -17,9 +17,10 @@ int kvm_cpu_ioctl(struct kvm_cpu *cpu, unsigned long req, void *arg)
 
 gva kvm_cpu_pc(struct kvm_cpu *cpu)
 {
-	struct arch_regs r = { 0 };
+	struct arch_regs r;
 
-	if (kvm_regs_read(cpu->all->port, cpu->id, ARCH_CORE | ARCH_SYS, &r) < 0)
+	r.have = r.dirty = 0; // the rest is long, and this is done for every step
+	if (kvm_regs_read(cpu->all->port, cpu->id, cpu->all->arch->pc_groups, &r) < 0)
 		return GVA(0);
 	return cpu->all->arch->pc_get(&r);
 }
