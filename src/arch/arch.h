@@ -191,7 +191,7 @@ struct arch {
 	unsigned insn_align; /* bytes; no instruction starts elsewhere */
 	/* Does a breakpoint instruction start in @code, prefixes and all? (bp_insn is the form that we write.) */
 	bool (*is_bp)(const uint8_t *code, size_t n);
-	bool watch_before; /* processors take the watchpoint trap before the access (arm64); emulators may not */
+	bool watch_before;         /* the watchpoint trap comes before the access (arm64) */
 	struct arch_hw_max hw_max; /* what a processor has as a rule; where the numbers differ a target knows its own */
 
 	/* The layout for a client that connects while a vCPU is in this state (needs ARCH_CORE|ARCH_SYS). */

@@ -228,7 +228,7 @@ static void remember(struct engine *e, const struct stop_event *ev)
 
 	v->told = true;
 	v->told_pc = ev->pc;
-	v->at_watch = ev->why == STOP_WATCH && e->target->watch_before;
+	v->at_watch = ev->why == STOP_WATCH && e->target->arch->watch_before;
 	v->watch_at = ev->watch_at;
 }
 
@@ -317,7 +317,7 @@ static bool digest_watch(struct engine *e, const struct stop_event *ev)
 {
 	enum bp_hit hit = bps_watch_hit(e, ev->vcpu, ev->watch_at);
 
-	if (hit == BP_PASS && e->target->watch_before) {
+	if (hit == BP_PASS && e->target->arch->watch_before) {
 		pass(e, ev->vcpu, ev->pc);
 		remember(e, ev);
 	}

@@ -60,7 +60,7 @@ static int add_machine(struct session *s, struct rsp_out *out)
 
 int h_host_info(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
-	bool before = engine_target(s->e)->watch_before;
+	bool before = engine_target(s->e)->arch->watch_before;
 	int rc = add_machine(s, out);
 
 	if (rc == 0)

@@ -181,7 +181,6 @@ struct target {
 	uint32_t break_kinds;             /* bit per target_break_kind that breaks_set takes */
 	uint32_t step_actions;            /* bit per target_action that resume takes */
 	const struct arch_layout *layout; /* what clients are shown; NULL: by the mode of vCPU 0 when one comes */
-	bool watch_before;                /* a watchpoint stops before the access, with the pc at its instruction */
 	unsigned viewer; /* vCPU for whom memory is accessed: each has a local APIC at the same address */
 	bool running;    /* kept by the wrappers */
 	bool gone;       /* STOP_EXIT was handed out */

@@ -555,7 +555,6 @@ int target_fake_create(const struct target_fake_cfg *cfg, struct target **ret)
 		f->target.arch = &arch_x86;
 	f->isa = f->target.arch == &arch_arm64 ? &fake_isa_arm64 : &fake_isa_x86;
 	f->target.hw_max = f->target.arch->hw_max;
-	f->target.watch_before = f->target.arch->watch_before;
 	t = &f->target;
 	f->map[0] = (struct target_region){ GPA(0), cfg->ram_size, TARGET_RAM, "ram" };
 	f->map[1] = (struct target_region){ cfg->rom_at, cfg->rom_size, TARGET_ROM, "rom" };
