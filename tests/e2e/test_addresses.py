@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Addresses of devices; and of a kernel with page-table isolation, looked at while a vCPU is in user mode."""
+import re
+
 from guests import UP, flat, linux
 from mi import GdbError
 from session import check, check_eq
@@ -87,6 +89,30 @@ def a_breakpoint_in_the_kernel_is_set_from_user_mode_and_hit(s):
         check(not is_in_user_mode(s), "the hit is in the kernel")
     s.delete(bp)
     in_user_mode(s)
+
+
+WORK = Scene(**flat("places"), needs="arm64")
+
+
+@WORK.test()
+def a_walk_is_told_in_words(s):
+    bp = s.hbrk("*work")
+    s.cont()
+    s.expect_stop(bp=bp)
+    s.delete(bp)
+    pc, root = s.pc(), s.reg("TTBR0_EL1") & 0xFFFFFFFFFFFE
+    walk = s.cmd(f"monitor pt {pc:#x}")
+    check(re.match(rf"EL1&0, TTBR0: \d+ bits, pages of 4K, \d+ physical bits, level \d at {root:#x}\n", walk), walk)
+    check(re.search(rf"\nlevel \d: entry [0-9a-f]{{16}} at 0x[0-9a-f]+: (block|page) .*AttrIndx=\d \(.*\) AP=", walk), walk)
+    check(re.search(rf"\n{pc:#x}: physical {pc:#x}, page of ", walk), walk)
+    late = s.context.arch.late
+    check("EL1&0, TTBR1: " in s.cmd(f"monitor pt {late:#x}"), "the upper half is TTBR1's")
+    pages = [int(line[:16], 16) for line in s.cmd("monitor info tlb").splitlines() if line[16:18] == ": "]
+    check(pages == sorted(pages) and pages[0] < 1 << 48, f"pages in their order: {pages}")
+    check("give values, s2pt IPA VTTBR VTCR" in s.cmd("monitor s2pt 0"), "a guest without EL2")
+    # level 1 with 39 bits, as stage 1 has it here: the tables of one are good enough for the other
+    given = s.cmd(f"monitor s2pt {pc:#x} {root:#x} 0x50059")
+    check("stage 2: 39 bits, pages of 4K" in given and f"level 1 at {root:#x}" in given, given)
 
 
 def to_four_vcpus(s):
