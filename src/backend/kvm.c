@@ -172,7 +172,7 @@ int backend_kvm_create(struct vm *m, struct target **ret, struct errtext *why)
 	k->vm = m;
 	k->target.ops = &kvm_target_ops;
 	k->target.arch = vm_arch();
-	k->target.hw_max = k->target.arch->hw_max;
+	k->target.hw_max = *kvm_cpus_hw_max(vm_cpus(m));
 	k->target.nvcpus = kvm_cpus_count(vm_cpus(m));
 	k->target.break_kinds = vm_break_kinds();
 	k->target.step_actions = BIT(TARGET_HOLD) | BIT(TARGET_RUN) | BIT(TARGET_STEP) | BIT(TARGET_STEP_RANGE);

@@ -554,6 +554,11 @@ unsigned kvm_cpus_count(const struct kvm_cpus *c)
 	return c->ncpus;
 }
 
+const struct arch_hw_max *kvm_cpus_hw_max(const struct kvm_cpus *c)
+{
+	return &c->port->hw_max;
+}
+
 void kvm_cpus_filter_set(struct kvm_cpus *c, const struct target_filter *f)
 {
 	pthread_mutex_lock(&c->lock);

@@ -98,6 +98,7 @@ int kvm_cpus_interrupt(struct kvm_cpus *c);
 int kvm_cpus_next_stop(struct kvm_cpus *c, struct stop_event *out);
 int kvm_cpus_event_fd(struct kvm_cpus *c);
 unsigned kvm_cpus_count(const struct kvm_cpus *c);
+const struct arch_hw_max *kvm_cpus_hw_max(const struct kvm_cpus *c); /* as target.hw_max */
 void kvm_cpus_kill(struct kvm_cpus *c); /* STOP_EXIT with TARGET_EXIT_OFF follows: at once, or at the next resume */
 void kvm_cpus_filter_set(struct kvm_cpus *c, const struct target_filter *f);
 int kvm_cpus_hw_set(struct kvm_cpus *c, const struct target_break *set, unsigned n);
