@@ -41,11 +41,12 @@ arm64:
 
 # Everything that runs in minutes, on any machine. The last line is `N passed, N failed, N skipped`.
 check:
-	tools/install-packages build demo check
-	$(MAKE) all build-asan/build.ninja build-tsan/build.ninja
+	tools/install-packages build demo check arm64
+	$(MAKE) all build-asan/build.ninja build-tsan/build.ninja build-arm64/build.ninja
 	ninja -C $(B)
 	ninja -C build-asan
 	ninja -C build-tsan
+	ninja -C build-arm64
 	tests/run.py \
 		layers='!tools/check_layers.py . $(B)' \
 		style='!tools/check_style.sh' \
@@ -54,28 +55,31 @@ check:
 		tsan-unit=build-tsan:unit \
 		tsan-kvm='!env TSAN_OPTIONS=halt_on_error=1 tests/e2e/run.py --build build-tsan --accel kvm --lab none torture.' \
 		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg' / \
-		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab stock'
+		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab stock' / \
+		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm'
 
 # What needs an emulator built from source, and longer runs.
 check-lab:
 	tools/install-packages build demo check arm64 lab
 	$(MAKE) all build-clang/build.ninja build-fuzz/build.ninja build-arm64/build.ninja
 	ninja -C $(B)
+	ninja -C build-arm64
 	ninja -C build-clang
 	ninja -C build-fuzz fuzzers
 	$(MAKE) lab
 	tests/run.py \
-		arm64-build='!ninja -C build-arm64' \
 		clang-unit=build-clang:unit clang-replay=build-clang:replay fuzz=build-fuzz:fuzz-long / \
 		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab patched --long' \
-		e2e-gdb16='!sh -c "tests/e2e/run.py --build $(B) --accel kvm --lab patched --gdb $$(tools/fetch-gdb) gdb16. flat. smp."'
+		e2e-gdb16='!sh -c "tests/e2e/run.py --build $(B) --accel kvm --lab patched --gdb $$(tools/fetch-gdb) gdb16. flat. smp."' / \
+		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --long' \
+		e2e-arm64-nvhe='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab nvhe' \
+		e2e-arm64-gicv2='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab gicv2 flat. smp. boot. linux.' \
+		e2e-arm64-tcg='!tests/e2e/run.py --build $(B) --arch arm64 --accel tcg'
 
 # The nested test machine: kernels, its initrd, and the QEMU with the patch of lab/, once, into the cache. And a newer GDB.
 lab:
 	tools/install-packages build check lab
-	tools/fetch-kernel
-	tools/make-initrd busybox
-	lab/prepare
+	for arch in x86 arm64; do tools/fetch-kernel $$arch && tools/make-initrd busybox $$arch && lab/prepare $$arch || exit; done
 	lab/build-qemu
 	tools/fetch-gdb
 

@@ -5,7 +5,8 @@
 With --accel kvm the guests run on this machine if its KVM is hardware KVM, else in the lab's machine (lab/l1.py): --lab
 stock with QEMU as Debian ships it, --lab patched with one whose nested SVM knows breakpoints. --lab none takes this
 machine's KVM as it is: with a gdbvm built with -Db_sanitize=thread, its threads are watched even where KVM is an emulator.
-Guests of --arch arm64 run in QEMU, or on KVM in an arm64 lab: there gdbvm comes from the --cross build (make arm64).
+Guests of --arch arm64 run in QEMU, or on KVM in an arm64 lab: there gdbvm comes from the --cross build (make arm64), and
+--lab nvhe has a KVM whose host is not in EL2, --lab gicv2 an older interrupt controller.
 """
 import argparse
 import fnmatch
@@ -34,6 +35,10 @@ from suite import TESTS  # noqa: E402
 
 # What nested SVM of stock QEMU can do to a guest of a guest, by its major version. int3 never stops it.
 STOCK_HWBREAK_SINCE = 10
+# Kinds of the lab's machine.
+LABS = {"stock": {}, "patched": {"qemu": "patched"}, "nvhe": {"kernel": "kvm-arm.mode=nvhe"},
+        "gicv2": {"extra": ["-M", "gic-version=2"]}}
+LAB_ARCH = {"patched": "x86", "nvhe": "arm64", "gicv2": "arm64"}  # the others are of any
 # Waits are given for a fast machine and are stretched where the guest is slow.
 SCALE = {"tcg": 3, "host": 3, "emulator": 8, "lab": 8}
 
@@ -76,7 +81,7 @@ class Context:
             self.accel = "kvm" if self.native and hardware_kvm() else "tcg"
         self.programs = self.build if self.native or self.accel == "tcg" else os.path.abspath(args.cross)
         self.gdbvm = os.path.abspath(args.gdbvm or os.path.join(self.programs, "src/cmd/gdbvm"))
-        self.lab = "stock" if args.lab == "patched" and self.arch.name != "x86" else args.lab
+        self.lab = args.lab
         self.long = args.long
         self.gdb = args.gdb or self.arch.gdb
         hardware = self.native and hardware_kvm()
@@ -113,6 +118,8 @@ class Context:
             have.add("root")
         if self.long:
             have.add("long")
+        if self.long or self.arch.name == "x86":
+            have.add("long-on-arm64")
         if self.gdb_version >= 16:
             have.add("gdb16")
         return have
@@ -128,7 +135,7 @@ class Context:
         "lldb": "lldb-14 is not installed",
         "own-initrd": "mkinitramfs is not installed, or makes initrds of another architecture", "root-disk": "mke2fs is not installed",
         "gdb16": "this GDB is older (make check-lab)",
-        "long": "it takes minutes (make check-lab)",
+        "long": "it takes minutes (make check-lab)", "long-on-arm64": "not twice in one check (make check-lab)",
         "root": "it needs a mount namespace, which only root can have",
     }
 
@@ -152,11 +159,11 @@ class Context:
             raise LabError(self._lab_failed)
         begin = time.monotonic()
         try:
-            l1 = L1(self.lab, arch=self.arch.name).start()
+            l1 = L1(arch=self.arch.name, **LABS[self.lab]).start()
         except LabError as error:
             self._lab_failed = str(error)
             raise
-        print(f"# lab: L1 ({self.lab} QEMU) is up after {time.monotonic() - begin:.1f} s", flush=True)
+        print(f"# lab: L1 ({self.lab}) is up after {time.monotonic() - begin:.1f} s", flush=True)
         return l1
 
     def check_place(self):
@@ -323,12 +330,14 @@ def main():
     parser.add_argument("--arch", choices=ARCHES, default="x86", help="of the guests")
     parser.add_argument("--cross", default="build-arm64", help="the build for --arch, where that is not this machine's")
     parser.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="auto")
-    parser.add_argument("--lab", choices=["stock", "patched", "none"], default="stock")
+    parser.add_argument("--lab", choices=[*LABS, "none"], default="stock")
     parser.add_argument("--gdb", help="the GDB to test with")
     parser.add_argument("--long", action="store_true", help="also run the tests that take minutes")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("names", nargs="*", help="tests to run: names, parts of names, or patterns")
     args = parser.parse_args()
+    if LAB_ARCH.get(args.lab, args.arch) != args.arch:
+        parser.error(f"there is no {args.lab} lab for {args.arch}")
     tests = load_tests(args.names)
     if args.list:
         print("\n".join(f"{t.name}  {' '.join(sorted(t.needs))}" for t in tests))
@@ -336,7 +345,7 @@ def main():
     if not tests:
         parser.error(f"no test is called {' '.join(args.names)}")
     context = Context(args)
-    places = {"lab": f"in the lab ({args.arch}, {args.lab} QEMU)", "host": "on this machine", "tcg": "in QEMU",
+    places = {"lab": f"in the lab ({args.arch}, {args.lab})", "host": "on this machine", "tcg": "in QEMU",
               "emulator": "on this machine, whose KVM is an emulator"}
     print(f"# end-to-end tests: accelerator {context.accel}, guests run {places[context.where]}")
     runner = Runner(context, tests)

@@ -217,7 +217,7 @@ def reads_the_kernels_memory(s):
     check(s.int("jiffies_64") > 0, "jiffies_64")
 
 
-@test()
+@test(needs="long-on-arm64")
 def a_long_halt_leaves_the_kernel_calm(context):
     """Time stands still while GDB has the guest: the counter goes on where it was, and nobody reports a stall."""
     with started(context, linux(do="count", cpus=2)) as s:

@@ -433,7 +433,7 @@ def a_stock_kernel_panics_reboots_and_comes_up_again(context):
         check_eq(s.guest.wait_exit(), 0, "exit status")
 
 
-@test(needs="swbreak hwbreak root-disk", cap=300)
+@test(needs="swbreak hwbreak root-disk long-on-arm64", cap=300)
 def a_stock_kernel_with_four_vcpus_and_a_disk_reboots_under_breakpoints(context):
     what = linux(do="reboot", cpus=4, more=("-d", context.root_disk()))
     with started(context, what) as s:
