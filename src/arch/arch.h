@@ -128,6 +128,8 @@ struct arch_layout {
 	const char *const
 		*compatible; /* architectures under which a client may have selected this one; NULL-terminated */
 	const struct arch_layout *any; /* the like for a GDB that may select any architecture; NULL: none */
+	const char *parts;             /* features of registers that a client makes of the rows; NULL: none */
+	const struct arch_layout *gdb; /* what GDB is shown instead: as many rows of the same sizes; NULL: this one */
 	const char *triple;            /* what LLDB calls it */
 	unsigned pc, sp, fp, flags;    /* register numbers */
 	unsigned lr;                   /* of the return address of a call; 0: on the stack */

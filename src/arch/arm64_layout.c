@@ -102,25 +102,52 @@ static const struct reg_desc sve64_rows[] = TABLE(SVE_ROWS(64));
 static const struct reg_desc sve128_rows[] = TABLE(SVE_ROWS(128));
 static const struct reg_desc sve256_rows[] = TABLE(SVE_ROWS(256));
 
-#define LAYOUT(feat, nfeat, rows, n) { \
+/*
+ * LLDB has no V registers unless it is told which parts of which others they are; names and attributes are those of its
+ * own server. GDB knows by itself, and would take these for registers that can be read.
+ */
+#define PART(i, z, dw) \
+	"<reg name=\"v" #i "\" bitsize=\"128\" type=\"uint128\" encoding=\"vector\" format=\"vector-uint8\" " \
+	"regnum=\"10" #z "\" group=\"float\" value_regnums=\"" #z "\" invalidate_regnums=\"" #z "\" " \
+	"dwarf_regnum=\"" #dw "\" ehframe_regnum=\"" #dw "\"/>\n"
+#define V_OF_Z \
+	"<feature name=\"org.gdbvm.arm64.parts\">\n" \
+	PART(0, 34, 64) PART(1, 35, 65) PART(2, 36, 66) PART(3, 37, 67) PART(4, 38, 68) PART(5, 39, 69) \
+	PART(6, 40, 70) PART(7, 41, 71) PART(8, 42, 72) PART(9, 43, 73) PART(10, 44, 74) PART(11, 45, 75) \
+	PART(12, 46, 76) PART(13, 47, 77) PART(14, 48, 78) PART(15, 49, 79) PART(16, 50, 80) PART(17, 51, 81) \
+	PART(18, 52, 82) PART(19, 53, 83) PART(20, 54, 84) PART(21, 55, 85) PART(22, 56, 86) PART(23, 57, 87) \
+	PART(24, 58, 88) PART(25, 59, 89) PART(26, 60, 90) PART(27, 61, 91) PART(28, 62, 92) PART(29, 63, 93) \
+	PART(30, 64, 94) PART(31, 65, 95) \
+	"</feature>\n"
+
+#define LAYOUT(feat, nfeat, rows, n, ...) { \
 	.gdb_name = "aarch64", .triple = "aarch64-unknown-unknown", .features = feat, .nfeatures = nfeat, \
-	.regs = rows, .nregs = n, .pc = PC, .sp = SP, .fp = FP, .lr = LR, .flags = CPSR, .addr_bits = 64 }
-#define PAIR(feat, rows) { LAYOUT(feat, EL2, rows, ARRAY_LEN(rows) - NEL2_ROWS), \
-	LAYOUT(feat, NFEATURES, rows, ARRAY_LEN(rows)) }
-// clang-format on
+	.regs = rows, .nregs = n, .pc = PC, .sp = SP, .fp = FP, .lr = LR, .flags = CPSR, .addr_bits = 64, \
+	__VA_ARGS__ }
+#define PAIR(feat, rows) { LAYOUT(feat, EL2, rows, ARRAY_LEN(rows) - NEL2_ROWS, .parts = NULL), \
+	LAYOUT(feat, NFEATURES, rows, ARRAY_LEN(rows), .parts = NULL) }
+#define FOR_LLDB(i, feat, rows) { \
+	LAYOUT(feat, EL2, rows, ARRAY_LEN(rows) - NEL2_ROWS, .parts = V_OF_Z, .gdb = &for_gdb[i][0]), \
+	LAYOUT(feat, NFEATURES, rows, ARRAY_LEN(rows), .parts = V_OF_Z, .gdb = &for_gdb[i][1]) }
 
 /* Shortest vectors first; without EL2 and with it. */
-static const struct arch_layout layouts[][2] = {
+static const struct arch_layout for_gdb[][2] = {
 	PAIR(fpu_features, fpu_rows),   PAIR(sve_features, sve16_rows),  PAIR(sve_features, sve32_rows),
 	PAIR(sve_features, sve64_rows), PAIR(sve_features, sve128_rows), PAIR(sve_features, sve256_rows),
 };
+static const struct arch_layout sve_for_lldb[][2] = {
+	FOR_LLDB(1, sve_features, sve16_rows), FOR_LLDB(2, sve_features, sve32_rows),
+	FOR_LLDB(3, sve_features, sve64_rows), FOR_LLDB(4, sve_features, sve128_rows),
+	FOR_LLDB(5, sve_features, sve256_rows),
+};
+// clang-format on
 
 const struct arch_layout *arch_layout_arm64(uint32_t vl, bool el2)
 {
-	for (unsigned i = 1; i < ARRAY_LEN(layouts); i++)
-		if (vl == 8u << i)
-			return &layouts[i][el2];
-	return &layouts[0][el2];
+	for (unsigned i = 0; i < ARRAY_LEN(sve_for_lldb); i++)
+		if (vl == 16u << i)
+			return &sve_for_lldb[i][el2];
+	return &for_gdb[0][el2];
 }
 
 const struct arch_layout *arm64_layout(const struct arch_regs *r)

@@ -76,5 +76,7 @@ void arch_target_xml(const struct arch_layout *l, struct strbuf *out)
 		strbuf_addf(out, "<compatible>%s</compatible>\n", *name);
 	for (unsigned i = 0; i < l->nfeatures; i++)
 		add_feature(out, l, i);
+	if (l->parts)
+		strbuf_adds(out, l->parts);
 	strbuf_adds(out, "</target>\n");
 }

@@ -87,6 +87,8 @@ int session_layout(struct session *s, const struct arch_layout **ret)
 		if (s->selects_arch && s->layout->any)
 			s->layout = s->layout->any;
 	}
+	if (s->selects_arch && s->layout->gdb)
+		s->layout = s->layout->gdb;
 	*ret = s->layout;
 	return 0;
 }

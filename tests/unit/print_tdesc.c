@@ -51,6 +51,9 @@ int main(int argc, char **argv)
 {
 	const struct arch_layout *l = argc == 3 ? find(argv[2]) : NULL;
 
+	if (l && l->gdb)
+		l = l->gdb;
+
 	if (l && !strcmp(argv[1], "rows"))
 		return print_rows(l);
 	if (l && !strcmp(argv[1], "xml"))
