@@ -14,6 +14,7 @@ static const struct {
 	{ 0x202, 4, "HdrS", &arch_x86 },
 	{ 56, 4, "ARM\x64", &arch_arm64 },
 	{ 0, 2, "\x1f\x8b", &arch_arm64 },
+	{ 4, 4, "zimg", &arch_arm64 },
 };
 
 enum { ELF_MACHINE = 18, EM_X86_64 = 62, EM_AARCH64 = 183 };

@@ -18,6 +18,11 @@ enum {
 	HDR_MAGIC = 56,
 	HDR_SIZE = 64,
 	FLAG_BIG_ENDIAN = 1 << 0,
+	ZBOOT_MAGIC = 4, /* "MZ", then this: an EFI program that has a compressed Image */
+	ZBOOT_PAYLOAD = 8,
+	ZBOOT_PAYLOAD_SIZE = 12,
+	ZBOOT_METHOD = 24, /* text */
+	ZBOOT_METHOD_SIZE = 32,
 	OLD_TEXT_OFFSET = 0x80000, /* where image_size is 0, as before Linux 3.17 */
 	PAGE = 4096,
 };
@@ -38,6 +43,28 @@ static void image_free(struct image *m)
 static bool is_gzip(const uint8_t *p, size_t n)
 {
 	return n >= 2 && p[0] == 0x1f && p[1] == 0x8b;
+}
+
+/* An Image in an EFI program (CONFIG_EFI_ZBOOT): from here on it is the gzip file that the program would unpack. */
+static int zboot_open(const char *name, struct image *m, struct errtext *why)
+{
+	uint32_t at, n;
+
+	if (m->n < HDR_SIZE || memcmp(m->p, "MZ", 2) != 0 || memcmp(m->p + ZBOOT_MAGIC, "zimg", 4) != 0)
+		return 0;
+	if (memcmp(m->p + ZBOOT_METHOD, "gzip", 5) != 0)
+		return errtext_set(why, -ENOEXEC,
+				   "%s is an EFI program with a kernel compressed by %.*s; gzip was expected", name,
+				   ZBOOT_METHOD_SIZE, (const char *)m->p + ZBOOT_METHOD);
+	at = ld_le32(m->p + ZBOOT_PAYLOAD);
+	n = ld_le32(m->p + ZBOOT_PAYLOAD_SIZE);
+	if (at > m->n || n > m->n - at)
+		return errtext_set(why, -ENOEXEC,
+				   "%s is truncated: its kernel ends at byte %" PRIu64 ", the file has %zu", name,
+				   (uint64_t)at + n, m->n);
+	m->p += at;
+	m->n = n;
+	return 0;
 }
 
 /* All of the stream into a buffer that grows up to @max bytes. Returns: 0; -ENOEXEC; -EFBIG; -ENOMEM. */
@@ -144,8 +171,10 @@ int boot_arm64_image(const struct vm_cfg *cfg, struct mem *mem, const uint8_t *i
 	struct boot_arm64 b = { .dtb = dtb_at_top(mem) };
 	char need[24], have[24];
 	uint64_t end;
-	int rc = is_gzip(img, n) ? image_unpack(cfg->kernel, mem->ram_size, &m, why) : 0;
+	int rc = zboot_open(cfg->kernel, &m, why);
 
+	if (rc == 0 && is_gzip(m.p, m.n))
+		rc = image_unpack(cfg->kernel, mem->ram_size, &m, why);
 	if (rc == 0)
 		rc = image_check(cfg->kernel, &m, why);
 	if (rc < 0)

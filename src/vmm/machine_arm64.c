@@ -89,8 +89,7 @@ static void feature(struct kvm_vcpu_init *init, unsigned number)
 	init->features[number / 32] |= UINT32_C(1) << number % 32;
 }
 
-/* All that the processor has and that needs to be asked for, but for the PMU: its interrupts would be our debugger's.
- */
+/* What the processor has and a debugger knows how to show. No PMU: it would count what the debugger does. */
 static int cpu_kind(const struct machine *m, unsigned vcpu, struct kvm_vcpu_init *init)
 {
 	if (ioctl(m->vm_fd, KVM_ARM_PREFERRED_TARGET, init) < 0)

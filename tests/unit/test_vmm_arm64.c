@@ -156,6 +156,28 @@ TEST(gzipped_image_of_several_mib_is_unpacked)
 	free(z);
 }
 
+TEST(image_in_an_efi_program_is_unpacked)
+{
+	uint8_t img[IMAGE_SIZE], z[2 * IMAGE_SIZE] = "MZ\0\0zimg";
+	size_t n;
+
+	guest(64 * MIB);
+	image_make(img);
+	n = gzip(img, sizeof(img), z + 256, sizeof(z) - 256);
+	st_le32(z + 8, 256);
+	st_le32(z + 12, (uint32_t)n);
+	memcpy(z + 24, "gzip", 5);
+	CHECK_EQ(kernel_load(z, 256 + n + 100), 0);
+	CHECK_MEM(at(RAM), img, sizeof(img));
+
+	st_le32(z + 12, (uint32_t)n + 1);
+	CHECK_EQ(kernel_load(z, 256 + n), -ENOEXEC);
+	check_says("is truncated: its kernel ends at byte");
+	memcpy(z + 24, "zstd", 5);
+	CHECK_EQ(kernel_load(z, 256 + n), -ENOEXEC);
+	check_says("compressed by zstd; gzip was expected");
+}
+
 TEST(broken_gzip_files_are_named)
 {
 	uint8_t img[IMAGE_SIZE], z[2 * IMAGE_SIZE];
@@ -236,6 +258,30 @@ TEST(initrd_goes_under_the_device_tree)
 	CHECK_EQ(truncate(cfg.initrd, MIB), 0);
 	CHECK_EQ(load(&cfg), -EFBIG);
 	check_says("has 1 MiB; the kernel leaves 960 KiB of this guest's memory for it");
+}
+
+TEST(kernel_says_whose_it_is)
+{
+	static const struct {
+		size_t at;
+		const char *magic;
+		const struct arch *arch;
+	} rows[] = {
+		{ 0x202, "HdrS", &arch_x86 },
+		{ 56, "ARM\x64", &arch_arm64 },
+		{ 0, "\x1f\x8b", &arch_arm64 },
+		{ 4, "zimg", &arch_arm64 },
+		{ 0, "text", NULL },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		uint8_t img[IMAGE_SIZE] = { 0 };
+
+		memcpy(img + rows[i].at, rows[i].magic, strlen(rows[i].magic));
+		CHECK(boot_arch_find(&(struct vm_cfg){ .kernel = file_with(0, img, sizeof(img)) }) == rows[i].arch);
+	}
+	CHECK(boot_arch_find(&(struct vm_cfg){ .kernel = "/nonexistent" }) == NULL);
+	CHECK(boot_arch_find(&(struct vm_cfg){ 0 }) == NULL);
 }
 
 /* ---- others ---- */
@@ -461,9 +507,10 @@ TEST(board_says_where_its_devices_answer_in_order)
 
 #define TD(name) cmocka_unit_test_teardown(name, teardown)
 TESTS(TD(image_is_loaded_at_its_offset_from_the_start_of_ram), TD(image_without_a_size_is_an_old_one),
-      TD(gzipped_image_is_unpacked), TD(gzipped_image_of_several_mib_is_unpacked), TD(broken_gzip_files_are_named),
+      TD(gzipped_image_is_unpacked), TD(gzipped_image_of_several_mib_is_unpacked),
+      TD(image_in_an_efi_program_is_unpacked), TD(broken_gzip_files_are_named),
       TD(kernel_of_another_architecture_is_named), TD(big_endian_image_is_refused),
-      TD(image_too_large_for_memory_is_refused), TD(initrd_goes_under_the_device_tree),
+      TD(image_too_large_for_memory_is_refused), TD(initrd_goes_under_the_device_tree), TD(kernel_says_whose_it_is),
       TD(flat_image_starts_at_el1_with_the_device_tree_in_x0),
       TD(flat_image_must_be_in_ram_and_apart_from_the_device_tree),
       TD(firmware_is_read_only_at_0_and_finds_the_device_tree_at_the_start_of_ram), T(tree_has_memory_and_every_cpu),
