@@ -42,14 +42,32 @@ struct checkpoint_record {
 	bool has_pc, mmio;
 };
 
+enum { CHECKPOINT_FIELDS_MAX = 48 };
+
+struct checkpoint_field {
+	const char *name, *value; /* numbers as 0x hex, memory as pairs of hex digits */
+};
+
+/* What is known of a record beyond what was seen of it. NULL: nothing. */
+struct checkpoint_label {
+	const char *name;
+	const char *source; /* FILE:LINE */
+	const char *noise;  /* the guest means nothing by it: what writes such values */
+	const char *part;   /* it is a byte of a sequence of that name, or of a "frame" */
+	const char *broken; /* a frame that began with `first` is none: why */
+	uint64_t first;     /* number of the record that the fields begin with; 0: there are none */
+	const struct checkpoint_field *field;
+	unsigned nfields;
+};
+
 /** checkpoint_now_ns() - now, as `ns` of a record. */
 uint64_t checkpoint_now_ns(void);
 
 /** checkpoint_json_header() - the first line of a file that is begun now. */
 void checkpoint_json_header(struct strbuf *out);
 
-/** checkpoint_json_add() - the line of one record. */
-void checkpoint_json_add(struct strbuf *out, const struct checkpoint_record *rec);
+/** checkpoint_json_add() - the line of one record. @label: NULL ok. */
+void checkpoint_json_add(struct strbuf *out, const struct checkpoint_record *rec, const struct checkpoint_label *label);
 
 /** checkpoint_text_add() - a write as existing scripts expect it: "port80: write 0x16". Nothing for other kinds. */
 void checkpoint_text_add(struct strbuf *out, const struct checkpoint_record *rec);

@@ -31,16 +31,32 @@ static void add_seconds(struct strbuf *out, const char *key, uint64_t ns)
 	strbuf_addf(out, "\"%s\":%" PRIu64 ".%09" PRIu64, key, ns / NS_PER_S, ns % NS_PER_S);
 }
 
-/* Everything that we have is printable; bytes above 0x7f would have to be UTF-8. */
-static void add_string(struct strbuf *out, const char *key, const char *s)
+/* Bytes above 0x7f would have to be UTF-8. */
+static void add_quoted(struct strbuf *out, const char *s)
 {
-	strbuf_addf(out, ",\"%s\":\"", key);
+	strbuf_addc(out, '"');
 	for (; *s; s++) {
 		if (*s == '"' || *s == '\\')
 			strbuf_addc(out, '\\');
 		strbuf_addc(out, *s >= ' ' && *s <= '~' ? *s : '.');
 	}
 	strbuf_addc(out, '"');
+}
+
+void checkpoint_json_string(struct strbuf *out, const char *key, const char *value)
+{
+	add_quoted(out, key);
+	strbuf_addc(out, ':');
+	add_quoted(out, value);
+}
+
+/* One that there may be. */
+static void add_string(struct strbuf *out, const char *key, const char *s)
+{
+	if (!s)
+		return;
+	strbuf_addc(out, ',');
+	checkpoint_json_string(out, key, s);
 }
 
 void checkpoint_json_header(struct strbuf *out)
@@ -79,7 +95,24 @@ static void add_mark(struct strbuf *out, const struct checkpoint_record *rec)
 	strbuf_addf(out, ",\"mark\":\"%s\",\"count\":%" PRIu64, checkpoint_mark_names[rec->kind], rec->value);
 }
 
-void checkpoint_json_add(struct strbuf *out, const struct checkpoint_record *rec)
+static void add_label(struct strbuf *out, const struct checkpoint_label *l)
+{
+	add_string(out, "name", l->name);
+	add_string(out, "source", l->source);
+	add_string(out, "noise", l->noise);
+	add_string(out, "part", l->part);
+	add_string(out, "broken", l->broken);
+	if (l->first)
+		strbuf_addf(out, ",\"first\":%" PRIu64, l->first);
+	for (unsigned i = 0; i < l->nfields; i++) {
+		strbuf_adds(out, i ? "," : ",\"fields\":{");
+		checkpoint_json_string(out, l->field[i].name, l->field[i].value);
+	}
+	if (l->nfields)
+		strbuf_addc(out, '}');
+}
+
+void checkpoint_json_add(struct strbuf *out, const struct checkpoint_record *rec, const struct checkpoint_label *label)
 {
 	strbuf_addc(out, '{');
 	if (rec->seq)
@@ -91,6 +124,8 @@ void checkpoint_json_add(struct strbuf *out, const struct checkpoint_record *rec
 		add_text(out, rec);
 	else
 		add_mark(out, rec);
+	if (label)
+		add_label(out, label);
 	strbuf_adds(out, "}\n");
 }
 

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "checkpoint/internal.h"
+#include "checkpoint/labels.h"
 #include "util/macros.h"
 
 enum {
@@ -35,6 +36,7 @@ struct checkpoint_log {
 	struct checkpoint_record queue[QUEUE_LEN]; // head..tail: the writer's until it moves head
 
 	/* the writer's own */
+	struct checkpoint_labels *labels;
 	struct strbuf json, text;
 	uint64_t bytes, missing, first_missing;
 	int err;
@@ -74,17 +76,20 @@ static void skip(struct checkpoint_log *log, const struct checkpoint_record *rec
 static void add_line(struct checkpoint_log *log, const struct checkpoint_record *rec)
 {
 	const size_t before = log->json.len;
+	struct checkpoint_label label;
 
 	if (log->err < 0) {
 		skip(log, rec);
 		return;
 	}
-	checkpoint_json_add(&log->json, rec);
+	checkpoint_labels_of(log->labels, rec, &label);
+	checkpoint_json_add(&log->json, rec, &label);
 	if (log->bytes + log->json.len + MARK_ROOM <= log->cfg.limit)
 		return;
 	log->json.len = before;
-	checkpoint_json_add(&log->json, &(struct checkpoint_record){
-						.kind = CHECKPOINT_CUT, .ns = rec->ns, .value = log->cfg.limit });
+	checkpoint_json_add(
+		&log->json,
+		&(struct checkpoint_record){ .kind = CHECKPOINT_CUT, .ns = rec->ns, .value = log->cfg.limit }, NULL);
 	log->err = -EFBIG;
 	skip(log, rec);
 }
@@ -221,6 +226,7 @@ static int init_sync(struct checkpoint_log *log)
 
 static void destroy(struct checkpoint_log *log)
 {
+	checkpoint_labels_destroy(log->labels);
 	strbuf_deinit(&log->json);
 	strbuf_deinit(&log->text);
 	pthread_cond_destroy(&log->work);
@@ -247,6 +253,8 @@ int checkpoint_log_create(const struct checkpoint_log_cfg *cfg, struct checkpoin
 	log->cfg = *cfg;
 	log->fd = -1;
 	int rc = init_sync(log);
+	if (rc == 0)
+		rc = checkpoint_labels_create(cfg->names, &log->labels);
 	log->path = strdup(cfg->path);
 	if (rc < 0 || !log->path)
 		return errtext_set(why, rc ?: -ENOMEM, "no memory for the checkpoints");

@@ -3,6 +3,7 @@
 #define CHECKPOINT_LOG_H
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/names.h"
 #include "util/errtext.h"
 
 /*
@@ -12,9 +13,10 @@
 struct checkpoint_log;
 
 struct checkpoint_log_cfg {
-	const char *path; /* JSON Lines; replaced if it is there */
-	uint64_t limit;   /* bytes of that file; then it gets a mark, and no more */
-	int text_fd;      /* where the text form goes; stays open. -1: nowhere */
+	const char *path;                     /* JSON Lines; replaced if it is there */
+	uint64_t limit;                       /* bytes of that file; then it gets a mark, and no more */
+	int text_fd;                          /* where the text form goes; stays open. -1: nowhere */
+	const struct checkpoint_names *names; /* NULL ok; must outlive the log */
 };
 
 /** checkpoint_log_create() - returns: 0; -ENOMEM; what open(2) and pthread_create(3) return; @why filled. */

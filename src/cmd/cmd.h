@@ -2,6 +2,7 @@
 #ifndef CMD_CMD_H
 #define CMD_CMD_H
 
+#include "checkpoint/names.h"
 #include "engine/engine.h"
 #include "util/errtext.h"
 #include "vmm/vm.h"
@@ -18,6 +19,12 @@ enum cmd_status {
 
 enum cmd_accel { CMD_ACCEL_AUTO, CMD_ACCEL_KVM, CMD_ACCEL_TCG };
 
+/* Each --checkpoint-map, in their order. */
+struct cmd_maps {
+	const char *spec[16];
+	unsigned n;
+};
+
 /* What `gdbvm run` was asked for. Strings live as long as argv, but for params (malloc). */
 struct run_options {
 	struct vm_cfg vm;
@@ -30,6 +37,7 @@ struct run_options {
 	const char *console;     /* NULL: the terminal */
 	const char *checkpoints; /* NULL: none */
 	uint64_t checkpoint_limit;
+	struct cmd_maps maps;
 };
 
 /** run_options_parse() - argv of `gdbvm run`. Exits with CMD_USAGE and a message when something is wrong. */
@@ -39,6 +47,15 @@ void run_options_deinit(struct run_options *o);
 /** cmd_run(), cmd_decode() - the subcommands. Returns: the exit status. */
 int cmd_run(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
+int cmd_checkpoints(int argc, char **argv);
+
+struct argp_state;
+
+/** cmd_maps_take() - one more; too many are a usage error. */
+void cmd_maps_take(struct argp_state *st, struct cmd_maps *maps, const char *arg);
+
+/** cmd_maps_load() - all of them; none give names that know nothing. Returns: as checkpoint_names_load(). */
+int cmd_maps_load(const struct cmd_maps *maps, struct checkpoint_names **ret, struct errtext *why);
 
 /** cmd_attach() - likewise. */
 int cmd_attach(int argc, char **argv);

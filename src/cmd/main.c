@@ -23,6 +23,7 @@ static const struct command {
 } commands[] = {
 	{ "run", cmd_run, "start a guest, with a debug server if --gdb is given (gdbvm run --help)" },
 	{ "attach", cmd_attach, "debug the guest of another debug server (gdbvm attach --help)" },
+	{ "checkpoints", cmd_checkpoints, "look at recorded checkpoints (gdbvm checkpoints --help)" },
 	{ "decode", cmd_decode, "say what the value of an arm64 register means (gdbvm decode --help)" },
 	{ "help", cmd_help, "this text" },
 	{ "version", cmd_version, "the version" },
@@ -32,7 +33,7 @@ static int cmd_help(int argc, char **argv)
 {
 	puts("gdbvm: a debug server for virtual machines\n\nusage: gdbvm COMMAND [OPTION...]\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		printf("  %-8s %s\n", commands[i].name, commands[i].help);
+		printf("  %-11s %s\n", commands[i].name, commands[i].help);
 	puts("\nExample: gdbvm run -k vmlinuz -i initrd -p console=ttyS0 -c 2 -m 512 --gdb 1234 --gdb-wait");
 	return CMD_OK;
 }
@@ -73,8 +74,9 @@ int main(int argc, char **argv)
 	}
 	if (!c) {
 		fprintf(stderr,
-			argc > 1 ? "gdbvm: unknown command '%s': expected run, attach, decode, help or version\n"
-				 : "gdbvm: no command: expected run, attach, decode, help or version\n",
+			argc > 1 ? "gdbvm: unknown command '%s': expected run, attach, checkpoints, decode, help or "
+				   "version\n"
+				 : "gdbvm: no command: expected run, attach, checkpoints, decode, help or version\n",
 			argc > 1 ? argv[1] : "");
 		return CMD_USAGE;
 	}

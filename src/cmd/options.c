@@ -19,6 +19,7 @@ enum {
 	OPT_CONSOLE,
 	OPT_CHECKPOINTS,
 	OPT_CHECKPOINT_LIMIT,
+	OPT_CHECKPOINT_MAP,
 };
 
 // clang-format off
@@ -42,6 +43,7 @@ static const struct argp_option options[] = {
 	{ "gdb-wait", OPT_GDB_WAIT, NULL, 0, "hold the guest before its first instruction until GDB lets it run", 3 },
 	{ NULL, 0, NULL, 0, "Checkpoints:", 4 },
 	{ "checkpoints", OPT_CHECKPOINTS, "FILE", 0, "record what the guest writes to its debug ports (JSON Lines), and print it (KVM)", 4 },
+	{ "checkpoint-map", OPT_CHECKPOINT_MAP, "FILE|ovmf|efi|linux|seabios", 0, "names for what is recorded; may be repeated", 4 },
 	{ "checkpoint-limit", OPT_CHECKPOINT_LIMIT, "SIZE", 0, "end that file at SIZE MiB, or with suffix K, M or G (default 1G)", 4 },
 	{ NULL, 0, NULL, 0, "", -1 },
 	{ 0 },
@@ -177,6 +179,8 @@ static void check(struct argp_state *st, struct run_options *o)
 		argp_error(st, "--initrd %s: expected only with --kernel", o->vm.initrd);
 	if (o->checkpoint_limit && !o->checkpoints)
 		argp_error(st, "--checkpoint-limit: expected together with --checkpoints");
+	if (o->maps.n && !o->checkpoints)
+		argp_error(st, "--checkpoint-map %s: expected together with --checkpoints", o->maps.spec[0]);
 	if (o->gdb_wait && !o->gdb)
 		argp_error(st, "--gdb-wait: expected together with --gdb");
 	settle_arch(st, o);
@@ -234,6 +238,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_CHECKPOINTS:
 		o->checkpoints = arg;
+		return 0;
+	case OPT_CHECKPOINT_MAP:
+		cmd_maps_take(st, &o->maps, arg);
 		return 0;
 	case OPT_CHECKPOINT_LIMIT:
 		o->checkpoint_limit = take_limit(st, arg);

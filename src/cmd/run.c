@@ -27,6 +27,7 @@ struct run {
 	struct run_options opt;
 	struct console *console;
 	struct checkpoint_log *checkpoints; /* NULL: not recorded */
+	struct checkpoint_names *names;
 	struct loop *loop;
 	struct guest guest;
 	struct server *server;
@@ -48,6 +49,7 @@ static void close_checkpoints(struct run *r)
 
 	if (checkpoint_log_close(r->checkpoints, &why) < 0)
 		fprintf(stderr, "gdbvm: %s\n", why.text);
+	checkpoint_names_destroy(r->names);
 }
 
 /* What it wrote last may still be on its way. */
@@ -413,7 +415,7 @@ static int open_console(struct run *r)
 
 static int open_checkpoints(struct run *r)
 {
-	const struct checkpoint_log_cfg cfg = {
+	struct checkpoint_log_cfg cfg = {
 		.path = r->opt.checkpoints,
 		.limit = r->opt.checkpoint_limit ?: UINT64_C(1) << 30,
 		.text_fd = STDERR_FILENO,
@@ -422,6 +424,9 @@ static int open_checkpoints(struct run *r)
 
 	if (!r->opt.checkpoints)
 		return 0;
+	if (cmd_maps_load(&r->opt.maps, &r->names, &why) < 0)
+		return fail(CMD_FILE, &why);
+	cfg.names = r->names;
 	return checkpoint_log_create(&cfg, &r->checkpoints, &why) < 0 ? fail(CMD_FILE, &why) : 0;
 }
 

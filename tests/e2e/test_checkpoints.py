@@ -60,3 +60,30 @@ def the_file_ends_at_its_limit(context):
     check_eq([records[-1]["mark"], records[-1]["count"]], ["cut", 65536], "last record")
     lost = 11 + BURST + 1 + 2 - (len(records) - 1)
     check(f"lacks {lost} checkpoints, from number {len(records)} on" in messages, "it is said")
+
+
+@test(needs="tcg")
+def recorded_checkpoints_are_shown(context):
+    """A file from somewhere else, without a guest: as a table with the names of a map, as text, and as a trace."""
+    path, names = context.scratch("boot.jsonl"), context.scratch("boot.map")
+    write = '{"seq":%d,"t":%d.5,"vcpu":0,"pc":"0xfffffe92","port":"0x80","size":1,"value":"0x%x","mode":"exact"}\n'
+    with open(path, "w", encoding="ascii") as f:
+        f.write('{"gdbvm":"checkpoints","version":1,"t":10.0,"epoch":1700000000.0}\n')
+        f.writelines(write % (n, 10 + n, value) for n, value in enumerate((0x16, 0xCD, 0, 0x10), 1))
+    with open(names, "w", encoding="ascii") as f:
+        f.write("sequence 0xcd SME_PFN pfn:le16\n")
+
+    def show(*args, status=0):
+        process = context.place.spawn([context.gdbvm, "checkpoints", "show", *args])
+        check_eq(process.wait(context.scale(20)), status, f"exit status of show {args}")
+        return process.out.text() if status == 0 else process.err.text()
+
+    rows = show(path, "--checkpoint-map", "ovmf", "--checkpoint-map", names).splitlines()
+    check_eq(len(rows), 3, "rows")
+    check(rows[1].endswith("0x16  16BIT_MODE"), rows[1])
+    check(rows[2].endswith("0xcd  SME_PFN pfn=0x1000"), rows[2])
+    check_eq(len(show(path, "--all").splitlines()), 5, "rows with all")
+    check_eq(show(path, "--format", "text").splitlines()[1], "port80: write 0xcd", "text")
+    check_eq(len(json.loads(show(path, "--format", "trace"))["traceEvents"]), 6, "events of the trace")
+    check("/etc/passwd" in show("/etc/passwd", status=4), "a file that is something else is named")
+    check("--format svg" in show("--format", "svg", path, status=2), "a format that there is not is named")

@@ -29,6 +29,7 @@ def bad_option_values(context):
             (["-c", "0"], "0"), (["-c", "17"], "17"), (["-c", "two"], "two"), (["-m", "12Q"], "12Q"), (["-m", "0"], "0"),
             (["--gdb-wait"], "--gdb"), (["extra"], "extra"), (["--console"], "console"), (["--accel", "warp"], "warp"),
             (["--arch", "vax"], "vax"), (["--flat", "x"], "x"),
+            (["--checkpoint-map", "ovmf"], "--checkpoints"),
             (["--checkpoint-limit", "1M"], "--checkpoints"), (["--checkpoints", "x", "--checkpoint-limit", "1K"], "1K")]:
         refused(context, kernel + args, USAGE, word)
     refused(context, [], USAGE, "--kernel")
@@ -53,6 +54,8 @@ def files_that_are_not_there_or_not_kernels(context):
     refused(context, ["--flat", "/no/such/code@0x8000"], FILE, "/no/such/code")
     refused(context, ["--firmware", "/no/such/firmware"], FILE, "/no/such/firmware")
     refused(context, flat("count")["args"](context) + ["--checkpoints", "/no/such/boot.jsonl"], FILE, "/no/such/boot.jsonl")
+    refused(context, flat("count")["args"](context) + ["--checkpoints", "/dev/null", "--checkpoint-map", "/etc/passwd"], FILE,
+            "/etc/passwd, line 1")
 
 
 @test()

@@ -49,9 +49,10 @@ static void add(struct rig *r, uint64_t value)
 /* The number of lines that have @what in them. */
 static unsigned count(const char *text, const char *what)
 {
+	const size_t len = strlen(what), size = strlen(text);
 	unsigned n = 0;
 
-	for (const char *p = text; (p = strstr(p, what)); p++)
+	for (const char *p = text; (p = memmem(p, size - (size_t)(p - text), what, len)); p++)
 		n++;
 	return n;
 }
@@ -117,8 +118,11 @@ TEST(nothing_is_lost_however_fast_records_come)
 	for (unsigned i = 0; i < ADDERS; i++)
 		pthread_join(t[i], NULL);
 	CHECK_EQ(rig_close(&r), 0);
-	for (const char *p = r.text; (p = strstr(p, "{\"seq\":")); p++)
+	// strstr() of a sanitizer looks at all of the text each time
+	for (const char *p = strchr(r.text, '\n') + 1; *p; p = strchr(p, '\n') + 1) {
+		CHECK_EQ(strncmp(p, "{\"seq\":", 7), 0);
 		CHECK_EQ(strtoull(p + 7, NULL, 10), ++seq);
+	}
 	CHECK_EQ(seq, ADDERS * EACH);
 	free(r.text);
 }

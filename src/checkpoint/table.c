@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "checkpoint/file.h"
+#include "checkpoint/internal.h"
+
+enum { VALUE_SHOWN = 66 }; // "0x" and 32 bytes
+
+/* Files may be from anywhere. */
+static void add_printable(struct strbuf *out, const char *s, size_t max)
+{
+	for (; *s && max; s++, max--)
+		strbuf_addc(out, *s >= ' ' && *s <= '~' ? *s : '.');
+	if (*s)
+		strbuf_adds(out, "...");
+}
+
+static void add_time(struct strbuf *out, uint64_t ns, uint64_t since, const char *sign)
+{
+	char text[40];
+	const uint64_t us = (ns > since ? ns - since : 0) / 1000;
+
+	snprintf(text, sizeof(text), "%s%" PRIu64 ".%06" PRIu64, sign, us / 1000000, us % 1000000);
+	strbuf_addf(out, "  %11s", text);
+}
+
+static void add_fields(struct strbuf *out, const struct checkpoint_label *l)
+{
+	for (unsigned i = 0; i < l->nfields; i++) {
+		strbuf_addc(out, ' ');
+		add_printable(out, l->field[i].name, VALUE_SHOWN);
+		strbuf_addc(out, '=');
+		add_printable(out, l->field[i].value, VALUE_SHOWN);
+	}
+}
+
+/* What is known of the record, in words; each word begins with a space. */
+static void add_what(struct strbuf *out, const struct checkpoint_entry *e)
+{
+	const struct checkpoint_label *l = &e->label;
+
+	if (e->rec.kind == CHECKPOINT_TEXT) {
+		strbuf_addc(out, ' ');
+		add_printable(out, e->rec.text ?: "", SIZE_MAX);
+		return;
+	}
+	if (l->name) {
+		strbuf_addc(out, ' ');
+		add_printable(out, l->name, SIZE_MAX);
+	} else if (l->part) {
+		strbuf_adds(out, " (of ");
+		add_printable(out, l->part, SIZE_MAX);
+		strbuf_addc(out, ')');
+	}
+	add_fields(out, l);
+	if (l->noise) {
+		strbuf_adds(out, " noise: ");
+		add_printable(out, l->noise, SIZE_MAX);
+	}
+	if (l->broken) {
+		strbuf_adds(out, " broken: ");
+		add_printable(out, l->broken, SIZE_MAX);
+	}
+	if (l->source) {
+		strbuf_adds(out, " at ");
+		add_printable(out, l->source, SIZE_MAX);
+	}
+}
+
+static void add_value(struct strbuf *out, const struct checkpoint_record *rec)
+{
+	char text[24] = "text";
+
+	if (rec->kind == CHECKPOINT_WRITE)
+		snprintf(text, sizeof(text), "0x%0*" PRIx64, 2 * rec->size, rec->value);
+	strbuf_addf(out, "  %10s", text);
+}
+
+static void add_row(struct strbuf *out, const struct checkpoint_file *f, const struct checkpoint_entry *e,
+		    uint64_t before_ns)
+{
+	const struct checkpoint_entry *first = e->label.nfields ? checkpoint_file_find(f, e->label.first) : NULL;
+	char vcpu[8] = "-", pc[24] = "-";
+
+	strbuf_addf(out, "%7" PRIu64, e->rec.seq);
+	add_time(out, e->rec.ns, f->entry[0].rec.ns, "");
+	add_time(out, e->rec.ns, before_ns, "+");
+	if (e->rec.vcpu >= 0)
+		snprintf(vcpu, sizeof(vcpu), "%d", e->rec.vcpu);
+	if (e->rec.has_pc)
+		snprintf(pc, sizeof(pc), "0x%" PRIx64, e->rec.pc);
+	strbuf_addf(out, "  %4s  %18s  %#6" PRIx64, vcpu, pc, e->rec.port);
+	add_value(out, first ? &first->rec : &e->rec);
+	const size_t before = out->len;
+	strbuf_addc(out, ' ');
+	add_what(out, e);
+	if (out->len == before + 1)
+		out->len = before;
+	strbuf_addc(out, '\n');
+}
+
+static void add_mark(struct strbuf *out, const struct checkpoint_record *rec)
+{
+	if (rec->kind == CHECKPOINT_LOST)
+		strbuf_addf(out, "--- %" PRIu64 " records are lost here\n", rec->value);
+	else
+		strbuf_addf(out, "--- the file was cut here, at its limit of %" PRIu64 " bytes\n", rec->value);
+}
+
+/* Bytes of what is shown in one row later: their own rows say nothing more. */
+static void find_parts(const struct checkpoint_file *f, bool *part)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const struct checkpoint_entry *e = &f->entry[i];
+		const struct checkpoint_entry *first =
+			e->label.nfields ? checkpoint_file_find(f, e->label.first) : NULL;
+
+		for (; first && first < e; first++)
+			if (first->label.part && first->rec.vcpu == e->rec.vcpu && first->rec.port == e->rec.port)
+				part[first - f->entry] = true;
+	}
+}
+
+void checkpoint_table_add(struct strbuf *out, const struct checkpoint_file *f, bool all)
+{
+	_cleanup_(freep) bool *part = calloc(f->n + 1, sizeof(*part));
+	uint64_t before_ns = f->n ? f->entry[0].rec.ns : 0;
+
+	if (!part) {
+		out->oom = true;
+		return;
+	}
+	if (!all)
+		find_parts(f, part);
+	strbuf_adds(out, "    seq         time        delta  vcpu                  pc    port       value  what\n");
+	for (size_t i = 0; i < f->n; i++) {
+		if (part[i])
+			continue;
+		if (f->entry[i].rec.kind == CHECKPOINT_LOST || f->entry[i].rec.kind == CHECKPOINT_CUT) {
+			add_mark(out, &f->entry[i].rec);
+			continue;
+		}
+		add_row(out, f, &f->entry[i], before_ns);
+		before_ns = f->entry[i].rec.ns;
+	}
+	if (f->torn)
+		strbuf_adds(out, "--- the file ends in the middle of a line\n");
+}

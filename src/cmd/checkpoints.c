@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "checkpoint/file.h"
+#include "cmd.h"
+
+enum { OPT_ALL = 0x100, OPT_FORMAT, OPT_MAP };
+enum format { FORMAT_TABLE, FORMAT_TEXT, FORMAT_TRACE };
+
+struct show_options {
+	const char *path;
+	enum format format;
+	bool all;
+	struct cmd_maps maps;
+};
+
+static int fail(const struct errtext *why)
+{
+	fprintf(stderr, "gdbvm: %s\n", why->text);
+	return CMD_FILE;
+}
+
+static void maps_deinit(struct checkpoint_names **names)
+{
+	checkpoint_names_destroy(*names);
+}
+
+int cmd_maps_load(const struct cmd_maps *maps, struct checkpoint_names **ret, struct errtext *why)
+{
+	_cleanup_(maps_deinit) struct checkpoint_names *names = NULL;
+	int rc = checkpoint_names_create(&names);
+
+	if (rc < 0)
+		return errtext_set(why, rc, "no memory for the names of checkpoints");
+	for (unsigned i = 0; i < maps->n && rc == 0; i++)
+		rc = checkpoint_names_load(names, maps->spec[i], why);
+	if (rc == 0)
+		*ret = take_ptr(names);
+	return rc;
+}
+
+void cmd_maps_take(struct argp_state *st, struct cmd_maps *maps, const char *arg)
+{
+	if (maps->n == ARRAY_LEN(maps->spec))
+		argp_error(st, "--checkpoint-map %s: expected no more than %zu maps", arg, ARRAY_LEN(maps->spec));
+	maps->spec[maps->n++] = arg;
+}
+
+/* ---- show ---- */
+
+static void add_text_form(struct strbuf *out, const struct checkpoint_file *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		checkpoint_text_add(out, &f->entry[i].rec);
+}
+
+static int put(const struct strbuf *out)
+{
+	struct errtext why;
+
+	if (!out->oom && fwrite(strbuf_str(out), 1, out->len, stdout) == out->len && fflush(stdout) == 0)
+		return CMD_OK;
+	errtext_set(&why, -errno, "cannot print: %s", strerror(out->oom ? ENOMEM : errno));
+	return fail(&why);
+}
+
+static int show(const struct show_options *o)
+{
+	_cleanup_(checkpoint_file_destroyp) struct checkpoint_file *f = NULL;
+	_cleanup_(maps_deinit) struct checkpoint_names *names = NULL;
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	struct errtext why = { "out of memory" };
+
+	if (cmd_maps_load(&o->maps, &names, &why) < 0 || checkpoint_file_read(o->path, &f, &why) < 0 ||
+	    (o->maps.n && checkpoint_file_relabel(f, names) < 0))
+		return fail(&why);
+	if (o->format == FORMAT_TRACE)
+		checkpoint_trace_add(&out, f);
+	else if (o->format == FORMAT_TEXT)
+		add_text_form(&out, f);
+	else
+		checkpoint_table_add(&out, f, o->all);
+	return put(&out);
+}
+
+static void take_format(struct argp_state *st, struct show_options *o, const char *arg)
+{
+	static const char *const formats[] = { "table", "text", "trace" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(formats); i++) {
+		o->format = (enum format)i;
+		if (strcmp(arg, formats[i]) == 0)
+			return;
+	}
+	argp_error(st, "--format %s: expected table, text or trace", arg);
+}
+
+static error_t parse_show(int key, char *arg, struct argp_state *st)
+{
+	struct show_options *o = st->input;
+
+	switch (key) {
+	case OPT_ALL:
+		o->all = true;
+		return 0;
+	case OPT_FORMAT:
+		take_format(st, o, arg);
+		return 0;
+	case OPT_MAP:
+		cmd_maps_take(st, &o->maps, arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->path)
+			argp_error(st, "%s: expected one file", arg);
+		o->path = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->path)
+			argp_error(st, "no file of checkpoints");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int cmd_show(int argc, char **argv)
+{
+	// clang-format off
+	static const struct argp_option options[] = {
+		{ "format", OPT_FORMAT, "table|text|trace", 0, "table (default); text: port80: write 0x16; trace: JSON for chrome://tracing and Perfetto", 0 },
+		{ "all", OPT_ALL, NULL, 0, "in the table, also each byte of sequences and frames", 0 },
+		{ "checkpoint-map", OPT_MAP, "FILE|ovmf|efi|linux|seabios", 0, "name values by this map, not as when they were recorded; may be repeated", 0 },
+		{ 0 },
+	};
+	// clang-format on
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_show,
+		.args_doc = "FILE",
+		.doc = "Show the checkpoints that gdbvm run --checkpoints FILE has recorded.",
+	};
+	struct show_options o = { 0 };
+	char name[] = "gdbvm checkpoints show";
+
+	argv[0] = name;
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	return show(&o);
+}
+
+/* ---- all of them ---- */
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} actions[] = {
+	{ "show", cmd_show, "the records of a file: a table, or another form" },
+};
+
+static void usage(FILE *to)
+{
+	fputs("usage: gdbvm checkpoints ACTION [OPTION...] FILE (ACTION --help says more)\n\n", to);
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+		fprintf(to, "  %-8s %s\n", actions[i].name, actions[i].help);
+}
+
+int cmd_checkpoints(int argc, char **argv)
+{
+	argp_err_exit_status = CMD_USAGE;
+	for (size_t i = 0; i < ARRAY_LEN(actions) && argc > 1; i++)
+		if (strcmp(argv[1], actions[i].name) == 0)
+			return actions[i].run(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		usage(stdout);
+		return CMD_OK;
+	}
+	if (argc > 1)
+		fprintf(stderr, "gdbvm checkpoints: unknown action '%s'\n", argv[1]);
+	usage(stderr);
+	return CMD_USAGE;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What checkpoints are read from: a file of them, a map, and bytes on the wire with sequences and frames among them.
+ * Whatever comes, there is an answer, what is shown is printable, and what was read can be written and read again.
+ *
+ * Input: a byte that chooses, then the text or the bytes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoint/file.h"
+#include "checkpoint/labels.h"
+#include "fuzz.h"
+
+static void require(bool what)
+{
+	if (!what)
+		abort();
+}
+
+static void check_printable(const struct strbuf *out)
+{
+	require(!out->oom && out->len && out->s[out->len - 1] == '\n');
+	for (size_t i = 0; i < out->len; i++)
+		require(out->s[i] == '\n' || (out->s[i] >= ' ' && out->s[i] <= '~'));
+}
+
+static void feed_file(const char *text, size_t n)
+{
+	_cleanup_(checkpoint_file_destroyp) struct checkpoint_file *f = NULL, *again = NULL;
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	struct errtext why = { "" };
+
+	if (checkpoint_file_parse("x", text, n, &f, &why) < 0) {
+		require(!f && why.text[0]);
+		return;
+	}
+	checkpoint_table_add(&out, f, n % 2);
+	check_printable(&out);
+	strbuf_reset(&out);
+	checkpoint_trace_add(&out, f);
+	check_printable(&out);
+	strbuf_reset(&out);
+	checkpoint_json_header(&out);
+	for (size_t i = 0; i < f->n; i++)
+		checkpoint_json_add(&out, &f->entry[i].rec, &f->entry[i].label);
+	require(checkpoint_file_parse("y", strbuf_str(&out), out.len, &again, &why) == 0 && again->n == f->n);
+	require(checkpoint_file_relabel(again, NULL) == 0);
+}
+
+static void feed_map(const char *text, size_t n)
+{
+	struct checkpoint_names *names;
+	struct errtext why = { "" };
+
+	require(checkpoint_names_create(&names) == 0);
+	require(checkpoint_names_parse(names, "x", text, n, &why) == 0 || why.text[0]);
+	checkpoint_names_find(names, CHECKPOINT_NAME_SITE, n);
+	checkpoint_names_destroy(names);
+}
+
+/* Each byte of the input is a write; two vCPUs take turns where a byte is 0x01. */
+static void feed_wire(const uint8_t *p, size_t n)
+{
+	static const char map[] = "sequence 0xcd A a:le32\nsequence 0x05 B b:be64 c:u8\nnoise 7 io_delay\n0x16 X\n";
+	struct checkpoint_record rec = { .size = 1, .port = 0x80, .has_pc = true };
+	struct checkpoint_labels *labels;
+	struct checkpoint_names *names;
+	struct checkpoint_label label;
+	struct errtext why;
+
+	require(checkpoint_names_create(&names) == 0);
+	require(checkpoint_names_parse(names, "map", map, sizeof(map) - 1, &why) == 0);
+	require(checkpoint_labels_create(names, &labels) == 0);
+	for (size_t i = 0; i < n; i++) {
+		rec.seq = i + 1;
+		rec.value = p[i];
+		rec.pc = p[i] == 0 ? 7 : 0x1000;
+		rec.vcpu = p[i] == 1 ? !rec.vcpu : rec.vcpu;
+		checkpoint_labels_of(labels, &rec, &label);
+		require(label.nfields <= CHECKPOINT_FIELDS_MAX && label.first <= rec.seq &&
+			(!label.nfields || label.first));
+		for (unsigned k = 0; k < label.nfields; k++)
+			require(label.field[k].name[0] && strlen(label.field[k].value) < 9000);
+	}
+	checkpoint_labels_destroy(labels);
+	checkpoint_names_destroy(names);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t *copy = malloc(size ? size : 1); // exact bounds for the sanitizer
+
+	if (!copy)
+		abort();
+	if (size > 1) {
+		memcpy(copy, data + 1, size - 1);
+		if (data[0] == 'f')
+			feed_file((char *)copy, size - 1);
+		else if (data[0] == 'm')
+			feed_map((char *)copy, size - 1);
+		else
+			feed_wire(copy, size - 1);
+	}
+	free(copy);
+	return 0;
+}
