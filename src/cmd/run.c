@@ -64,7 +64,7 @@ static void drain_serial(struct run *r, int fd)
 
 static void run_deinit(struct run *r)
 {
-	if (r->console && r->guest.serial_fd >= 0)
+	if (r->console && r->guest.serial_fd >= 0 && r->status < CMD_SIGNAL) // who sends a signal waits for nobody
 		drain_serial(r, r->guest.serial_fd);
 	console_hangup(r->console); // a vCPU's thread may wait for somebody to read
 	checkpoint_log_hangup(r->checkpoints);
