@@ -303,8 +303,10 @@ static int learn(struct rsp_target *r, struct errtext *why)
 		rc = learn_actions(r, why);
 	if (rc == 0)
 		rc = learn_breaks(r);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = rsp_command_locked(r, "Qqemu.PhyMemMode:1");
+		r->phys = rc == 0;
+	}
 	// Without that mode the server's addresses are taken as they are.
 	return rc == -ENOTSUP || rc == -EIO ? 0 : rc;
 }

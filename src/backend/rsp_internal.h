@@ -30,6 +30,7 @@ struct rsp_target {
 	unsigned nset;
 	struct resume_plan plan;
 	bool in_flight, want_stop;
+	bool phys;     /* the server is a QEMU: its addresses are physical if we say so */
 	bool attached; /* the server is not ours: its guest lives on after us */
 	struct strbuf
 		before[TARGET_MAX_VCPUS]; /* the g reply of vCPUs that step, from before the step; empty: not known */
@@ -66,11 +67,23 @@ int rsp_monitor_locked(struct rsp_target *r, const char *line, struct strbuf *ou
 /** rsp_monitor_use() - if the server is a QEMU with an x86 guest, take from its monitor what its packets lack. */
 void rsp_monitor_use(struct rsp_target *r);
 
+/**
+ * rsp_wait_passed() - QEMU on arm64 executes one instruction more in a step over yield or wfe, and none in one over
+ * wfi: if @vcpu is at one of these, and it is not trapped, move it behind. Returns: true: done, that was the step.
+ */
+bool rsp_wait_passed(struct rsp_target *r, unsigned vcpu);
+
 /** rsp_let_go() - the server's guest runs on without us, with no breakpoint of ours. */
 void rsp_let_go(struct rsp_target *r);
 
 /** rsp_g_locked() - the registers of a stopped vCPU as the server writes them, in *@out instead of what was there. */
 int rsp_g_locked(struct rsp_target *r, unsigned vcpu, struct strbuf *out);
+
+/** rsp_regs_locked() - what the g packet has of a stopped vCPU, and all of @groups. */
+int rsp_regs_locked(struct rsp_target *r, unsigned vcpu, uint32_t groups, struct arch_regs *out);
+
+/** rsp_pc_move_locked() - arm64: set the pc of a stopped vCPU. */
+int rsp_pc_move_locked(struct rsp_target *r, unsigned vcpu, uint64_t pc);
 
 /** rsp_pc_locked() - the linear pc of a stopped vCPU. */
 int rsp_pc_locked(struct rsp_target *r, unsigned vcpu, gva *pc);

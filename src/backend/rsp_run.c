@@ -139,6 +139,35 @@ static int kept_event_find(struct rsp_target *r, const struct resume_plan *plan)
 	return -1;
 }
 
+/* The one vCPU that @plan lets go, if it is to take one step; -1. */
+static int lone_step(const struct rsp_target *r, const struct resume_plan *plan)
+{
+	int found = -1;
+
+	for (unsigned i = 0; i < r->t.nvcpus; i++) {
+		if (plan->vcpu[i].action == TARGET_HOLD)
+			continue;
+		if (found >= 0 || plan->vcpu[i].action != TARGET_STEP)
+			return -1;
+		found = (int)i;
+	}
+	return found;
+}
+
+/* A step that is done without the server: its event waits to be handed out. */
+static bool stepped_here(struct rsp_target *r, const struct resume_plan *plan)
+{
+	const int vcpu = lone_step(r, plan);
+	struct stop_event ev = { .vcpu = (unsigned)vcpu, .why = STOP_STEP };
+
+	if (vcpu < 0 || !rsp_wait_passed(r, ev.vcpu) || rsp_pc_locked(r, ev.vcpu, &ev.pc) < 0)
+		return false;
+	event_keep(r, &ev);
+	r->deliver = vcpu;
+	kick_set(r);
+	return true;
+}
+
 int rsp_op_resume(struct target *t, const struct resume_plan *plan)
 {
 	struct rsp_target *r = rsp_of(t);
@@ -154,6 +183,8 @@ int rsp_op_resume(struct target *t, const struct resume_plan *plan)
 		}
 		if (r->hooks->resuming)
 			rc = r->hooks->resuming(r->arg);
+		if (rc == 0 && stepped_here(r, plan))
+			return 0;
 	}
 	r->plan = *plan;
 	r->repeated = false;

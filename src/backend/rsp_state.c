@@ -68,7 +68,7 @@ static int behind_read_locked(struct rsp_target *r, uint32_t groups, size_t g_le
 	return 0;
 }
 
-static int regs_read_locked(struct rsp_target *r, unsigned vcpu, uint32_t groups, struct arch_regs *out)
+int rsp_regs_locked(struct rsp_target *r, unsigned vcpu, uint32_t groups, struct arch_regs *out)
 {
 	struct arch_regs got = { 0 };
 	const uint8_t *body;
@@ -111,7 +111,7 @@ int rsp_op_regs_read(struct target *t, unsigned vcpu, uint32_t groups, struct ar
 	struct rsp_target *r = rsp_of(t);
 	struct arch_regs got;
 	WITH_RSP_LOCK(r);
-	int rc = regs_read_locked(r, vcpu, groups, &got);
+	int rc = rsp_regs_locked(r, vcpu, groups, &got);
 
 	if (rc == 0)
 		regs_merge(r, out, &got, groups);
@@ -127,7 +127,7 @@ int rsp_pc_locked(struct rsp_target *r, unsigned vcpu, gva *pc)
 	if (r->hooks->regs_read)
 		rc = r->hooks->regs_read(r->arg, vcpu, ARCH_CORE | ARCH_SYS, &got);
 	else
-		rc = regs_read_locked(r, vcpu, 0, &got);
+		rc = rsp_regs_locked(r, vcpu, 0, &got);
 	if (rc < 0)
 		return rc;
 	// A server's pc without a segment is taken for linear.
@@ -160,6 +160,22 @@ static int reg_write_locked(struct rsp_target *r, unsigned num, const struct rsp
 	strbuf_addf(&req, "P%x=", num);
 	strbuf_addhex(&req, val, size);
 	return req.oom ? -ENOMEM : rsp_command_locked(r, req.s);
+}
+
+int rsp_pc_move_locked(struct rsp_target *r, unsigned vcpu, uint64_t pc)
+{
+	struct arch_regs now, want;
+	int rc = rsp_regs_locked(r, vcpu, 0, &now);
+
+	want = now;
+	want.arm64.pc = pc;
+	for (unsigned i = 0; rc == 0 && i < r->map.machine->nfields; i++) {
+		const struct rsp_field f = rsp_field(&r->map, i);
+
+		if (rsp_field_differs(&r->map, &f, &want, &now))
+			rc = reg_write_locked(r, (unsigned)r->map.by_field[i], &f, &want);
+	}
+	return rc;
 }
 
 /* Does the hidden part of this segment follow from a selector that is being changed? */
@@ -196,7 +212,7 @@ int rsp_op_regs_write(struct target *t, unsigned vcpu, uint32_t groups, const st
 	struct arch_regs now;
 	bool change[RSP_MAX_FIELDS];
 	WITH_RSP_LOCK(r);
-	int rc = regs_read_locked(r, vcpu, groups, &now);
+	int rc = rsp_regs_locked(r, vcpu, groups, &now);
 
 	if (rc == 0 && (now.have & groups) != groups)
 		rc = -ENOTSUP;
@@ -212,7 +228,7 @@ int rsp_op_regs_write(struct target *t, unsigned vcpu, uint32_t groups, const st
 	if (rc < 0)
 		return rc;
 	// Servers answer OK to writes that they ignore: believe what is there afterwards.
-	rc = regs_read_locked(r, vcpu, groups, &now);
+	rc = rsp_regs_locked(r, vcpu, groups, &now);
 	for (unsigned i = 0; i < n && rc == 0; i++) {
 		const struct rsp_field f = rsp_field(&r->map, i);
 
