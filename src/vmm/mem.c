@@ -6,13 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
-
-enum { PAGE_SIZE = 4096 };
-
-static uint64_t page_round_up(uint64_t n)
-{
-	return (n + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-}
+#include <unistd.h>
 
 // Untouched pages cost nothing, so a guest may have more memory than the host has free.
 static void *pages_map(size_t size)
@@ -27,13 +21,21 @@ const struct mem_layout mem_layout_arm64 = { .start = { MEM_ARM64_RAM }, .hole_s
 
 int mem_init(struct mem *m, const struct mem_layout *at, uint64_t ram_size, struct errtext *why)
 {
+	return mem_init_pages(m, at, sysconf(_SC_PAGESIZE), ram_size, why);
+}
+
+int mem_init_pages(struct mem *m, const struct mem_layout *at, uint64_t page_size, uint64_t ram_size,
+		   struct errtext *why)
+{
 	const uint64_t low = MIN(ram_size, at->hole_start - at->start.raw);
 	const uint64_t high = ram_size - low;
-	struct mem new = { .ram_size = ram_size };
+	struct mem new = { .ram_size = ram_size, .page_size = page_size };
 
-	if (ram_size == 0 || ram_size % PAGE_SIZE != 0)
-		return errtext_set(why, -EINVAL, "memory size %" PRIu64 " is not a positive multiple of 4096 bytes",
-				   ram_size);
+	if (ram_size == 0 || ram_size % page_size != 0)
+		return errtext_set(why, -EINVAL,
+				   "memory size %" PRIu64 " is not a positive multiple of %" PRIu64
+				   " bytes, the host's page",
+				   ram_size, page_size);
 
 	new.slot[new.nslots++] = (struct kvm_slot){ .start = at->start, .size = low, .hva = pages_map(low) };
 	if (high > 0)
@@ -127,10 +129,10 @@ static void hidden_unmap(const struct mem *m, const struct kvm_slot *rom)
 
 int mem_add_rom(struct mem *m, gpa at, const void *data, size_t size, struct errtext *why)
 {
-	struct kvm_slot rom = { .start = at, .size = page_round_up(size), .rom = true };
+	struct kvm_slot rom = { .start = at, .size = (size + m->page_size - 1) & ~(m->page_size - 1), .rom = true };
 	struct kvm_slot new[MEM_MAX_SLOTS];
 
-	if (size == 0 || at.raw % PAGE_SIZE != 0 || at.raw + rom.size < at.raw)
+	if (size == 0 || at.raw % m->page_size != 0 || at.raw + rom.size < at.raw)
 		return errtext_set(why, -EINVAL,
 				   "cannot place %zu bytes of ROM at %#" PRIx64
 				   ": expected whole pages inside the address space",

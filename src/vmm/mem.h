@@ -29,12 +29,19 @@ struct mem {
 	struct kvm_slot slot[MEM_MAX_SLOTS]; /* RAM first, ascending; then ROM */
 	unsigned nslots;
 	uint64_t ram_size;
+	uint64_t page_size; /* the host's, 4 to 64 KiB: slots are whole pages of KVM's, whatever pages the guest uses */
 };
 
 /** mem_init() - reserve @ram_size bytes of RAM (demand-paged). */
 int mem_init(struct mem *m, const struct mem_layout *at, uint64_t ram_size, struct errtext *why);
 
-/** mem_add_rom() - copy @size bytes to read-only memory at @at (page aligned). May overlay RAM: the RAM slot is split.
+/** mem_init_pages() - likewise, for a host with pages of @page_size bytes (a power of two). */
+int mem_init_pages(struct mem *m, const struct mem_layout *at, uint64_t page_size, uint64_t ram_size,
+		   struct errtext *why);
+
+/**
+ * mem_add_rom() - copy @size bytes to read-only memory at @at (a multiple of page_size). May overlay RAM: the RAM slot
+ * is split.
  */
 int mem_add_rom(struct mem *m, gpa at, const void *data, size_t size, struct errtext *why);
 void mem_deinit(struct mem *m);

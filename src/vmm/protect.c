@@ -8,17 +8,15 @@
 #define LOG_ROOM LOG_VMM
 #include "util/log.h"
 
-enum { PAGE_SIZE = 4096 };
-
 struct range {
 	uint64_t start, end;
 };
 
 /* ---- which pages ---- */
 
-static struct range pages_of(const struct target_pwatch *w)
+static struct range pages_of(const struct mem *m, const struct target_pwatch *w)
 {
-	const uint64_t mask = PAGE_SIZE - 1;
+	const uint64_t mask = m->page_size - 1;
 
 	return (struct range){ w->at.raw & ~mask, ((w->at.raw + w->len - 1) | mask) + 1 };
 }
@@ -115,7 +113,7 @@ int protect_set(struct protect *p, struct mem *m, const struct target_pwatch *se
 	int rc = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct range r = pages_of(&set[i]);
+		struct range r = pages_of(m, &set[i]);
 
 		if (r.end <= r.start || !mem_ptr(m, GPA(r.start), r.end - r.start))
 			return -EFAULT;

@@ -50,6 +50,21 @@ TEST(mem_init_rejects_odd_sizes)
 	CHECK(strstr(why.text, "4097") != NULL);
 }
 
+TEST(mem_of_a_host_with_64k_pages_is_whole_pages)
+{
+	static const char bytes[] = "firmware";
+	struct mem m;
+	struct errtext why;
+
+	CHECK_EQ(mem_init_pages(&m, &mem_layout_arm64, 0x10000, MIB + 0x1000, &why), -EINVAL);
+	CHECK(strstr(why.text, "multiple of 65536") != NULL);
+	CHECK_EQ(mem_init_pages(&m, &mem_layout_arm64, 0x10000, MIB, NULL), 0);
+	CHECK_EQ(mem_add_rom(&m, GPA(0x1000), bytes, sizeof(bytes), &why), -EINVAL);
+	CHECK_EQ(mem_add_rom(&m, GPA(0x20000), bytes, sizeof(bytes), &why), 0);
+	check_slot(&m, 1, 0x20000, 0x10000, true);
+	mem_deinit(&m);
+}
+
 TEST(mem_init_says_when_the_host_has_no_room)
 {
 	struct mem m;
@@ -167,7 +182,7 @@ TEST(rom_beyond_the_slot_limit_is_refused)
 }
 
 TESTS(T(mem_below_the_hole_is_one_slot), T(mem_of_4_gib_continues_above_the_hole), T(mem_init_rejects_odd_sizes),
-      T(mem_init_says_when_the_host_has_no_room), T(mem_ptr_stops_at_the_end),
-      T(mem_slot_ptr_says_how_much_is_contiguous), T(rom_over_ram_splits_the_slot),
+      T(mem_of_a_host_with_64k_pages_is_whole_pages), T(mem_init_says_when_the_host_has_no_room),
+      T(mem_ptr_stops_at_the_end), T(mem_slot_ptr_says_how_much_is_contiguous), T(rom_over_ram_splits_the_slot),
       T(rom_at_the_start_and_the_end_of_ram_leaves_one_piece), T(rom_in_the_hole_hides_nothing),
       T(rom_that_cannot_be_placed_changes_nothing), T(rom_beyond_the_slot_limit_is_refused))

@@ -16,12 +16,17 @@ static int protect_ranges(const struct target_pwatch *set, unsigned n)
 	return protect_set(&p, &m, set, n);
 }
 
-static void open_mem(void)
+static void open_mem_pages(uint64_t page_size)
 {
-	CHECK_EQ(mem_init(&m, &mem_layout_x86, 4 * MIB, NULL), 0);
+	CHECK_EQ(mem_init_pages(&m, &mem_layout_x86, page_size, 4 * MIB, NULL), 0);
 	for (uint64_t at = 0; at < 4 * MIB; at += 4096)
 		memcpy(mem_ptr(&m, GPA(at), 8), &at, 8);
 	p.n = 0;
+}
+
+static void open_mem(void)
+{
+	open_mem_pages(4096);
 }
 
 static void close_mem(void)
@@ -74,6 +79,23 @@ TEST(the_view_shows_what_is_written_at_the_usual_address)
 	*(uint64_t *)s[1].hva = old;
 	protect_lift(&p, false);
 	CHECK_EQ(*host, old);
+	close_mem();
+}
+
+TEST(a_host_with_64k_pages_protects_64k)
+{
+	const struct target_pwatch w[] = { { GPA(0x25010), 8 }, { GPA(0x2fff8), 16 } };
+	struct kvm_slot s[PROTECT_MAX_SLOTS];
+
+	open_mem_pages(0x10000);
+	CHECK_EQ(protect_ranges(w, 1), 0);
+	CHECK_EQ(protect_slots(&p, &m, s), 3);
+	check_slot(&s[0], 0, 0x20000);
+	check_slot(&s[1], 0x20000, 0x10000);
+	check_slot(&s[2], 0x30000, 4 * MIB - 0x30000);
+	CHECK_EQ(protect_ranges(w, 2), 0);
+	protect_slots(&p, &m, s);
+	check_slot(&s[1], 0x20000, 0x20000);
 	close_mem();
 }
 
@@ -137,5 +159,5 @@ TEST(what_is_not_ram_is_refused_and_changes_nothing)
 }
 
 TESTS(T(a_watched_page_is_a_slot_of_its_own), T(the_view_shows_what_is_written_at_the_usual_address),
-      T(the_view_cannot_be_written), T(ranges_that_touch_are_one_piece),
+      T(a_host_with_64k_pages_protects_64k), T(the_view_cannot_be_written), T(ranges_that_touch_are_one_piece),
       T(what_is_not_ram_is_refused_and_changes_nothing))
