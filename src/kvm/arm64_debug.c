@@ -128,8 +128,9 @@ void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 		t.status |= (uint64_t)d->hsr_high << 32;
 	switch (class) {
 	case ARM64_EC_BRK64:
-	case ARM64_EC_BKPT32:
 		t.kind = KVM_TRAP_BPINSN;
+		break;
+	case ARM64_EC_BKPT32: // the guest's own: what the debugger puts in is A64 code
 		break;
 	case ARM64_EC_STEP_LOW:
 	case ARM64_EC_STEP:

@@ -8,7 +8,7 @@
 #include "util/bytes.h"
 #include "util/macros.h"
 
-enum { EL1H = 5, SYNC_EL1 = RIG_VECTORS + 0x200 };
+enum { EL1H = 5, SYNC_EL1 = RIG_VECTORS + 0x200, SYNC_32 = RIG_VECTORS + 0x600 };
 
 RIG_ASM(power_off, "movz w0, #8\n movk w0, #0x8400, lsl #16\n hvc #0");
 RIG_ASM(count, "1: add x0, x0, #1\n add x1, x1, #1\n b 1b\n");
@@ -175,6 +175,40 @@ TEST(debug_registers_of_the_guests_own_hit_while_ours_are_in)
 	rig_close(&r);
 }
 
+RIG_ASM(bkpts, ".word 0xe1200075\n .short 0xbe05\n .short 0xbf00\n"); // bkpt #5 of A32 and of T32
+
+static void check_bkpt(struct rig *r, uint64_t at, uint64_t pstate)
+{
+	CHECK_EQ(rig_sys(r, 0, ARM64_ELR_EL1), at);
+	CHECK_EQ(rig_sys(r, 0, ARM64_ESR_EL1) >> 26, 0x38);
+	CHECK_EQ(rig_sys(r, 0, ARM64_ESR_EL1) & 0xffff, 5);
+	CHECK_EQ(rig_sys(r, 0, ARM64_SPSR_EL1), pstate);
+}
+
+TEST(breakpoint_instructions_of_32_bit_code_are_the_guests_own)
+{
+	static const struct {
+		uint64_t at, pstate;
+	} code[] = { { RIG_CODE, 0x10 }, { RIG_CODE + 4, 0x30 } };
+
+	for (unsigned i = 0; i < ARRAY_LEN(code); i++) {
+		struct rig r;
+
+		open_el1(&r);
+		RIG_ASM_AT(&r, RIG_CODE, bkpts);
+		rig_set_pstate(&r, 0, code[i].pstate);
+		rig_set_pc(&r, 0, code[i].at);
+		CHECK_STOP(rig_step(&r, 0), STOP_STEP, SYNC_32);
+		check_bkpt(&r, code[i].at, code[i].pstate);
+		rig_set_pstate(&r, 0, code[i].pstate);
+		rig_set_pc(&r, 0, code[i].at);
+		breaks(&r, TARGET_BREAK_HW, RIG_CODE + 0x100, 1);
+		CHECK_STOP(rig_run(&r), STOP_POWER_OFF, SYNC_32 + 12);
+		check_bkpt(&r, code[i].at, code[i].pstate);
+		rig_close(&r);
+	}
+}
+
 static enum target_verdict skip_it(void *arg, unsigned vcpu, enum stop_why why, gva pc)
 {
 	++*(unsigned *)arg;
@@ -202,4 +236,5 @@ TEST(a_hardware_breakpoint_that_is_skipped_goes_on)
 
 TESTS(T(hardware_breakpoints_hit_each_time), T(there_are_as_many_breakpoints_and_watchpoints_as_kvm_says),
       T(a_watchpoint_stops_before_the_access_and_is_passed), T(a_range_step_reports_watchpoints_on_its_way),
-      T(debug_registers_of_the_guests_own_hit_while_ours_are_in), T(a_hardware_breakpoint_that_is_skipped_goes_on))
+      T(debug_registers_of_the_guests_own_hit_while_ours_are_in),
+      T(breakpoint_instructions_of_32_bit_code_are_the_guests_own), T(a_hardware_breakpoint_that_is_skipped_goes_on))
