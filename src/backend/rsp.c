@@ -306,8 +306,9 @@ static int learn(struct rsp_target *r, struct errtext *why)
 	if (rc == 0) {
 		rc = rsp_command_locked(r, "Qqemu.PhyMemMode:1");
 		r->phys = rc == 0;
+		r->t.mem_virtual = !r->phys;
 	}
-	// Without that mode the server's addresses are taken as they are.
+	// Without that mode it is the server that translates.
 	return rc == -ENOTSUP || rc == -EIO ? 0 : rc;
 }
 

@@ -79,6 +79,9 @@ void rsp_let_go(struct rsp_target *r);
 /** rsp_g_locked() - the registers of a stopped vCPU as the server writes them, in *@out instead of what was there. */
 int rsp_g_locked(struct rsp_target *r, unsigned vcpu, struct strbuf *out);
 
+/** rsp_select_locked() - have the server's next packets be about a vCPU. */
+int rsp_select_locked(struct rsp_target *r, unsigned vcpu);
+
 /** rsp_regs_locked() - what the g packet has of a stopped vCPU, and all of @groups. */
 int rsp_regs_locked(struct rsp_target *r, unsigned vcpu, uint32_t groups, struct arch_regs *out);
 

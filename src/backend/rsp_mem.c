@@ -31,14 +31,24 @@ static bool region_find(struct rsp_target *r, gpa at, struct target_region *out)
 	return false;
 }
 
+/* A server that translates does so for the thread that is selected. */
+static int viewer_select_locked(struct rsp_target *r)
+{
+	const unsigned viewer = __atomic_load_n(&r->t.viewer, __ATOMIC_RELAXED);
+
+	return !r->t.mem_virtual || r->in_flight ? 0 : rsp_select_locked(r, viewer);
+}
+
 static int peek_locked(struct rsp_target *r, uint64_t at, uint8_t *buf, size_t len)
 {
 	const uint8_t *body;
 	struct cur c;
 	char req[48];
 	size_t n;
-	int rc;
+	int rc = viewer_select_locked(r);
 
+	if (rc < 0)
+		return rc;
 	snprintf(req, sizeof(req), "m%" PRIx64 ",%zx", at, len);
 	rc = rsp_ask_locked(r, req, &body, &n);
 	if (rc < 0)
@@ -50,8 +60,10 @@ static int peek_locked(struct rsp_target *r, uint64_t at, uint8_t *buf, size_t l
 static int poke_locked(struct rsp_target *r, uint64_t at, const uint8_t *buf, size_t len)
 {
 	_cleanup_(strbuf_deinit) struct strbuf req = { 0 };
-	int rc;
+	int rc = viewer_select_locked(r);
 
+	if (rc < 0)
+		return rc;
 	strbuf_addf(&req, "M%" PRIx64 ",%zx:", at, len);
 	strbuf_addhex(&req, buf, len);
 	rc = req.oom ? -ENOMEM : rsp_command_locked(r, req.s);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int select_locked(struct rsp_target *r, unsigned vcpu)
+int rsp_select_locked(struct rsp_target *r, unsigned vcpu)
 {
 	char req[32];
 	int rc;
@@ -23,7 +23,7 @@ static int select_locked(struct rsp_target *r, unsigned vcpu)
 
 static int g_ask_locked(struct rsp_target *r, unsigned vcpu, const uint8_t **body, size_t *n)
 {
-	int rc = select_locked(r, vcpu);
+	int rc = rsp_select_locked(r, vcpu);
 
 	return rc == 0 ? rsp_ask_locked(r, "g", body, n) : rc;
 }

@@ -181,9 +181,11 @@ struct target {
 	uint32_t break_kinds;             /* bit per target_break_kind that breaks_set takes */
 	uint32_t step_actions;            /* bit per target_action that resume takes */
 	const struct arch_layout *layout; /* what clients are shown; NULL: by the mode of vCPU 0 when one comes */
-	unsigned viewer; /* vCPU for whom memory is accessed: each has a local APIC at the same address */
-	bool running;    /* kept by the wrappers */
-	bool gone;       /* STOP_EXIT was handed out */
+	unsigned viewer;  /* vCPU for whom memory is accessed: each has a local APIC at the same address */
+	bool running;     /* kept by the wrappers */
+	bool mem_virtual; /* memory is addressed as `viewer` does, translated by whoever has it: there is nothing to
+			     walk */
+	bool gone;        /* STOP_EXIT was handed out */
 };
 
 /**

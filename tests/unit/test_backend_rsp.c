@@ -568,6 +568,29 @@ TEST(rsp_memory_goes_in_pieces_of_the_packet_size)
 	peer_end(&p);
 }
 
+TEST(rsp_server_that_translates_does_so_for_the_vcpu_that_looks)
+{
+	struct peer p;
+	struct target *t;
+	int fd = peer_start(&p);
+	struct errtext why;
+	uint8_t b[2];
+	size_t done;
+
+	say(&p, "qfThreadInfo", "m02,01");
+	say(&p, "qsThreadInfo", "l");
+	say(&p, "Qqemu.PhyMemMode:1", "");
+	say(&p, "m1000,2", "a1b2");
+	CHECK_EQ(connect_to(&p, fd, NULL, &t, &why), 0);
+	CHECK(t->mem_virtual);
+	t->viewer = 1;
+	CHECK_EQ(target_mem_read(t, GPA(0x1000), b, 2, &done), 0);
+	CHECK(heard(&p, "Hg2"));
+	CHECK_EQ(b[1], 0xb2);
+	target_destroy(t);
+	peer_end(&p);
+}
+
 TEST(rsp_breakpoints_are_sent_as_differences)
 {
 	struct peer p;
@@ -993,9 +1016,10 @@ TEST(rsp_plain_layout_is_gdbs)
 TESTS(T(rsp_learns_threads_actions_and_breakpoint_kinds), T(rsp_registers_follow_the_servers_numbering),
       T(rsp_unavailable_registers_leave_their_group_out), T(rsp_registers_that_the_g_packet_lacks_are_read_one_by_one),
       T(rsp_writes_only_what_changed_and_believes_what_it_reads_back), T(rsp_memory_goes_in_pieces_of_the_packet_size),
-      T(rsp_breakpoints_are_sent_as_differences), T(rsp_a_refused_breakpoint_leaves_the_former_set),
-      T(rsp_a_plan_becomes_actions_and_held_threads_get_none), T(rsp_stop_reasons_come_from_pc_and_set),
-      T(rsp_a_trap_without_reason_runs_on), T(rsp_a_step_that_executed_nothing_is_sent_once_more),
+      T(rsp_server_that_translates_does_so_for_the_vcpu_that_looks), T(rsp_breakpoints_are_sent_as_differences),
+      T(rsp_a_refused_breakpoint_leaves_the_former_set), T(rsp_a_plan_becomes_actions_and_held_threads_get_none),
+      T(rsp_stop_reasons_come_from_pc_and_set), T(rsp_a_trap_without_reason_runs_on),
+      T(rsp_a_step_that_executed_nothing_is_sent_once_more),
       T(rsp_an_interrupt_of_a_step_that_executed_nothing_ends_it),
       T(rsp_another_vcpu_at_a_breakpoint_is_kept_for_the_next_resume),
       T(rsp_an_interrupt_that_comes_too_late_leaves_nothing_behind), T(rsp_nothing_is_sent_while_the_guest_runs),

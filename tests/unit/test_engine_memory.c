@@ -57,6 +57,23 @@ TEST(mapped_page_without_memory_behind_it_is_a_fault)
 	world_close(&w);
 }
 
+TEST(memory_that_somebody_else_translates_is_not_walked)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+	uint8_t b[2];
+	size_t done;
+
+	world_use_tables(&w, 0, w.root); // where nothing is mapped
+	w.ram[0x5fff] = 0x11;
+	w.ram[0x6000] = 0x22;
+	CHECK_EQ(read_virt(&w, 0x5fff, b, 2, &done), -EFAULT);
+	w.t->mem_virtual = true;
+	CHECK_EQ(read_virt(&w, 0x5fff, b, 2, &done), 0);
+	CHECK_EQ(done, 2);
+	CHECK_MEM(b, "\x11\x22", 2);
+	world_close(&w);
+}
+
 TEST(each_vcpu_sees_its_own_address_space)
 {
 	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
@@ -291,10 +308,10 @@ TEST(written_registers_are_read_back_from_the_guest)
 	world_close(&w);
 }
 
-TESTS(T(read_crosses_pages_that_are_apart_in_memory), T(read_and_write_stop_at_the_first_hole),
-      T(mapped_page_without_memory_behind_it_is_a_fault), T(each_vcpu_sees_its_own_address_space),
-      T(range_that_wraps_is_refused), T(running_guest_gives_physical_memory_only),
-      T(reads_show_the_guests_bytes_under_a_breakpoint),
+TESTS(T(memory_that_somebody_else_translates_is_not_walked), T(read_crosses_pages_that_are_apart_in_memory),
+      T(read_and_write_stop_at_the_first_hole), T(mapped_page_without_memory_behind_it_is_a_fault),
+      T(each_vcpu_sees_its_own_address_space), T(range_that_wraps_is_refused),
+      T(running_guest_gives_physical_memory_only), T(reads_show_the_guests_bytes_under_a_breakpoint),
       T(write_under_a_breakpoint_changes_the_saved_byte_and_keeps_the_breakpoint),
       T(failed_write_under_a_breakpoint_changes_nothing), T(what_the_guest_wrote_over_a_breakpoint_is_shown),
       T(search_finds_a_pattern_across_two_chunks), T(search_sees_the_guests_bytes_not_the_breakpoint),
