@@ -13,7 +13,8 @@ enum {
 	WORDS_MAX = 16,
 	WORD_MAX_LEN = 160,
 	FIELDS_MAX = 64,
-	SITE_LEN = 4, // mov al, imm8; out 0x80, al: the pc is that of the out, or where KVM emulates behind it
+	SITE_LEN =
+		4, // mov al, imm8; out 0x80, al: whichever of them the map has, the pc is that of the out, or behind it
 };
 
 struct noise {

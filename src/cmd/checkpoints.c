@@ -5,16 +5,22 @@
 #include <string.h>
 
 #include "checkpoint/file.h"
+#include "checkpoint/scan.h"
 #include "cmd.h"
 
 enum { OPT_ALL = 0x100, OPT_FORMAT, OPT_MAP };
 enum format { FORMAT_TABLE, FORMAT_TEXT, FORMAT_TRACE };
 
-struct show_options {
+/* What every action takes: a file and maps. */
+struct input {
 	const char *path;
+	struct cmd_maps maps;
+};
+
+struct show_options {
+	struct input in; // first
 	enum format format;
 	bool all;
-	struct cmd_maps maps;
 };
 
 static int fail(const struct errtext *why)
@@ -74,8 +80,8 @@ static int show(const struct show_options *o)
 	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
 	struct errtext why = { "out of memory" };
 
-	if (cmd_maps_load(&o->maps, &names, &why) < 0 || checkpoint_file_read(o->path, &f, &why) < 0 ||
-	    (o->maps.n && checkpoint_file_relabel(f, names) < 0))
+	if (cmd_maps_load(&o->in.maps, &names, &why) < 0 || checkpoint_file_read(o->in.path, &f, &why) < 0 ||
+	    (o->in.maps.n && checkpoint_file_relabel(f, names) < 0))
 		return fail(&why);
 	if (o->format == FORMAT_TRACE)
 		checkpoint_trace_add(&out, f);
@@ -98,6 +104,27 @@ static void take_format(struct argp_state *st, struct show_options *o, const cha
 	argp_error(st, "--format %s: expected table, text or trace", arg);
 }
 
+/* What all actions have in common. */
+static error_t parse_input(int key, char *arg, struct argp_state *st, struct input *in)
+{
+	switch (key) {
+	case OPT_MAP:
+		cmd_maps_take(st, &in->maps, arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (in->path)
+			argp_error(st, "%s: expected one file", arg);
+		in->path = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!in->path)
+			argp_error(st, "no file is given");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static error_t parse_show(int key, char *arg, struct argp_state *st)
 {
 	struct show_options *o = st->input;
@@ -109,20 +136,8 @@ static error_t parse_show(int key, char *arg, struct argp_state *st)
 	case OPT_FORMAT:
 		take_format(st, o, arg);
 		return 0;
-	case OPT_MAP:
-		cmd_maps_take(st, &o->maps, arg);
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->path)
-			argp_error(st, "%s: expected one file", arg);
-		o->path = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!o->path)
-			argp_error(st, "no file of checkpoints");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_input(key, arg, st, &o->in);
 	}
 }
 
@@ -150,6 +165,49 @@ static int cmd_show(int argc, char **argv)
 	return show(&o);
 }
 
+/* ---- scan ---- */
+
+static int scan(const struct input *in)
+{
+	_cleanup_(checkpoint_scan_destroyp) struct checkpoint_scan *found = NULL;
+	_cleanup_(maps_deinit) struct checkpoint_names *names = NULL;
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	struct errtext why;
+
+	if (cmd_maps_load(&in->maps, &names, &why) < 0 || checkpoint_scan_file(in->path, &found, &why) < 0)
+		return fail(&why);
+	checkpoint_scan_add(&out, in->path, found, names);
+	return put(&out);
+}
+
+static error_t parse_scan(int key, char *arg, struct argp_state *st)
+{
+	return parse_input(key, arg, st, st->input);
+}
+
+static int cmd_scan(int argc, char **argv)
+{
+	// clang-format off
+	static const struct argp_option options[] = {
+		{ "checkpoint-map", OPT_MAP, "FILE|ovmf|efi|linux|seabios", 0, "name values by this map; may be repeated", 0 },
+		{ 0 },
+	};
+	// clang-format on
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_scan,
+		.args_doc = "IMAGE",
+		.doc = "Find where a firmware image, or an ELF kernel, writes constants to port 0x80. Prints a map "
+		       "file.",
+	};
+	struct input in = { 0 };
+	char name[] = "gdbvm checkpoints scan";
+
+	argv[0] = name;
+	argp_parse(&argp, argc, argv, 0, NULL, &in);
+	return scan(&in);
+}
+
 /* ---- all of them ---- */
 
 static const struct {
@@ -158,6 +216,7 @@ static const struct {
 	const char *help;
 } actions[] = {
 	{ "show", cmd_show, "the records of a file: a table, or another form" },
+	{ "scan", cmd_scan, "where a firmware image or a kernel writes checkpoints" },
 };
 
 static void usage(FILE *to)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a guest writes to its debug ports, as gdbvm records it."""
 import json
+import re
 import subprocess
 
 from guests import flat
@@ -87,3 +88,20 @@ def recorded_checkpoints_are_shown(context):
     check_eq(len(json.loads(show(path, "--format", "trace"))["traceEvents"]), 6, "events of the trace")
     check("/etc/passwd" in show("/etc/passwd", status=4), "a file that is something else is named")
     check("--format svg" in show("--format", "svg", path, status=2), "a format that there is not is named")
+
+
+@test(needs="tcg x86")
+def sites_are_found_in_images(context):
+    def scan(*args):
+        process = context.place.spawn([context.gdbvm, "checkpoints", "scan", *args])
+        check_eq(process.wait(context.scale(20)), 0, f"exit status of scan {args}")
+        return process.out.text().splitlines()
+
+    guest = context.guest("codes.elf")
+    lines = scan("--checkpoint-map", "ovmf", guest)
+    check("1 checkpoint of port 0x80: instrumented" in lines[0], lines[0])
+    check_eq(lines[1:], [f"site {symbols(guest)['first']:#x} 16BIT_MODE # 0x16"], "sites")
+    lines = scan(context.kernel("vmlinux"))
+    check("not instrumented" in lines[0], lines[0])
+    check(any(re.fullmatch(r"noise 0xffffffff[0-9a-f]+-0xffffffff[0-9a-f]+ native_io_delay", line) for line in lines),
+          "io_delay of Linux is found")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What checkpoints are read from: a file of them, a map, and bytes on the wire with sequences and frames among them.
+ * What checkpoints are read from: a file of them, a map, an image to be scanned, and bytes on the wire with sequences
+ * and frames among them.
  * Whatever comes, there is an answer, what is shown is printable, and what was read can be written and read again.
  *
  * Input: a byte that chooses, then the text or the bytes.
@@ -10,6 +11,7 @@
 
 #include "checkpoint/file.h"
 #include "checkpoint/labels.h"
+#include "checkpoint/scan.h"
 #include "fuzz.h"
 
 static void require(bool what)
@@ -59,6 +61,24 @@ static void feed_map(const char *text, size_t n)
 	checkpoint_names_destroy(names);
 }
 
+static void feed_image(uint8_t *image, size_t n)
+{
+	_cleanup_(checkpoint_scan_destroyp) struct checkpoint_scan *s = NULL;
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	struct checkpoint_names *names;
+	struct errtext why = { "" };
+
+	if (checkpoint_scan_image("x", image, n, &s, &why) < 0) {
+		require(!s && why.text[0]);
+		return;
+	}
+	require(checkpoint_names_create(&names) == 0);
+	checkpoint_scan_add(&out, "x", s, names);
+	check_printable(&out);
+	require(checkpoint_names_parse(names, "scan", strbuf_str(&out), out.len, &why) == 0);
+	checkpoint_names_destroy(names);
+}
+
 /* Each byte of the input is a write; two vCPUs take turns where a byte is 0x01. */
 static void feed_wire(const uint8_t *p, size_t n)
 {
@@ -99,6 +119,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			feed_file((char *)copy, size - 1);
 		else if (data[0] == 'm')
 			feed_map((char *)copy, size - 1);
+		else if (data[0] == 's')
+			feed_image(copy, size - 1);
 		else
 			feed_wire(copy, size - 1);
 	}
