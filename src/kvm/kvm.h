@@ -33,6 +33,7 @@ struct kvm_port {
 	bool svm;              /* the processor has SVM, not VMX */
 	bool xsave, debugregs, vcpu_events, mp_state;
 	struct arch_hw_max hw_max; /* debug registers */
+	int gic_fd;                /* arm64; as in kvm_inproc_cfg */
 	struct kvm_reg_map *regs;  /* arm64: the registers that this KVM has of each vCPU */
 };
 
@@ -50,6 +51,7 @@ struct kvm_inproc_cfg {
 	size_t run_size;              /* KVM_GET_VCPU_MMAP_SIZE */
 	const struct kvm_slot *slots; /* must outlive the port; may not change while vCPUs run */
 	unsigned nslots;
+	int gic_fd; /* arm64: the interrupt controller's device; 0 or less: none */
 };
 int kvm_port_inproc_create(const struct kvm_inproc_cfg *cfg, struct kvm_port **ret, struct errtext *why);
 void kvm_port_destroy(struct kvm_port *p); /* NULL ok */

@@ -121,6 +121,7 @@ int kvm_port_inproc_create(const struct kvm_inproc_cfg *cfg, struct kvm_port **r
 	p = &i->port;
 	p->ops = &inproc_ops;
 	p->nvcpus = cfg->nvcpus;
+	p->gic_fd = cfg->gic_fd;
 	i->vm_fd = cfg->vm_fd;
 	i->run_size = cfg->run_size;
 	i->slots = cfg->slots;

@@ -2,12 +2,13 @@
 /* Time stands still while an arm64 guest is stopped, and its timers' interrupts wait for the end of a step. */
 #include "kvm_rig_arm64.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <poll.h>
 
 #include "../unit/test.h"
 #include "util/bytes.h"
 #include "util/macros.h"
+#include "util/strbuf.h"
 
 enum { EL1H = 5, IRQ_EL1 = RIG_VECTORS + 0x280, NOW = RIG_DATA, TICK = RIG_DATA + 8 };
 
@@ -167,6 +168,7 @@ TEST(a_deadline_waits_for_the_guest)
 TEST(an_interrupt_that_is_pending_waits_for_the_end_of_the_steps)
 {
 	const uint64_t loop = RIG_CODE + 4 * (uint64_t)(TIMER_INSNS - 0);
+	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
 	struct rig r;
 	uint64_t at = 0;
 
@@ -182,9 +184,14 @@ TEST(an_interrupt_that_is_pending_waits_for_the_end_of_the_steps)
 	CHECK(rig_x(&r, 0, 19) > 3);
 	CHECK_EQ(rig_pstate(&r, 0) & ARM64_PSTATE_I, 0);
 	CHECK_EQ(rig_sys(&r, 0, ARM64_CNTV_CTL_EL0), 5); // it is over
+	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_IRQ, 0, &text), 0);
+	CHECK(strstr(strbuf_str(&text), "vCPU 0, its own:\n  pending: 27\n  active: none\n"));
 	run_for(&r, 50);
 	CHECK(word(&r, TICK));
 	CHECK_EQ(rig_x(&r, 0, 5), 27);
+	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_PIC, 0, &text), 0);
+	CHECK(strstr(strbuf_str(&text), "  active: 27\n  ICC_PMR_EL1 f0, group 1 enabled"));
+	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_LAPIC, 0, &text), -ENOTSUP);
 	CHECK_EQ(rig_sys(&r, 0, ARM64_SPSR_EL1) & 0x3ff, EL1H | (ARM64_PSTATE_DAIF & ~(unsigned)ARM64_PSTATE_I));
 	rig_close(&r);
 }
