@@ -16,9 +16,9 @@
  */
 
 /**
- * boot_arch_find() - whose kernel is it? By the magic numbers of an x86 bzImage, an arm64 Image (or a gzip file or an EFI program
- * with one in it, which only that comes as) and ELF.
- * Returns: NULL: the file does not say, cannot be read, or there is no kernel.
+ * boot_arch_find() - whose kernel is it? By the magic numbers of an x86 bzImage, an arm64 Image (or a gzip file or an
+ * EFI program with one in it, which only that comes as) and ELF. Returns: NULL: the file does not say, cannot be read,
+ * or there is no kernel.
  */
 const struct arch *boot_arch_find(const struct vm_cfg *cfg);
 
