@@ -251,7 +251,8 @@ struct arch {
 
 	/*
 	 * The slot that a debug trap belongs to: index, or -ENOENT. x86: @status is DR6, data goes before exec.
-	 * arm64: @status is ESR, and @at FAR for a watchpoint, pc for a breakpoint.
+	 * arm64: @status is ESR, and @at FAR for a watchpoint, pc for a breakpoint. The watchpoints of @st are all that
+	 * the processor has, in its order: the first that has FAR in it, or the nearest if there is none.
 	 */
 	int (*hw_decode)(const struct arch_hw_state *st, uint64_t status, gva at);
 };

@@ -17,6 +17,7 @@
 #define WCR_LSC_SHIFT 3
 #define WCR_BAS_SHIFT 5
 #define WCR_MASK_SHIFT 24
+#define WCR_MASK_MIN 3 /* less: the bytes that BAS selects */
 #define DOUBLEWORD 8
 #define MAX_PIECE BIT64(31)
 
@@ -114,6 +115,8 @@ int arm64_hw_encode(const struct arch_hw_max *max, const struct hw_break *req, u
  */
 #define MAX_BLOCK 2048
 #define ISS_WNR BIT64(6)
+#define ISS_WPTV BIT64(17) /* the number is told */
+#define ISS_WPT_SHIFT 18
 #define TAG_BITS 8
 
 static uint64_t without_tag(uint64_t at)
@@ -126,6 +129,17 @@ static bool triggers(const struct hw_break *part, bool write)
 	return part->kind == HW_ACCESS || part->kind == (write ? HW_WRITE : HW_READ);
 }
 
+/* The watchpoint with number @n, as the processor counts. */
+static int watch_number(const struct arch_hw_state *st, unsigned n)
+{
+	for (unsigned i = 0; i < st->nslots; i++) {
+		if (st->slot[i].part.kind != HW_EXEC && n-- == 0)
+			return (int)i;
+	}
+	return -ENOENT;
+}
+
+/* The first that has the address, and only if none has it the nearest. */
 static int nearest_watch(const struct arch_hw_state *st, bool write, gva far)
 {
 	uint64_t best = UINT64_MAX;
@@ -141,6 +155,13 @@ static int nearest_watch(const struct arch_hw_state *st, bool write, gva far)
 		found = (int)i;
 	}
 	return found;
+}
+
+static int watch_at(const struct arch_hw_state *st, uint64_t esr, gva far)
+{
+	if (esr & ISS_WPTV)
+		return watch_number(st, esr >> ISS_WPT_SHIFT & 0x3f);
+	return nearest_watch(st, esr & ISS_WNR, far);
 }
 
 static int exec_at(const struct arch_hw_state *st, gva pc)
@@ -159,8 +180,23 @@ int arm64_hw_decode(const struct arch_hw_state *st, uint64_t esr, gva at)
 		return exec_at(st, at);
 	case ARM64_EC_WATCHPOINT:
 	case ARM64_EC_WATCHPOINT_LOW:
-		return nearest_watch(st, esr & ISS_WNR, GVA(without_tag(at.raw)));
+		return watch_at(st, esr, GVA(without_tag(at.raw)));
 	default:
 		return -ENOENT;
 	}
+}
+
+void arm64_watch_decode(uint64_t value, uint64_t control, struct hw_break *out)
+{
+	static const uint8_t kinds[4] = { HW_ACCESS, HW_READ, HW_WRITE, HW_ACCESS };
+	unsigned mask = control >> WCR_MASK_SHIFT & 0x1f, bytes = control >> WCR_BAS_SHIFT & 0xff;
+	uint64_t len = mask < WCR_MASK_MIN ? DOUBLEWORD : BIT64(mask);
+
+	*out = (struct hw_break){ .kind = kinds[control >> WCR_LSC_SHIFT & 3],
+				  .at = GVA(value & ~(len - 1)),
+				  .len = len };
+	if (len > DOUBLEWORD || !bytes)
+		return;
+	out->at.raw += (unsigned)__builtin_ctz(bytes);
+	out->len = (unsigned)(32 - __builtin_clz(bytes) - __builtin_ctz(bytes));
 }

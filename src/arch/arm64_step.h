@@ -89,4 +89,12 @@ enum {
  */
 uint64_t arm64_debug_esr(uint64_t esr, uint64_t pstate);
 
+struct hw_break;
+
+/**
+ * arm64_watch_decode() - what DBGWVR @value and DBGWCR @control watch. Bytes that are not next to each other become
+ * the range from the first to the last.
+ */
+void arm64_watch_decode(uint64_t value, uint64_t control, struct hw_break *out);
+
 #endif

@@ -40,7 +40,15 @@ struct counts {
 	unsigned bps, wps;
 };
 
-static void add_slots(const struct kvm_cpu *cpu, const struct arch_hw_state *hw, bool exec, bool data,
+static void note_watch(struct kvm_cpu *cpu, const struct hw_break *part, unsigned owner)
+{
+	struct arch_hw_state *w = &cpu->mach->watches;
+
+	w->slot[w->nslots].part = *part;
+	w->slot[w->nslots++].owner = owner;
+}
+
+static void add_slots(struct kvm_cpu *cpu, const struct arch_hw_state *hw, bool exec, bool data,
 		      struct kvm_guest_debug *d, struct counts *n)
 {
 	for (unsigned i = 0; i < hw->nslots; i++) {
@@ -54,6 +62,7 @@ static void add_slots(const struct kvm_cpu *cpu, const struct arch_hw_state *hw,
 		} else {
 			d->arch.dbg_wvr[n->wps] = hw->reg[2 * i];
 			d->arch.dbg_wcr[n->wps++] = hw->reg[2 * i + 1];
+			note_watch(cpu, part, i);
 		}
 	}
 }
@@ -65,7 +74,8 @@ static void add_slots(const struct kvm_cpu *cpu, const struct arch_hw_state *hw,
 static void add_own(struct kvm_cpu *cpu, struct kvm_guest_debug *d, struct counts n)
 {
 	const struct kvm_port *p = cpu->all->port;
-	uint64_t how;
+	struct hw_break part;
+	uint64_t how, at;
 
 	if (!(kvm_reg_get_sys(cpu, ARM64_MDSCR_EL1) & MDSCR_MDE))
 		return;
@@ -78,8 +88,12 @@ static void add_own(struct kvm_cpu *cpu, struct kvm_guest_debug *d, struct count
 	for (unsigned i = 0; i < p->regs->nwps && n.wps < p->hw_max.watch; i++) {
 		if (kvm_reg_get(cpu, kvm_reg_dbg(KVM_DBGWCR, i), &how) < 0 || !(how & DBG_ENABLE) || how & WCR_LINKED)
 			continue;
-		d->arch.dbg_wcr[n.wps] = how;
-		kvm_reg_get(cpu, kvm_reg_dbg(KVM_DBGWVR, i), (uint64_t *)&d->arch.dbg_wvr[n.wps++]);
+		if (kvm_reg_get(cpu, kvm_reg_dbg(KVM_DBGWVR, i), &at) < 0)
+			continue;
+		d->arch.dbg_wvr[n.wps] = at;
+		d->arch.dbg_wcr[n.wps++] = how;
+		arm64_watch_decode(at, how, &part);
+		note_watch(cpu, &part, KVM_OWNER_GUEST);
 	}
 }
 
@@ -89,6 +103,7 @@ static struct kvm_guest_debug encode(struct kvm_cpu *cpu)
 	struct kvm_guest_debug d = { 0 };
 	struct counts n = { 0 };
 
+	cpu->mach->watches.nslots = 0;
 	if (kvm_cpu_filter(cpu).whys & BIT(STOP_SWBREAK))
 		d.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP;
 	if (cpu->debug.step && !own)
@@ -114,6 +129,15 @@ int kvm_debug_arm(struct kvm_cpu *cpu)
 	rc = kvm_cpu_ioctl(cpu, KVM_SET_GUEST_DEBUG, &d);
 	cpu->debug.armed = rc >= 0 && !cpu->debug.step;
 	return MIN(rc, 0);
+}
+
+/* The slot of ours that a watchpoint exception belongs to; the guest may have some of its own close by. */
+static int watch_slot(const struct kvm_cpu *cpu, const struct kvm_trap *t)
+{
+	const struct arch_hw_state *w = &cpu->mach->watches;
+	int i = cpu->all->arch->hw_decode(w, t->status, GVA(t->far));
+
+	return i >= 0 && w->slot[i].owner != KVM_OWNER_GUEST ? (int)w->slot[i].owner : -ENOENT;
 }
 
 void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
@@ -145,7 +169,7 @@ void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 		break;
 	case ARM64_EC_WATCHPOINT_LOW:
 	case ARM64_EC_WATCHPOINT:
-		slot = c->arch->hw_decode(&c->hw, t.status, GVA(d->far));
+		slot = watch_slot(cpu, &t);
 		break;
 	default:
 		break;

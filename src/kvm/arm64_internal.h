@@ -34,7 +34,11 @@ struct kvm_cpu_mach {
 	struct arch_regs sys; /* ARCH_SYS, to find instructions; `have` says whether it still holds */
 	uint64_t page;        /* the page of code that was found last, its number + 1 */
 	const uint8_t *page_hva;
+	/* The watchpoints that KVM was told last, the guest's own, too. owner: of kvm_cpus.hw, or KVM_OWNER_GUEST */
+	struct arch_hw_state watches;
 };
+
+enum { KVM_OWNER_GUEST = ARCH_MAX_HW };
 
 /* arm64.c: single registers of a vCPU; on its own thread */
 int kvm_reg_get(struct kvm_cpu *cpu, uint64_t id, uint64_t *v);

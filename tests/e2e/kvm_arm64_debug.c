@@ -167,7 +167,7 @@ TEST(debug_registers_of_the_guests_own_hit_while_ours_are_in)
 	regs.arm64.dbgbcr[2] = 0;
 	CHECK_EQ(rig_regs_write(&r, 0, ARCH_DEBUG, &regs), 0);
 	rig_set_x(&r, 0, 1, RIG_DATA);
-	breaks(&r, TARGET_WATCH_WRITE, RIG_DATA + 0x100, 8);
+	breaks(&r, TARGET_WATCH_ACCESS, RIG_DATA + 0x100, 8); // of the same kind, and not far
 	CHECK_STOP(rig_run(&r), STOP_POWER_OFF, SYNC_EL1 + 12);
 	CHECK_EQ(rig_sys(&r, 0, ARM64_ELR_EL1), RIG_CODE + 16);
 	CHECK_EQ(rig_sys(&r, 0, ARM64_ESR_EL1) >> 26, 0x35);

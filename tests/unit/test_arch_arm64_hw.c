@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 
+#include "arch/arm64_step.h"
 #include "test.h"
 
 #include "arch/arch.h"
+#include "arch/arm64_step.h"
 #include "util/macros.h"
 
 #define DATA 0xffff800081234000
@@ -254,6 +256,56 @@ TEST(a_read_hits_no_write_watchpoint)
 	CHECK_EQ(arch_arm64.hw_decode(&st, WATCHPOINT(0, 1), GVA(DATA)), 0);
 }
 
+TEST(a_watchpoint_that_has_the_address_goes_before_nearer_ones_of_others)
+{
+	struct hw_break req[] = { hw(HW_WRITE, DATA, 8), hw(HW_WRITE, DATA + 0x100, 8),
+				  hw(HW_ACCESS, DATA + 0x100, 8) };
+	const uint64_t told = BIT64(17) | 2 << 18; // WPTV, WPT
+	struct arch_hw_state st;
+
+	CHECK_EQ(encode(req, 3, &st), 0);
+	CHECK_EQ(arch_arm64.hw_decode(&st, WATCHPOINT(0, 1), GVA(DATA + 7)), 0);
+	CHECK_EQ(arch_arm64.hw_decode(&st, WATCHPOINT(0, 1), GVA(DATA + 0x107)), 1);
+	CHECK_EQ(arch_arm64.hw_decode(&st, WATCHPOINT(0, 0), GVA(DATA + 0x107)), 2);
+	CHECK_EQ(arch_arm64.hw_decode(&st, WATCHPOINT(0, 1) | told, GVA(DATA)), 2);
+	CHECK_EQ(encode(req, 2, &st), 0);
+	CHECK_EQ(arch_arm64.hw_decode(&st, WATCHPOINT(0, 1) | told, GVA(DATA)), -ENOENT);
+}
+
+TEST(what_a_watchpoint_register_watches_is_what_was_asked_for)
+{
+	static const struct {
+		uint64_t value, control;
+		enum hw_kind kind;
+		uint64_t at, len;
+	} hard[] = {
+		{ DATA, 1 | 3 << 3 | 0x24 << 5, HW_ACCESS, DATA + 2, 4 }, /* two bytes, and what is between them */
+		{ DATA + 4, 1 | 2 << 3 | 0x0f << 5, HW_WRITE, DATA, 4 },  /* the value's low bits do not matter */
+		{ DATA + 8, 1 | 1 << 3 | 0xff << 5 | 6 << 24, HW_READ, DATA, 64 },
+	};
+	struct hw_break b;
+
+	for (enum hw_kind kind = HW_WRITE; kind <= HW_ACCESS; kind++) {
+		for (unsigned len = 1; len <= 64; len = len < 8 ? len + 1 : len * 2) {
+			struct hw_break req = hw(kind, len < 8 ? DATA + 8 - len : DATA, len);
+			struct arch_hw_state st;
+
+			CHECK_EQ(encode(&req, 1, &st), 0);
+			CHECK_EQ(st.nslots, 1);
+			arm64_watch_decode(st.reg[0], st.reg[1], &b);
+			CHECK_EQ(b.kind, kind);
+			CHECK_EQ(b.at.raw, req.at.raw);
+			CHECK_EQ(b.len, len);
+		}
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(hard); i++) {
+		arm64_watch_decode(hard[i].value, hard[i].control, &b);
+		CHECK_EQ(b.kind, hard[i].kind);
+		CHECK_EQ(b.at.raw, hard[i].at);
+		CHECK_EQ(b.len, hard[i].len);
+	}
+}
+
 TEST(the_tag_of_an_address_does_not_matter)
 {
 	struct hw_break req[] = { hw(HW_WRITE, 0x0000aaaa00001000, 8), hw(HW_WRITE, DATA, 8) };
@@ -281,5 +333,6 @@ TESTS(T(a_breakpoint_is_for_a64_code_at_el0_and_el1),
       T(the_largest_numbers_of_slots_can_be_used), T(a_range_of_several_slots_knows_its_request),
       T(what_the_hardware_lacks_is_refused), T(the_last_bytes_of_the_address_space_can_be_watched),
       T(a_breakpoint_is_found_by_its_address), T(a_watchpoint_is_the_nearest_to_the_address_that_is_told),
-      T(a_read_hits_no_write_watchpoint), T(the_tag_of_an_address_does_not_matter),
+      T(a_read_hits_no_write_watchpoint), T(a_watchpoint_that_has_the_address_goes_before_nearer_ones_of_others),
+      T(what_a_watchpoint_register_watches_is_what_was_asked_for), T(the_tag_of_an_address_does_not_matter),
       T(the_watched_address_nearest_to_the_access_is_told))
