@@ -22,7 +22,7 @@ struct tree {
 /* Nothing is done after a failure: whoever builds looks once, at the end. */
 #define DO(t, call) ((t)->rc = (t)->rc ?: (call))
 
-static void begin(struct tree *t, const char *fmt, ...)
+static void _printf_(2, 3) begin(struct tree *t, const char *fmt, ...)
 {
 	char name[48];
 	va_list ap;

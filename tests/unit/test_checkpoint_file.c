@@ -210,7 +210,7 @@ TEST(trace_is_json_in_which_a_phase_lasts_until_the_next)
 {
 	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
 	struct checkpoint_file *f = example();
-	struct json_object *o, *all;
+	struct json_object *o, *all = NULL;
 	double dur = 0;
 
 	checkpoint_trace_add(&out, f);
