@@ -179,3 +179,12 @@ uint64_t arm64_debug_esr(uint64_t esr, uint64_t pstate)
 	ec = (ec & ~1u) | (from_el0(pstate) ? 0 : 1);
 	return (esr & ~(UINT64_C(63) << ARM64_EC_SHIFT)) | (uint64_t)ec << ARM64_EC_SHIFT;
 }
+
+enum { MDSCR_KDE = 1 << 13, MDSCR_MDE = 1 << 15, OSLSR_OSLK = 1 << 1 };
+
+bool arm64_debug_enabled(uint64_t pstate, uint64_t mdscr, uint64_t oslsr)
+{
+	if (!(mdscr & MDSCR_MDE) || oslsr & OSLSR_OSLK)
+		return false;
+	return from_el0(pstate) || (mdscr & MDSCR_KDE && !(pstate & ARM64_PSTATE_D));
+}

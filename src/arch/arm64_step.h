@@ -89,6 +89,13 @@ enum {
  */
 uint64_t arm64_debug_esr(uint64_t esr, uint64_t pstate);
 
+/**
+ * arm64_debug_enabled() - does a breakpoint or watchpoint raise an exception where EL1 takes it? Arm ARM, "Enabling
+ * debug exceptions from the current Exception level". Those that a hypervisor takes come out in any case.
+ * @mdscr, @oslsr: MDSCR_EL1 and OSLSR_EL1.
+ */
+bool arm64_debug_enabled(uint64_t pstate, uint64_t mdscr, uint64_t oslsr);
+
 struct hw_break;
 
 /**

@@ -14,7 +14,7 @@ enum { MDSCR_MDE = 1 << 15, DBG_ENABLE = 1, BCR_TYPE = 15 << 20, WCR_LINKED = 1 
 void kvm_debug_begin(struct kvm_cpu *cpu)
 {
 	/* The filter and the slots may have changed; so may what the guest has in memory. */
-	cpu->debug.lift = cpu->debug.armed = false;
+	cpu->debug.lift = cpu->debug.armed = cpu->mach->passes_own = false;
 }
 
 static bool is_lifted(const struct kvm_cpu *cpu, const struct hw_break *part)
@@ -97,6 +97,14 @@ static void add_own(struct kvm_cpu *cpu, struct kvm_guest_debug *d, struct count
 	}
 }
 
+static bool passes_own(struct kvm_cpu *cpu)
+{
+	struct kvm_cpu_mach *m = cpu->mach;
+
+	m->passes_own = m->passes_own && cpu->debug.step && kvm_step_pc(cpu).raw == m->passes_at.raw;
+	return m->passes_own;
+}
+
 static struct kvm_guest_debug encode(struct kvm_cpu *cpu)
 {
 	const struct arch_hw_state *own = kvm_step_slots(cpu), *hw = &cpu->all->hw;
@@ -114,7 +122,8 @@ static struct kvm_guest_debug encode(struct kvm_cpu *cpu)
 	if (own)
 		add_slots(cpu, own, true, false, &d, &n);
 	add_slots(cpu, hw, !own, true, &d, &n);
-	add_own(cpu, &d, n);
+	if (!passes_own(cpu))
+		add_own(cpu, &d, n);
 	return d;
 }
 
@@ -189,6 +198,13 @@ int kvm_debug_pass(struct kvm_cpu *cpu, gva pc)
 	cpu->debug.lift_at = pc;
 	cpu->debug.armed = false;
 	return 0;
+}
+
+void kvm_debug_pass_own(struct kvm_cpu *cpu, gva pc)
+{
+	cpu->mach->passes_own = true;
+	cpu->mach->passes_at = pc;
+	kvm_debug_pass(cpu, pc);
 }
 
 gva kvm_debug_end_pc(struct kvm_cpu *cpu)

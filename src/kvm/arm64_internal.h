@@ -36,6 +36,8 @@ struct kvm_cpu_mach {
 	const uint8_t *page_hva;
 	/* The watchpoints that KVM was told last, the guest's own, too. owner: of kvm_cpus.hw, or KVM_OWNER_GUEST */
 	struct arch_hw_state watches;
+	bool passes_own; /* the instruction at passes_at is executed with none of the guest's own in */
+	gva passes_at;
 };
 
 enum { KVM_OWNER_GUEST = ARCH_MAX_HW };
@@ -59,6 +61,12 @@ int kvm_reg_set_sys(struct kvm_cpu *cpu, enum arm64_sys reg, uint64_t v);
 /* The guest's own debug registers: what is op2 in the encoding. */
 enum kvm_dbg_reg { KVM_DBGBVR = 4, KVM_DBGBCR, KVM_DBGWVR, KVM_DBGWCR };
 uint64_t kvm_reg_dbg(enum kvm_dbg_reg which, unsigned n); /* the id */
+
+/* arm64_debug.c */
+
+/** kvm_debug_pass_own() - have the vCPU go on past @pc, where something of the guest's own hit that it would not see.
+ */
+void kvm_debug_pass_own(struct kvm_cpu *cpu, gva pc);
 
 /* arm64_step.c */
 

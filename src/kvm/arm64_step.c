@@ -415,11 +415,25 @@ int kvm_step_give_own(struct kvm_cpu *cpu, const struct kvm_trap *t)
 	return 0;
 }
 
+static unsigned class_of(const struct kvm_trap *t)
+{
+	return t->status >> ARM64_EC_SHIFT & 63;
+}
+
 static bool is_watchpoint(const struct kvm_trap *t)
 {
-	unsigned class = t->status >> ARM64_EC_SHIFT & 63;
+	return class_of(t) == ARM64_EC_WATCHPOINT_LOW || class_of(t) == ARM64_EC_WATCHPOINT;
+}
 
-	return class == ARM64_EC_WATCHPOINT_LOW || class == ARM64_EC_WATCHPOINT;
+/* KVM takes the hits of debug registers wherever the guest is: in its entry code it would have had none. */
+static bool wants(struct kvm_cpu *cpu, const struct kvm_trap *t, uint64_t pstate)
+{
+	bool breakpoint = class_of(t) == ARM64_EC_BREAKPOINT_LOW || class_of(t) == ARM64_EC_BREAKPOINT;
+
+	if (!breakpoint && !is_watchpoint(t))
+		return true;
+	return arm64_debug_enabled(pstate, kvm_reg_get_sys(cpu, ARM64_MDSCR_EL1),
+				   kvm_reg_get_sys(cpu, ARM64_OSLSR_EL1));
 }
 
 int kvm_step_give_back(struct kvm_cpu *cpu, const struct kvm_trap *t)
@@ -430,6 +444,10 @@ int kvm_step_give_back(struct kvm_cpu *cpu, const struct kvm_trap *t)
 
 	if (rc < 0)
 		return rc;
+	if (!wants(cpu, t, e.pstate)) {
+		kvm_debug_pass_own(cpu, t->pc);
+		return 0;
+	}
 	if (s->on)
 		e.pstate = (e.pstate & ~MASKED) | (s->pstate & MASKED);
 	e.vbar_el1 = kvm_reg_get_sys(cpu, ARM64_VBAR_EL1);

@@ -175,6 +175,44 @@ TEST(debug_registers_of_the_guests_own_hit_while_ours_are_in)
 	rig_close(&r);
 }
 
+RIG_ASM(unseen, "nop\n ldr x3, [x1]\n add x4, x4, #1\n movz w0, #8\n movk w0, #0x8400, lsl #16\n hvc #0\n");
+
+/* A kernel's entry code is not to be interrupted by the kernel's own breakpoints. */
+TEST(what_the_guest_has_turned_off_does_not_hit_it)
+{
+	enum { KDE = 1 << 13, MDE = 1 << 15 };
+	static const struct {
+		uint64_t pstate, mdscr;
+	} off[] = { { EL1H | ARM64_PSTATE_D, MDE | KDE }, { EL1H, MDE } };
+
+	for (unsigned i = 0; i < ARRAY_LEN(off); i++) {
+		struct arch_regs regs;
+		struct rig r;
+
+		open_el1(&r);
+		RIG_ASM_AT(&r, RIG_CODE, unseen);
+		rig_regs(&r, 0, ARCH_DEBUG, &regs);
+		regs.arm64.sys[ARM64_MDSCR_EL1] = off[i].mdscr;
+		regs.arm64.dbgbvr[0] = RIG_CODE;
+		regs.arm64.dbgbcr[0] = 1 | 3 << 1 | 15 << 5;
+		regs.arm64.dbgwvr[0] = RIG_DATA;
+		regs.arm64.dbgwcr[0] = 1 | 3 << 1 | 3 << 3 | 0xff << 5;
+		CHECK_EQ(rig_regs_write(&r, 0, ARCH_DEBUG, &regs), 0);
+		rig_set_pstate(&r, 0, off[i].pstate);
+		rig_set_sys(&r, 0, ARM64_ELR_EL1, 0x1234);
+		rig_set_x(&r, 0, 1, RIG_DATA);
+		breaks(&r, TARGET_BREAK_HW, RIG_CODE + 8, 1);
+		CHECK_STOP(rig_step(&r, 0), STOP_STEP, RIG_CODE + 4);
+		CHECK_STOP(rig_step(&r, 0), STOP_STEP, RIG_CODE + 8);
+		rig_set_pc(&r, 0, RIG_CODE);
+		CHECK_STOP(rig_run(&r), STOP_HWBREAK, RIG_CODE + 8);
+		CHECK_STOP(rig_run(&r), STOP_POWER_OFF, RIG_CODE + 24);
+		CHECK_EQ(rig_x(&r, 0, 4), 1);
+		CHECK_EQ(rig_sys(&r, 0, ARM64_ELR_EL1), 0x1234);
+		rig_close(&r);
+	}
+}
+
 RIG_ASM(bkpts, ".word 0xe1200075\n .short 0xbe05\n .short 0xbf00\n"); // bkpt #5 of A32 and of T32
 
 static void check_bkpt(struct rig *r, uint64_t at, uint64_t pstate)
@@ -236,5 +274,5 @@ TEST(a_hardware_breakpoint_that_is_skipped_goes_on)
 
 TESTS(T(hardware_breakpoints_hit_each_time), T(there_are_as_many_breakpoints_and_watchpoints_as_kvm_says),
       T(a_watchpoint_stops_before_the_access_and_is_passed), T(a_range_step_reports_watchpoints_on_its_way),
-      T(debug_registers_of_the_guests_own_hit_while_ours_are_in),
+      T(debug_registers_of_the_guests_own_hit_while_ours_are_in), T(what_the_guest_has_turned_off_does_not_hit_it),
       T(breakpoint_instructions_of_32_bit_code_are_the_guests_own), T(a_hardware_breakpoint_that_is_skipped_goes_on))

@@ -160,8 +160,26 @@ TEST(a_debug_exception_given_back_has_the_class_of_its_level)
 	CHECK_EQ(arm64_debug_esr(0xc2000022, 5), 0xc6000022);
 }
 
+TEST(breakpoints_of_the_guests_own_need_to_be_enabled_where_it_is)
+{
+	enum { EL0 = 0, EL1 = 5, A32 = 0x10, D = ARM64_PSTATE_D, KDE = 1 << 13, MDE = 1 << 15, OSLK = 2 };
+	static const struct {
+		uint64_t pstate, mdscr, oslsr;
+		bool enabled;
+	} cases[] = {
+		{ EL0, MDE, 8, true },           { EL0 | D, MDE, 8, true },        { A32, MDE, 8, true },
+		{ EL0, KDE, 8, false },          { EL0, MDE | KDE, OSLK, false },  { EL1, MDE | KDE, 8, true },
+		{ EL1, MDE, 8, false },          { EL1 | D, MDE | KDE, 8, false }, { EL1, KDE, 8, false },
+		{ EL1, MDE | KDE, OSLK, false },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++)
+		CHECK_EQ(arm64_debug_enabled(cases[i].pstate, cases[i].mdscr, cases[i].oslsr), cases[i].enabled);
+}
+
 TESTS(T(instructions_that_a_step_must_know_are_found), T(operands_of_daif_instructions_are_in_the_layout_of_pstate),
       T(a_sequence_ends_behind_its_store), T(branches_out_of_a_sequence_are_exits),
       T(what_is_no_sequence_is_stepped_as_it_is), T(the_vector_is_chosen_by_where_the_exception_comes_from),
       T(the_handler_begins_with_everything_masked), T(features_decide_on_the_rest_of_the_handlers_state),
-      T(a_debug_exception_given_back_has_the_class_of_its_level))
+      T(a_debug_exception_given_back_has_the_class_of_its_level),
+      T(breakpoints_of_the_guests_own_need_to_be_enabled_where_it_is))
