@@ -144,12 +144,12 @@ TEST(a_deadline_waits_for_the_guest)
 	uint64_t deadline;
 	struct rig r;
 
-	open_timer(&r, 600);
-	run_for(&r, 60);
+	open_timer(&r, 1500);
+	run_for(&r, 300);
 	deadline = rig_sys(&r, 0, ARM64_CNTV_CVAL_EL0);
 	CHECK(deadline);
 	for (unsigned i = 0; i < 3; i++) {
-		hold(700);
+		hold(900);
 		CHECK_EQ(rig_sys(&r, 0, ARM64_CNTV_CTL_EL0), 1); // not over
 		run_for(&r, 20);
 		CHECK_EQ(word(&r, TICK), 0);
