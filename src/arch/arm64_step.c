@@ -98,10 +98,31 @@ static bool add_exit(struct arm64_excl *x, uint64_t at)
 	return true;
 }
 
+/* Data processing, branches, barriers: neither memory nor vectors. Arm ARM, "A64 instruction set encoding". */
+static bool is_general(uint32_t code)
+{
+	static const uint16_t groups = 1 << 5 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 13;
+
+	return groups >> (code >> 25 & 15) & 1;
+}
+
+static bool add_branch(struct arm64_excl *x, uint64_t pc, uint64_t at, uint64_t to)
+{
+	if (to < pc || to >= x->end)
+		return add_exit(x, to);
+	if (to > at)
+		return true;
+	if (x->nbacks == ARM64_EXCL_BACKS)
+		return false;
+	x->backs[x->nbacks++] = at;
+	return true;
+}
+
 bool arm64_excl_find(const uint32_t *code, size_t n, uint64_t pc, struct arm64_excl *out)
 {
 	struct arm64_excl x = { 0 };
 	struct arm64_insn insn;
+	bool general = true;
 	uint64_t to;
 	size_t len;
 
@@ -111,17 +132,40 @@ bool arm64_excl_find(const uint32_t *code, size_t n, uint64_t pc, struct arm64_e
 			x.end = pc + 4 * (len + 1);
 		else if (leaves_for_good(code[len]))
 			return false;
+		else
+			general = general && is_general(code[len]);
 	}
 	if (!x.end)
 		return false;
 	add_exit(&x, x.end);
-	/* What branches back to the load only begins anew. */
 	for (size_t i = 1; i < len; i++) {
-		if (branch_target(code[i], pc + 4 * i, &to) && (to < pc || to >= x.end) && !add_exit(&x, to))
+		if (branch_target(code[i], pc + 4 * i, &to) && !add_branch(&x, pc, pc + 4 * i, to))
 			return false;
 	}
+	if (x.nbacks && !general)
+		return false;
 	*out = x;
 	return true;
+}
+
+/* Arm ARM, pseudocode ConditionHolds(). */
+static bool condition_holds(unsigned cond, uint64_t pstate)
+{
+	bool n = pstate >> 31 & 1, z = pstate >> 30 & 1, c = pstate >> 29 & 1, v = pstate >> 28 & 1;
+	const bool base[] = { z, c, n, v, c && !z, n == v, n == v && !z, true };
+
+	return base[cond >> 1] != (cond & 1 && cond != 15);
+}
+
+bool arm64_branch_taken(uint32_t code, uint64_t rt, uint64_t pstate)
+{
+	bool if_set = code >> 24 & 1, wide = code >> 31;
+
+	if ((code & 0xff000000) == 0x54000000) // b.cond
+		return condition_holds(code & 15, pstate);
+	if ((code & 0x7e000000) == 0x36000000) // tbz, tbnz
+		return (rt >> ((unsigned)wide << 5 | (code >> 19 & 31)) & 1) == if_set;
+	return ((wide ? rt : (uint32_t)rt) != 0) == if_set;
 }
 
 /* ---- exceptions ---- */

@@ -38,18 +38,25 @@ void arm64_insn_decode(uint32_t code, struct arm64_insn *out);
  * A load-exclusive up to its store-exclusive. Any exception in between, a step's too, makes the store fail, so that the
  * loop around it never ends: it has to be executed as a whole.
  */
-enum { ARM64_EXCL_INSNS = 32, ARM64_EXCL_EXITS = 4 };
+enum { ARM64_EXCL_INSNS = 32, ARM64_EXCL_EXITS = 4, ARM64_EXCL_BACKS = 2 };
 struct arm64_excl {
 	uint64_t end;                     /* behind the store */
 	uint64_t exits[ARM64_EXCL_EXITS]; /* where it can be left: `end` first */
 	unsigned nexits;
+	uint64_t backs[ARM64_EXCL_BACKS]; /* branches back that come before the store */
+	unsigned nbacks;
 };
 
 /**
  * arm64_excl_find() - the sequence that begins with the load-exclusive code[0] at @pc.
+ * One that waits by branches back has nothing but instructions on general registers in it, so that it can be executed
+ * again from its beginning.
  * Returns: false: it has no end within @n instructions, more exits than fit, or instructions that do not belong there.
  */
 bool arm64_excl_find(const uint32_t *code, size_t n, uint64_t pc, struct arm64_excl *out);
+
+/** arm64_branch_taken() - is the conditional branch @code taken? @rt: what its register, if it has one, holds. */
+bool arm64_branch_taken(uint32_t code, uint64_t rt, uint64_t pstate);
 
 /* ---- exceptions taken to EL1 ---- */
 

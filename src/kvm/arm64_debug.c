@@ -15,6 +15,7 @@ void kvm_debug_begin(struct kvm_cpu *cpu)
 {
 	/* The filter and the slots may have changed; so may what the guest has in memory. */
 	cpu->debug.lift = cpu->debug.armed = cpu->mach->passes_own = false;
+	cpu->mach->not_taken = 0;
 }
 
 static bool is_lifted(const struct kvm_cpu *cpu, const struct hw_break *part)
@@ -171,7 +172,9 @@ void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 		break;
 	case ARM64_EC_BREAKPOINT_LOW:
 	case ARM64_EC_BREAKPOINT:
-		if (kvm_step_reached(cpu, t.pc))
+		if (kvm_step_goes_on(cpu, t.pc))
+			t.kind = KVM_TRAP_NONE;
+		else if (kvm_step_reached(cpu, t.pc))
 			t.kind = KVM_TRAP_STEP;
 		else
 			slot = c->arch->hw_decode(&c->hw, t.status, t.pc);

@@ -38,6 +38,7 @@ struct kvm_cpu_mach {
 	struct arch_hw_state watches;
 	bool passes_own; /* the instruction at passes_at is executed with none of the guest's own in */
 	gva passes_at;
+	unsigned not_taken; /* a load-exclusive is stepped again: branches back of its unit that let it go on */
 };
 
 enum { KVM_OWNER_GUEST = ARCH_MAX_HW };
@@ -75,6 +76,12 @@ const struct arch_hw_state *kvm_step_slots(const struct kvm_cpu *cpu);
 
 /** kvm_step_reached() - is the hit at @pc of one of those? */
 bool kvm_step_reached(const struct kvm_cpu *cpu, gva pc);
+
+/**
+ * kvm_step_goes_on() - is the hit at @pc of a branch back inside of a unit, and is it not taken? Then the unit is to be
+ * executed again, and not to be interrupted there.
+ */
+bool kvm_step_goes_on(struct kvm_cpu *cpu, gva pc);
 
 /** kvm_insn_read() - the instruction at @pc; false if it cannot be read. */
 bool kvm_insn_read(struct kvm_cpu *cpu, uint64_t pc, uint32_t *out, size_t n);

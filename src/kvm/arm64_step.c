@@ -8,7 +8,9 @@
  *   then what the instruction itself makes it; mrs, and the SPSR_EL1 of an exception, get the guest's own.
  * - A saved PSTATE also has the step's own flag.
  * - From a load-exclusive on everything up to its store is executed as a unit, with breakpoints at the ways out and at
- * the vector: an exception in between would make the store fail, time after time.
+ * the vector: an exception in between would make the store fail, time after time. Where it waits for another vCPU, by a
+ * branch back, it is executed up to the branch first: taken, the step ends there, as the other vCPU may be held; not
+ * taken, it begins anew and goes on over the branch.
  * - wfi would wait in KVM until an interrupt is pending. An instruction that may wake up at any time wakes up at once.
  *
  * A breakpoint instruction of the guest's own, and hits of its debug registers, are given back by doing what the
@@ -38,8 +40,11 @@ struct kvm_step {
 	uint64_t pc, pstate; /* before the instruction, the guest's own */
 	struct arm64_insn insn;
 	struct arch_hw_state slots;
-	unsigned
-		nexits; /* those of `slots` are the step's own; the others, of the debugger's, are inside of the unit */
+	/* The first of `slots` are the step's own; the others, of the debugger's, are inside of the unit. */
+	unsigned nexits;
+	struct arm64_excl excl;
+	unsigned again;          /* branches back of `excl` without a breakpoint */
+	struct arch_regs before; /* of a unit with branches back: ARCH_CORE */
 };
 
 int kvm_step_init(struct kvm_cpu *cpu)
@@ -164,7 +169,14 @@ static bool plan_unit(struct kvm_cpu *cpu, struct kvm_step *s)
 		.at = GVA(arm64_entry_vector(kvm_reg_get_sys(cpu, ARM64_VBAR_EL1), s->pstate)),
 		.len = INSN_LEN,
 	};
+	for (unsigned i = 0; i < x.nbacks; i++) {
+		if (!(s->again & BIT(i)))
+			req[n++] = (struct hw_break){ .kind = HW_EXEC, .at = GVA(x.backs[i]), .len = INSN_LEN };
+	}
 	s->nexits = n;
+	s->excl = x;
+	if (x.nbacks && kvm_regs_read(cpu->all->port, cpu->id, ARCH_CORE, &s->before) < 0)
+		return false;
 	for (unsigned i = 0; i < hw->nslots && n < ARRAY_LEN(req); i++) {
 		const struct hw_break *b = &hw->slot[i].part;
 
@@ -223,7 +235,9 @@ int kvm_step_begin(struct kvm_cpu *cpu, bool can_land)
 	look(cpu, s);
 	if (!s->asleep && s->known && s->insn.kind == ARM64_INSN_WFI && may_wait(cpu, s))
 		return skip(cpu, s);
+	s->again = cpu->mach->not_taken;
 	s->unit = s->known && s->insn.kind == ARM64_INSN_LOAD_EXCL && plan_unit(cpu, s);
+	cpu->mach->not_taken = 0;
 	return mask(cpu, s);
 }
 
@@ -260,6 +274,35 @@ bool kvm_step_reached(const struct kvm_cpu *cpu, gva pc)
 			return true;
 	}
 	return false;
+}
+
+/* What cannot be found out is taken. */
+static bool branches(struct kvm_cpu *cpu, uint64_t pc)
+{
+	uint64_t rt = 0, pstate;
+	uint32_t code;
+
+	if (!kvm_insn_read(cpu, pc, &code, 1) || kvm_reg_get(cpu, KVM_REG_PSTATE, &pstate) < 0)
+		return true;
+	if ((code & 31) != 31 && kvm_reg_get(cpu, KVM_REG_X(code & 31), &rt) < 0)
+		return true;
+	return arm64_branch_taken(code, rt, pstate);
+}
+
+bool kvm_step_goes_on(struct kvm_cpu *cpu, gva pc)
+{
+	struct kvm_step *s = cpu->step;
+	unsigned i = 0;
+
+	if (!kvm_step_slots(cpu))
+		return false;
+	while (i < s->excl.nbacks && s->excl.backs[i] != pc.raw)
+		i++;
+	if (i == s->excl.nbacks || branches(cpu, pc.raw) ||
+	    kvm_regs_write(cpu->all->port, cpu->id, ARCH_CORE, &s->before) < 0)
+		return false;
+	cpu->mach->not_taken = s->again | BIT(i);
+	return true;
 }
 
 /* Nothing is planted in memory. */

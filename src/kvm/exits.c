@@ -226,6 +226,8 @@ static enum kvm_next on_debug(struct kvm_cpu *cpu, struct stop_event *ev)
 		return reinject(cpu, &t, ev);
 	case KVM_TRAP_BPINSN:
 		return on_bp(cpu, &t, ev);
+	case KVM_TRAP_NONE:
+		break;
 	}
 	return KVM_NEXT_ENTER;
 }

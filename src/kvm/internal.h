@@ -235,6 +235,7 @@ enum kvm_trap_kind {
 	KVM_TRAP_HW,     /* one of the debugger's slots: slot */
 	KVM_TRAP_STEP,   /* the armed step */
 	KVM_TRAP_GUEST,  /* a debug exception of the guest's own */
+	KVM_TRAP_NONE,   /* only the step under way has to do with it: go on */
 };
 struct kvm_trap {
 	enum kvm_trap_kind kind;

@@ -276,8 +276,37 @@ TEST(a_load_exclusive_is_stepped_up_to_its_store)
 	rig_close(&r);
 }
 
+/* A lock that is taken by storing 1: no store where it is held. */
+RIG_ASM(lock, "1: ldaxr w2, [x1]\n cbnz w2, 1b\n add x4, x4, #1\n tbnz w4, #9, 1b\n stxr w3, w5, [x1]\n cbnz w3, 1b\n");
+
+TEST(a_step_does_not_wait_for_a_lock)
+{
+	struct rig r;
+
+	open_el1(&r, 0);
+	rig_translate(&r, 0);
+	RIG_ASM_AT(&r, RIG_CODE, lock);
+	rig_set_x(&r, 0, 1, RIG_DATA);
+	rig_set_x(&r, 0, 5, 1);
+	st_le32(r.ram + RIG_DATA, 7);
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_STEP(&r, RIG_CODE + 4);
+		CHECK_EQ(rig_x(&r, 0, 2), 7);
+		CHECK_STEP(&r, RIG_CODE);
+	}
+	CHECK_EQ(rig_pstate(&r, 0), EL1H);
+	st_le32(r.ram + RIG_DATA, 0);
+	CHECK_STEP(&r, RIG_CODE + 20);
+	CHECK_EQ(ld_le32(r.ram + RIG_DATA), 1);
+	CHECK_EQ(rig_x(&r, 0, 3), 0);
+	CHECK_EQ(rig_x(&r, 0, 4), 1); // what was before the store is executed once
+	CHECK_EQ(rig_pstate(&r, 0), EL1H);
+	CHECK_STEP(&r, RIG_CODE + 24);
+	rig_close(&r);
+}
+
 TESTS(T(registers_are_read_and_written), T(a_step_takes_one_instruction),
       T(a_step_over_an_instruction_that_the_vmm_answers_is_one), T(interrupt_masks_are_what_the_instructions_make_them),
       T(a_step_over_svc_ends_at_its_vector_and_over_eret_behind_it),
       T(a_step_that_faults_ends_at_the_vector_with_the_guests_own_image), T(a_step_over_wfi_does_not_wait),
-      T(a_hypercall_is_one_step), T(a_load_exclusive_is_stepped_up_to_its_store))
+      T(a_hypercall_is_one_step), T(a_load_exclusive_is_stepped_up_to_its_store), T(a_step_does_not_wait_for_a_lock))

@@ -97,6 +97,67 @@ TEST(branches_out_of_a_sequence_are_exits)
 	CHECK_EQ(x.exits[0], 0x1018);
 	CHECK_EQ(x.exits[1], 0x1004 + 28);
 	CHECK_EQ(x.exits[2], 0x1008 - 12);
+	CHECK_EQ(x.nbacks, 1);
+	CHECK_EQ(x.backs[0], 0x1010);
+}
+
+TEST(a_sequence_that_waits_for_another_processor_is_left_at_its_branch_back)
+{
+	/* load: ldaxr w1, [x0]; cbnz w1, load; stxr w2, w1, [x0] */
+	static const uint32_t lock[] = { 0x885ffc01, 0x35ffffe1, 0x88027c01 };
+	/* load: ldaxr w1, [x0]; nop; tbnz w1, #0, nop; stxr w2, w1, [x0] */
+	static const uint32_t inner[] = { 0x885ffc01, 0xd503201f, 0x3707ffe1, 0x88027c01 };
+	/* load: ldaxr w1, [x0]; ldr x3, [x4]; cbnz w1, load; stxr w2, w1, [x0] */
+	static const uint32_t loads[] = { 0x885ffc01, 0xf9400083, 0x35ffffc1, 0x88027c01 };
+	struct arm64_excl x;
+
+	CHECK(arm64_excl_find(lock, ARRAY_LEN(lock), 0x1000, &x));
+	CHECK_EQ(x.nexits, 1);
+	CHECK_EQ(x.nbacks, 1);
+	CHECK_EQ(x.backs[0], 0x1004);
+	CHECK(arm64_excl_find(inner, ARRAY_LEN(inner), 0x1000, &x));
+	CHECK_EQ(x.nbacks, 1);
+	CHECK_EQ(x.backs[0], 0x1008);
+	CHECK(!arm64_excl_find(loads, ARRAY_LEN(loads), 0x1000, &x));
+}
+
+TEST(whether_a_branch_is_taken_is_known)
+{
+	const uint64_t n = UINT64_C(1) << 31, z = 1 << 30, c = 1 << 29, v = 1 << 28;
+	const struct {
+		uint32_t code;
+		uint64_t rt, pstate;
+		bool taken;
+	} cases[] = {
+		{ 0x34ffffe1, 0, 0, true }, /* cbz w1 */
+		{ 0x34ffffe1, UINT64_C(1) << 32, 0, true },
+		{ 0x34ffffe1, 1, 0, false },
+		{ 0xb5ffffe1, UINT64_C(1) << 32, 0, true }, /* cbnz x1 */
+		{ 0xb5ffffe1, 0, 0, false },
+		{ 0x3607ffe1, 2, 0, true }, /* tbz w1, #0 */
+		{ 0x3607ffe1, 1, 0, false },
+		{ 0xb717ffe1, UINT64_C(1) << 34, 0, true }, /* tbnz x1, #34 */
+		{ 0xb717ffe1, 4, 0, false },
+		{ 0x54ffffe0, 0, z, true }, /* b.eq */
+		{ 0x54ffffe1, 0, z, false },
+		{ 0x54ffffe3, 0, c, false }, /* b.lo */
+		{ 0x54ffffe4, 0, n, true },  /* b.mi */
+		{ 0x54ffffe7, 0, 0, true },  /* b.vc */
+		{ 0x54ffffe8, 0, c, true },  /* b.hi */
+		{ 0x54ffffe8, 0, c | z, false },
+		{ 0x54ffffe9, 0, c | z, true },
+		{ 0x54ffffea, 0, n | v, true }, /* b.ge */
+		{ 0x54ffffeb, 0, n, true },
+		{ 0x54ffffec, 0, z, false }, /* b.gt */
+		{ 0x54ffffed, 0, z, true },
+		{ 0x54ffffee, 0, 0, true }, /* b.al, b.nv */
+		{ 0x54ffffef, 0, 0, true },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		if (arm64_branch_taken(cases[i].code, cases[i].rt, cases[i].pstate) != cases[i].taken)
+			fail_msg("case %u: %08x", i, cases[i].code);
+	}
 }
 
 TEST(what_is_no_sequence_is_stepped_as_it_is)
@@ -179,6 +240,7 @@ TEST(breakpoints_of_the_guests_own_need_to_be_enabled_where_it_is)
 
 TESTS(T(instructions_that_a_step_must_know_are_found), T(operands_of_daif_instructions_are_in_the_layout_of_pstate),
       T(a_sequence_ends_behind_its_store), T(branches_out_of_a_sequence_are_exits),
+      T(a_sequence_that_waits_for_another_processor_is_left_at_its_branch_back), T(whether_a_branch_is_taken_is_known),
       T(what_is_no_sequence_is_stepped_as_it_is), T(the_vector_is_chosen_by_where_the_exception_comes_from),
       T(the_handler_begins_with_everything_masked), T(features_decide_on_the_rest_of_the_handlers_state),
       T(a_debug_exception_given_back_has_the_class_of_its_level),
