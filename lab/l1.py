@@ -6,8 +6,8 @@ One L1 serves many tests: it is started once, runs many processes (the agent in 
 the end. It sees the files of the host as they were when it started, with writes going to its RAM, and `share`, a directory
 in which both sides see each other's writes at once. Ports in it are reached through `reach()`.
 
-As a program: l1.py [--arch x86|arm64] [--qemu stock|patched] [--kernel PARAMETERS] [-c CPUS] [-m MIB] [--] COMMAND [ARG...]
-runs one command in a fresh L1. On arm64, --kernel kvm-arm.mode=nvhe leaves only KVM in EL2, --machine gic-version=2 is an older GIC.
+As a program: l1.py [--arch x86|arm64] [--qemu stock|patched] [--suite backports] [--kernel PARAMETERS] [-c CPUS] [-m MIB] [--] COMMAND [ARG...]
+runs one command in a fresh L1. --suite backports has a newer kernel. On arm64, --kernel kvm-arm.mode=nvhe leaves only KVM in EL2, --machine gic-version=2 is an older GIC.
 """
 import argparse
 import os
@@ -87,10 +87,11 @@ class L1Process(Process):
 class L1:
     name = "lab"
 
-    def __init__(self, qemu="stock", cpus=1, mem=2048, cpu=None, extra=(), arch="x86", kernel=""):
+    def __init__(self, qemu="stock", cpus=1, mem=2048, cpu=None, extra=(), arch="x86", kernel="",
+                 suite=""):
         self.kind = qemu
         self.machine = MACHINES[arch]
-        self.dir = script_output(os.path.join(HERE, "prepare"), arch)
+        self.dir = script_output(os.path.join(HERE, "prepare"), arch, *([suite] if suite else []))
         self.qemu = self.machine["program"] if qemu == "stock" else script_output(os.path.join(HERE, "build-qemu"))
         self.cpus, self.mem, self.cpu, self.extra = cpus, mem, cpu or self.machine["cpu"], list(extra)
         self.kernel = kernel
@@ -218,6 +219,7 @@ def main():
     parser = argparse.ArgumentParser(description="Run one command in a fresh lab machine.")
     parser.add_argument("--arch", choices=MACHINES, default="x86")
     parser.add_argument("--kernel", default="", help="more parameters for L1's kernel")
+    parser.add_argument("--suite", choices=["backports"], default="", help="where L1's kernel comes from, if not from the release")
     parser.add_argument("--cpu", help="QEMU's name and options of the processor")
     parser.add_argument("--machine", help="more options of QEMU's machine: gic-version=2")
     parser.add_argument("--qemu", choices=["stock", "patched"], default="stock")
@@ -229,7 +231,8 @@ def main():
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         parser.error("no command")
-    l1 = L1(args.qemu, args.cpus, args.mem, args.cpu, ["-M", args.machine] if args.machine else [], args.arch, args.kernel)
+    l1 = L1(args.qemu, args.cpus, args.mem, args.cpu, ["-M", args.machine] if args.machine else [], args.arch, args.kernel,
+            args.suite)
     try:
         begin = time.monotonic()
         l1.start()

@@ -13,6 +13,7 @@ size() { du -sh "$1" | cut -f1; }
 deb_opts=()
 deb_state=$cache/apt
 deb_foreign=
+deb_newer=
 deb_lists_opts() {
 	mkdir -p "$deb_state/lists/partial" "$deb_state/cache/archives/partial"
 	deb_opts+=(-o "Dir::State::lists=$deb_state/lists" -o "Dir::Cache=$deb_state/cache" -o APT::Sandbox::User=root)
@@ -25,13 +26,23 @@ deb_own_lists() {
 	apt-get "${deb_opts[@]}" -qq update > "$work/apt.log" 2>&1 || { cat "$work/apt.log" >&2; die "apt-get update failed"; }
 }
 
+# deb_backports: from here on, the newer packages that Debian offers for this release, too, and rather than the others;
+# whether or not this machine has them in its list of sources. Call it before deb_arch.
+deb_backports() {
+	local release uri="http://deb.debian.org/debian" key=/usr/share/keyrings/debian-archive-keyring.gpg
+	release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	deb_newer=$release-backports
+	for suite in "$release" "$deb_newer"; do echo "deb [signed-by=$key] $uri $suite main"; done > "$work/sources.list"
+}
+
 # deb_arch ARCH: from here on, packages of Debian's architecture ARCH; this machine's lists and what is installed on it say
 # nothing about those of another.
 deb_arch() {
-	[ "$1" != "$(dpkg --print-architecture)" ] || return 0
-	deb_state=$cache/apt-$1
+	[ -n "$deb_newer" ] || [ "$1" != "$(dpkg --print-architecture)" ] || return 0
+	deb_state=$cache/apt-$1${deb_newer:+-$deb_newer}
 	deb_opts=(-o "APT::Architecture=$1" -o "APT::Architectures=$1" -o Dir::State::status=/dev/null)
-	deb_foreign=$1
+	[ -z "$deb_newer" ] || deb_opts+=(-o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=- -o "APT::Default-Release=$deb_newer")
+	[ "$1" = "$(dpkg --print-architecture)" ] || deb_foreign=$1
 	if [ -e "$deb_state/lists/lock" ]; then deb_lists_opts; else deb_own_lists; fi
 }
 

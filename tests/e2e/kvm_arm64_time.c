@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include "../unit/test.h"
 #include "util/bytes.h"
@@ -14,6 +15,9 @@ enum { EL1H = 5, IRQ_EL1 = RIG_VECTORS + 0x280, NOW = RIG_DATA, TICK = RIG_DATA 
 
 /* Writes its counter to memory all the time. */
 RIG_ASM(watch_clock, "mov x1, #0x2000\n 1: isb\n mrs x0, cntvct_el0\n str x0, [x1]\n b 1b\n");
+
+/* The same with the physical one. */
+RIG_ASM(watch_physical, "mov x1, #0x2000\n 1: isb\n mrs x0, cntpct_el0\n str x0, [x1]\n b 1b\n");
 
 /*
  * The GIC lets the virtual timer (PPI 27) through. x20: the deadline, in ticks from now. Then it counts, with
@@ -89,6 +93,32 @@ TEST(the_counter_stands_still_while_the_guest_is_stopped)
 	CHECK_EQ(t.mode, TARGET_TIME_FREEZE);
 	CHECK(t.held_ns >= 2000000000);
 	CHECK(ms_of(first) < 1500);
+	rig_close(&r);
+}
+
+TEST(the_physical_counter_stands_still_with_it)
+{
+	enum { CAP_COUNTER_OFFSET = 227 }; // newer than the headers that we can rely on
+	uint64_t first, virtual;
+	struct rig r;
+
+	rig_open(&r, 1, true);
+	RIG_ASM_AT(&r, RIG_CODE, watch_physical);
+	if (ioctl(r.vm_fd, KVM_CHECK_EXTENSION, CAP_COUNTER_OFFSET) <= 0) {
+		rig_close(&r);
+		SKIP("this KVM has no offset for both counters (Linux 6.4)");
+	}
+	run_for(&r, 50);
+	first = word(&r, NOW);
+	virtual = rig_sys(&r, 0, ARM64_CNTVCT_EL0);
+	CHECK(ms_of(first) < 1500);
+	hold(1000);
+	run_for(&r, 20);
+	print_message("the physical counter: %d ms, after a second: %d ms\n", (int)ms_of(first),
+		      (int)ms_of(word(&r, NOW)));
+	CHECK(word(&r, NOW) > first);
+	CHECK(ms_of(word(&r, NOW) - first) < 800);
+	CHECK(first <= virtual && virtual <= word(&r, NOW));
 	rig_close(&r);
 }
 
@@ -196,6 +226,6 @@ TEST(an_interrupt_that_is_pending_waits_for_the_end_of_the_steps)
 	rig_close(&r);
 }
 
-TESTS(T(the_counter_stands_still_while_the_guest_is_stopped), T(steps_see_time_go_on_only_a_little),
-      T(time_goes_on_where_the_user_wants_it), T(a_deadline_waits_for_the_guest),
+TESTS(T(the_counter_stands_still_while_the_guest_is_stopped), T(the_physical_counter_stands_still_with_it),
+      T(steps_see_time_go_on_only_a_little), T(time_goes_on_where_the_user_wants_it), T(a_deadline_waits_for_the_guest),
       T(an_interrupt_that_is_pending_waits_for_the_end_of_the_steps))

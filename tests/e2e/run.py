@@ -6,7 +6,7 @@ With --accel kvm the guests run on this machine if its KVM is hardware KVM, else
 stock with QEMU as Debian ships it, --lab patched with one whose nested SVM knows breakpoints. --lab none takes this
 machine's KVM as it is: with a gdbvm built with -Db_sanitize=thread, its threads are watched even where KVM is an emulator.
 Guests of --arch arm64 run in QEMU, or on KVM in an arm64 lab: there gdbvm comes from the --cross build (make arm64), and
---lab nvhe has a KVM whose host is not in EL2, --lab gicv2 an older interrupt controller.
+--lab nvhe has a KVM whose host is not in EL2, --lab gicv2 an older interrupt controller, --lab backports a newer kernel.
 """
 import argparse
 import fnmatch
@@ -37,8 +37,8 @@ from suite import TESTS  # noqa: E402
 STOCK_HWBREAK_SINCE = 10
 # Kinds of the lab's machine.
 LABS = {"stock": {}, "patched": {"qemu": "patched"}, "nvhe": {"kernel": "kvm-arm.mode=nvhe"},
-        "gicv2": {"extra": ["-M", "gic-version=2"]}}
-LAB_ARCH = {"patched": "x86", "nvhe": "arm64", "gicv2": "arm64"}  # the others are of any
+        "gicv2": {"extra": ["-M", "gic-version=2"]}, "backports": {"suite": "backports"}}
+LAB_ARCH = {"patched": "x86", "nvhe": "arm64", "gicv2": "arm64", "backports": "arm64"}  # the others are of any
 # Waits are given for a fast machine and are stretched where the guest is slow.
 SCALE = {"tcg": 3, "host": 3, "emulator": 8, "lab": 8}
 
