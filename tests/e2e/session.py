@@ -150,6 +150,13 @@ class Gdb:
         out = self.cmd(f"x/1x{size} {address:#x}")
         return int(out.rsplit(":", 1)[1].strip(), 16)
 
+    def counter(self):
+        """What the guest would read from the counter or TSC of the current vCPU now."""
+        out = self.cmd("monitor time")
+        match = re.search(r"of vCPU \d+ (0x[0-9a-f]+)", out)
+        check(match, f"monitor time printed {out!r}")
+        return int(match.group(1), 16)
+
     def monitor_time(self):
         """kvmclock in seconds and the TSC of the current vCPU, as `monitor time` tells them."""
         out = self.cmd("monitor time")
