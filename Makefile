@@ -74,7 +74,7 @@ check-lab:
 		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --long' \
 		e2e-arm64-nvhe='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab nvhe' \
 		e2e-arm64-gicv2='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab gicv2 flat. smp. boot. linux.' \
-		e2e-arm64-newer='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab backports programs. flat. smp.' \
+		e2e-arm64-newer='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab backports programs. flat. smp. a_debugger_in_the_guest' \
 		e2e-arm64-tcg='!tests/e2e/run.py --build $(B) --arch arm64 --accel tcg'
 
 # The nested test machine: kernels, its initrd, and the QEMU with the patch of lab/, once, into the cache. And a newer GDB.

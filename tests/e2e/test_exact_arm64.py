@@ -82,7 +82,7 @@ def steps_in_an_interrupt_handler_stay_in_it(s):
     still_counts(s)
 
 
-@COUNTING.test()
+@COUNTING.test(needs="long-on-arm64")
 def thousands_of_steps_in_user_space_leave_no_trace(s):
     """System calls, page faults and what the kernel does about them are all on the way."""
     stop_at(s, s.address("ret_to_user"))
