@@ -238,6 +238,9 @@ struct arch {
 
 	const struct arch_stage2 *stage2; /* NULL: no guest here has one */
 
+	/* What a person calls these: what brings a vCPU up, a guest's clock in seconds, a vCPU's counter of cycles. */
+	const char *start_name, *clock_name, *counter_name;
+
 	const char *(*mode_text)(const struct arch_regs *r); /* "real mode", "64-bit", ... */
 
 	/**

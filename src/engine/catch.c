@@ -16,7 +16,7 @@ static const struct catch_row {
 	bool on; /* by default */
 	const char *what, *otherwise;
 } rows[] = {
-	{ STOP_VCPU_ON,        "vcpu-on",        false, "a vCPU gets its start-up interrupt", "it runs on" },
+	{ STOP_VCPU_ON,        "vcpu-on",        false, "a vCPU comes online", "it runs on" },
 	{ STOP_PANIC,          "panic",          true,  "the guest's kernel panics",          "it goes on" },
 	{ STOP_RESET,          "reset",          true,  "the guest asks for a reset",         "it is reset" },
 	{ STOP_TRIPLE_FAULT,   "triple-fault",   true,  "a vCPU shuts down",                  "the guest is reset" },

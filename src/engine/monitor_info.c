@@ -93,7 +93,7 @@ void monitor_vcpus(struct monitor_ctx *ctx, const char *args, struct strbuf *out
 		if (target_vcpu_online(t, v))
 			engine_describe_vcpu(ctx->engine, v, out);
 		else
-			strbuf_addf(out, "vCPU %u: offline, waits for its start-up interrupt\n", v);
+			strbuf_addf(out, "vCPU %u: offline, waits for %s\n", v, t->arch->start_name);
 	target_describe(t, out);
 }
 

@@ -22,6 +22,7 @@ static const char *const time_word[] = {
 void monitor_time(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 {
 	unsigned mode = TARGET_TIME_KEEP;
+	const struct arch *arch = engine_target(ctx->engine)->arch;
 	struct target_time t;
 	int rc;
 
@@ -46,9 +47,9 @@ void monitor_time(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 		    t.mode == TARGET_TIME_FREEZE ? "stands still" : "runs on");
 	add_seconds("stopped so far", t.held_ns, out);
 	if (t.have_clock)
-		add_seconds("kvmclock", t.clock_ns, out);
+		add_seconds(arch->clock_name, t.clock_ns, out);
 	if (t.have_tsc)
-		strbuf_addf(out, "TSC of vCPU %u %#" PRIx64 "\n", ctx->vcpu, t.tsc);
+		strbuf_addf(out, "%s of vCPU %u %#" PRIx64 "\n", arch->counter_name, ctx->vcpu, t.tsc);
 }
 
 static void info(struct monitor_ctx *ctx, enum target_info what, const char *args, struct strbuf *out)

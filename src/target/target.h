@@ -139,8 +139,8 @@ enum target_time_mode { TARGET_TIME_KEEP /* as it is */, TARGET_TIME_FREEZE, TAR
 struct target_time {
 	enum target_time_mode mode; /* never KEEP */
 	uint64_t held_ns;           /* how long the guest was stopped in total, this stop included */
-	uint64_t clock_ns;          /* its clock: kvmclock */
-	uint64_t tsc;               /* of the vCPU asked for */
+	uint64_t clock_ns;          /* its clock: kvmclock; arm64: the virtual counter in units of time */
+	uint64_t tsc;               /* of the vCPU asked for; arm64: CNTVCT_EL0 */
 	bool have_clock, have_tsc;
 };
 

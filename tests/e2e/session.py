@@ -158,11 +158,13 @@ class Gdb:
         return int(match.group(1), 16)
 
     def monitor_time(self):
-        """kvmclock in seconds and the TSC of the current vCPU, as `monitor time` tells them."""
+        """The guest's clock in seconds and the counter of the current vCPU, as `monitor time` tells them."""
         out = self.cmd("monitor time")
-        clock, tsc = re.search(r"kvmclock ([\d.]+) s", out), re.search(r"TSC of vCPU \d+ (0x[0-9a-f]+)", out)
-        check(clock and tsc, f"monitor time printed {out!r}")
-        return float(clock.group(1)), int(tsc.group(1), 16)
+        names = {"x86": ("kvmclock", "TSC"), "arm64": ("virtual counter", "CNTVCT_EL0")}[self.context.arch.name]
+        clock = re.search(names[0] + r" ([\d.]+) s", out)
+        counter = re.search(names[1] + r" of vCPU \d+ (0x[0-9a-f]+)", out)
+        check(clock and counter, f"monitor time printed {out!r}")
+        return float(clock.group(1)), int(counter.group(1), 16)
 
     def threads(self):
         return self.mi.command("-thread-info", self.timeout)[0]["threads"]

@@ -226,8 +226,26 @@ TEST(memory_is_read_through_the_tables)
 	close_all(&a.w);
 }
 
+static bool nobody_online(struct target *t, unsigned vcpu)
+{
+	return false;
+}
+
+TEST(the_machine_is_told_in_words_of_its_own)
+{
+	struct arm64_world a;
+
+	arm64_open(&a);
+	a.ops.vcpu_online = nobody_online;
+	CHECK_STR(say(&a.w, "time"), "time stands still while the guest is stopped\nstopped so far 61.500000000 s\n"
+				     "virtual counter 2.000000001 s\nCNTVCT_EL0 of vCPU 0 0x1000\n");
+	CHECK_HAS(say(&a.w, "info vcpus"), "vCPU 0: offline, waits for PSCI CPU_ON\n");
+	close_all(&a.w);
+}
+
 TESTS(T(pt_tells_each_entry_in_words), T(mem_and_tlb_list_the_ranges_of_both_halves),
       T(mem_shows_a_place_once_whatever_tags_it_may_have), T(with_stage_1_off_all_is_one_page),
       T(without_the_registers_of_its_level_no_table_can_be_read), T(s2pt_walks_by_given_registers),
       T(s2pt_walks_by_the_registers_of_the_vcpu), T(what_s2pt_cannot_take_is_named),
-      T(the_filter_of_address_spaces_goes_by_ttbr0), T(memory_is_read_through_the_tables))
+      T(the_filter_of_address_spaces_goes_by_ttbr0), T(memory_is_read_through_the_tables),
+      T(the_machine_is_told_in_words_of_its_own))
