@@ -232,13 +232,13 @@ int reg_value(const struct arch_layout *l, unsigned num, const struct arch_regs 
 
 /* ---- monitor commands: one function each; @args is the rest of the line, without blanks in front ---- */
 typedef void monitor_fn(struct monitor_ctx *ctx, const char *args, struct strbuf *out);
-monitor_fn monitor_registers, monitor_vcpus, monitor_mtree;                  /* monitor_info.c */
-monitor_fn monitor_catch;                                                    /* catch.c */
-monitor_fn monitor_pages, monitor_tlb, monitor_pt, monitor_s2pt, monitor_xp; /* monitor_mem.c */
-monitor_fn monitor_time, monitor_pic, monitor_irq, monitor_lapic;            /* monitor_machine.c */
-monitor_fn monitor_pwatch;                                                   /* pwatch.c */
-monitor_fn monitor_esr, monitor_hpfar, monitor_lr;                           /* monitor_arm64.c */
-monitor_fn monitor_breakpoints, monitor_bp_filter;                           /* monitor_bps.c */
+monitor_fn monitor_registers, monitor_vcpus, monitor_mtree;                     /* monitor_info.c */
+monitor_fn monitor_catch;                                                       /* catch.c */
+monitor_fn monitor_pages, monitor_tlb, monitor_pt, monitor_s2pt, monitor_xp;    /* monitor_mem.c */
+monitor_fn monitor_time, monitor_pic, monitor_irq, monitor_lapic, monitor_vgic; /* monitor_machine.c */
+monitor_fn monitor_pwatch;                                                      /* pwatch.c */
+monitor_fn monitor_esr, monitor_hpfar, monitor_lr;                              /* monitor_arm64.c */
+monitor_fn monitor_breakpoints, monitor_bp_filter;                              /* monitor_bps.c */
 
 /**
  * monitor_number() - take the next word of *@args as a number, 0x hex or decimal; *@args moves behind it.

@@ -52,15 +52,32 @@ void monitor_time(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 		strbuf_addf(out, "%s of vCPU %u %#" PRIx64 "\n", arch->counter_name, ctx->vcpu, t.tsc);
 }
 
+/* What only one architecture has. */
+static const struct {
+	const struct arch *arch; /* NULL: all have it */
+	const char *name;
+} chips[] = {
+	[TARGET_INFO_PIC] = { &arch_x86, "8259A and no I/O APIC" },
+	[TARGET_INFO_IRQ] = { NULL, NULL },
+	[TARGET_INFO_LAPIC] = { &arch_x86, "local APIC" },
+	[TARGET_INFO_VGIC] = { &arch_arm64, "GIC" },
+};
+
 static void info(struct monitor_ctx *ctx, enum target_info what, const char *args, struct strbuf *out)
 {
+	const struct arch *arch = engine_target(ctx->engine)->arch;
 	int rc;
 
 	if (!monitor_end(args, out))
 		return;
+	if (chips[what].arch && chips[what].arch != arch) {
+		strbuf_addf(out, "this guest is %s and has no %s\n", arch->name, chips[what].name);
+		return;
+	}
 	rc = target_info(engine_target(ctx->engine), what, ctx->vcpu, out);
 	if (rc == -ENOTSUP)
-		strbuf_adds(out, "this guest does not show its interrupt controllers\n");
+		strbuf_adds(out,
+			    "there is no list of this guest's interrupt controllers; xp may read their registers\n");
 	else if (rc < 0)
 		strbuf_addf(out, "the interrupt controllers cannot be read: %s\n", strerror(-rc));
 }
@@ -78,4 +95,9 @@ void monitor_irq(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 void monitor_lapic(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 {
 	info(ctx, TARGET_INFO_LAPIC, args, out);
+}
+
+void monitor_vgic(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	info(ctx, TARGET_INFO_VGIC, args, out);
 }

@@ -1,191 +1,222 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * KVM's interrupt controller as lines of text. Arm's GIC Architecture Specification has the registers; how KVM shows
- * them is in Linux Documentation/virt/kvm/devices/arm-vgic-v3.rst and arm-vgic.rst. The guest is stopped: KVM wants
- * every vCPU out of KVM_RUN.
+ * The interrupt controller that KVM has of an arm64 guest, register by register, as KVM shows it to who saves a guest.
+ * Linux, Documentation/virt/kvm/devices/arm-vgic.rst and arm-vgic-v3.rst.
  */
 #include <errno.h>
-#include <inttypes.h>
-#include <sys/ioctl.h>
+#include <stdlib.h>
 
+#include "arch/arm64_gic.h"
 #include "kvm/arm64_internal.h"
 
-enum { GICD_CTLR = 0, GICD_TYPER = 4, GICR_SGI = 0x10000, BITS = 32, NAFFINE = 32 };
-enum { IGROUPR = 0x80, ISENABLER = 0x100, ISPENDR = 0x200, ISACTIVER = 0x300 };
-
-/* One vCPU's view: its affinity, or its number in a GICv2. */
-struct gic {
-	int fd;
-	bool v2;
-	uint64_t who;
-	unsigned nirqs;
+/* IHI 0048 and IHI 0069, "Distributor register map". The frame of a redistributor's SGIs and PPIs has the same ones. */
+enum {
+	GICD_CTLR = 0,
+	GICD_TYPER = 4,
+	GICD_IIDR = 8,
+	GICD_IGROUPR = 0x80,
+	GICD_ISENABLER = 0x100,
+	GICD_ISPENDR = 0x200,
+	GICD_ISACTIVER = 0x300,
+	GICD_IPRIORITYR = 0x400,
+	GICD_ITARGETSR = 0x800,
+	GICD_ICFGR = 0xc00,
+	GICD_IROUTER = 0x6000,
+	GICR_WAKER = 0x14,
+	GICR_SGI_FRAME = 0x10000,
+	GICC_CTLR = 0,
+	GICC_PMR = 4,
+	GICC_BPR = 8,
+	GICC_ABPR = 0x1c,
+	GICC_APR = 0xd0,
 };
 
-static int get(const struct gic *g, uint32_t group, uint64_t attr, void *to)
+/* ICC_ registers, as KVM numbers them: by their encoding. */
+#define ICC(crm, op2) (3u << 14 | 12u << 7 | (crm) << 3 | (op2)) /* op0 3, op1 0, CRn 12 */
+#define ICC_PMR (3u << 14 | 4u << 7 | 6u << 3)
+#define ICC_BPR0 ICC(8u, 3u)
+#define ICC_AP0R(n) ICC(8u, 4u + (n))
+#define ICC_AP1R(n) ICC(9u, (n))
+#define ICC_BPR1 ICC(12u, 3u)
+#define ICC_CTLR ICC(12u, 4u)
+#define ICC_SRE ICC(12u, 5u)
+#define ICC_IGRPEN0 ICC(12u, 6u)
+#define ICC_IGRPEN1 ICC(12u, 7u)
+
+/* One reading of it all: the first error stays, and nothing is asked for after it. */
+struct reader {
+	struct kvm_port *port;
+	const struct arm64_gic *gic;
+	int rc;
+};
+
+static void get(struct reader *r, uint32_t group, uint64_t attr, void *to)
 {
 	struct kvm_device_attr a = { .group = group, .attr = attr, .addr = (uintptr_t)to };
 
-	return ioctl(g->fd, KVM_GET_DEVICE_ATTR, &a) < 0 ? -errno : 0;
+	if (r->rc == 0)
+		r->rc = MIN(r->port->ops->gic_ioctl(r->port, KVM_GET_DEVICE_ATTR, &a), 0);
 }
 
-static uint32_t dist(const struct gic *g, unsigned offset)
+static uint32_t get32(struct reader *r, uint32_t group, uint64_t attr)
 {
 	uint32_t v = 0;
 
-	get(g, KVM_DEV_ARM_VGIC_GRP_DIST_REGS, g->who << 32 | offset, &v);
+	get(r, group, attr, &v);
 	return v;
 }
 
-/* Interrupts 0 to 31 are the vCPU's own: in a GICv3 its redistributor has them. */
-static uint32_t word(const struct gic *g, unsigned offset, unsigned first)
+/* Which vCPU's registers: where the offset has room for it. */
+static uint64_t owner(const struct reader *r, unsigned vcpu)
 {
-	uint32_t v = 0;
-
-	if (g->v2 || first >= NAFFINE)
-		return dist(g, offset + first / 8);
-	get(g, KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, g->who << 32 | (GICR_SGI + offset), &v);
-	return v;
+	return r->gic->v2 ? (uint64_t)vcpu << KVM_DEV_ARM_VGIC_CPUID_SHIFT : r->gic->cpu[vcpu].affinity << 32;
 }
 
-static uint32_t lines(const struct gic *g, unsigned first)
+static uint32_t dist(struct reader *r, uint64_t offset)
 {
-	uint32_t v = 0;
-	const uint64_t what = VGIC_LEVEL_INFO_LINE_LEVEL << KVM_DEV_ARM_VGIC_LINE_LEVEL_INFO_SHIFT;
-
-	if (!g->v2)
-		get(g, KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO, g->who << 32 | what | first, &v);
-	return v;
+	return get32(r, KVM_DEV_ARM_VGIC_GRP_DIST_REGS, owner(r, 0) | offset);
 }
 
-/* Pending is what was latched, or a line that is on. */
-static uint32_t pending(const struct gic *g, unsigned first)
-{
-	return word(g, ISPENDR, first) | lines(g, first);
-}
-
-static uint32_t enabled(const struct gic *g, unsigned first)
-{
-	return word(g, ISENABLER, first);
-}
-
-static uint32_t active(const struct gic *g, unsigned first)
-{
-	return word(g, ISACTIVER, first);
-}
-
-static uint32_t enabled_in_group_0(const struct gic *g, unsigned first)
-{
-	return enabled(g, first) & ~word(g, IGROUPR, first);
-}
-
-static void add_list(const struct gic *g, const char *what, uint32_t (*bits)(const struct gic *g, unsigned first),
-		     unsigned from, unsigned to, struct strbuf *out)
-{
-	bool any = false;
-
-	strbuf_addf(out, "  %s:", what);
-	for (unsigned first = from; first < to; first += BITS) {
-		for (uint32_t left = bits(g, first); left; left &= left - 1) {
-			strbuf_addf(out, " %u", first + (unsigned)__builtin_ctz(left));
-			any = true;
-		}
-	}
-	strbuf_adds(out, any ? "\n" : " none\n");
-}
-
-static void add_states(const struct gic *g, unsigned from, unsigned to, bool all, struct strbuf *out)
-{
-	if (all) {
-		add_list(g, "enabled", enabled, from, to, out);
-		add_list(g, "of those in group 0", enabled_in_group_0, from, to, out);
-	}
-	add_list(g, "pending", pending, from, to, out);
-	add_list(g, "active", active, from, to, out);
-}
-
-static uint64_t icc(const struct gic *g, unsigned op1_crn_crm_op2)
+static uint32_t cpu_sysreg(struct reader *r, unsigned vcpu, unsigned reg)
 {
 	uint64_t v = 0;
 
-	get(g, KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, g->who << 32 | 3 << 14 | op1_crn_crm_op2, &v);
-	return v;
+	get(r, KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, owner(r, vcpu) | reg, &v);
+	return (uint32_t)v;
 }
 
-static void add_cpu_interface(const struct gic *g, struct strbuf *out)
+static uint32_t cpu_reg(struct reader *r, unsigned vcpu, unsigned offset)
 {
-	enum { ICC_PMR = 4 << 7 | 6 << 3, ICC_IGRPEN1 = 12 << 7 | 12 << 3 | 7, ICC_AP1R0 = 12 << 7 | 9 << 3 };
-
-	if (!g->v2)
-		strbuf_addf(out, "  ICC_PMR_EL1 %02x, group 1 %s, active priorities (ICC_AP1R0_EL1) %08x\n",
-			    (unsigned)icc(g, ICC_PMR), icc(g, ICC_IGRPEN1) & 1 ? "enabled" : "disabled",
-			    (unsigned)icc(g, ICC_AP1R0));
+	return get32(r, KVM_DEV_ARM_VGIC_GRP_CPU_REGS, owner(r, vcpu) | offset);
 }
 
-struct mpidr_call {
-	struct kvm_cpus *c;
-	uint64_t v;
-};
+/* ---- interrupts ---- */
 
-static int mpidr_call(struct kvm_port *p, unsigned vcpu, void *arg)
+/* A GICv3 has the lines apart from what is latched; KVM's GICv2 shows both as pending. */
+static uint32_t lines(struct reader *r, unsigned vcpu, unsigned first)
 {
-	struct mpidr_call *m = arg;
+	const uint64_t which = (uint64_t)VGIC_LEVEL_INFO_LINE_LEVEL << KVM_DEV_ARM_VGIC_LINE_LEVEL_INFO_SHIFT;
 
-	m->v = kvm_reg_get_sys(&m->c->cpu[vcpu], ARM64_MPIDR_EL1);
+	return r->gic->v2 ? 0 : get32(r, KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO, owner(r, vcpu) | which | first);
+}
+
+static void bank_read(struct reader *r, unsigned vcpu, unsigned first, struct arm64_gic_bank *b)
+{
+	const bool redist = !r->gic->v2 && first == 0;
+	const uint32_t group = redist ? KVM_DEV_ARM_VGIC_GRP_REDIST_REGS : KVM_DEV_ARM_VGIC_GRP_DIST_REGS;
+	const uint64_t at = owner(r, vcpu) + (redist ? GICR_SGI_FRAME : 0);
+
+	b->group = get32(r, group, at + GICD_IGROUPR + first / 8);
+	b->enabled = get32(r, group, at + GICD_ISENABLER + first / 8);
+	b->pending = get32(r, group, at + GICD_ISPENDR + first / 8);
+	b->active = get32(r, group, at + GICD_ISACTIVER + first / 8);
+	b->line = lines(r, vcpu, first);
+	for (unsigned i = 0; i < ARRAY_LEN(b->priority); i++)
+		b->priority[i] = get32(r, group, at + GICD_IPRIORITYR + first + 4 * i);
+	for (unsigned i = 0; i < ARRAY_LEN(b->config); i++)
+		b->config[i] = get32(r, group, at + GICD_ICFGR + first / 4 + 4 * i);
+}
+
+static uint64_t route(struct reader *r, unsigned intid)
+{
+	if (r->gic->v2)
+		return dist(r, GICD_ITARGETSR + (intid & ~3u)) >> 8 * (intid % 4) & 0xff;
+	return dist(r, GICD_IROUTER + 8 * intid) | (uint64_t)dist(r, GICD_IROUTER + 8 * intid + 4) << 32;
+}
+
+/* ---- CPU interfaces ---- */
+
+/* KVM has as many as there are priority bits for. */
+static void aprs_read(struct reader *r, unsigned vcpu, struct arm64_gic_cpu *c)
+{
+	for (unsigned n = 0; n < ARM64_GIC_MAX_APRS && r->rc == 0; n++) {
+		c->apr[0][n] = cpu_sysreg(r, vcpu, ICC_AP0R(n));
+		c->apr[1][n] = cpu_sysreg(r, vcpu, ICC_AP1R(n));
+		if (r->rc == 0)
+			c->naprs = n + 1;
+	}
+	if (c->naprs > 0)
+		r->rc = 0; // there are no more
+}
+
+static void cpu_read_v3(struct reader *r, unsigned vcpu, struct arm64_gic_cpu *c)
+{
+	c->waker = get32(r, KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, owner(r, vcpu) | GICR_WAKER);
+	c->ctlr = cpu_sysreg(r, vcpu, ICC_CTLR);
+	c->sre = cpu_sysreg(r, vcpu, ICC_SRE);
+	c->pmr = cpu_sysreg(r, vcpu, ICC_PMR);
+	c->bpr[0] = cpu_sysreg(r, vcpu, ICC_BPR0);
+	c->bpr[1] = cpu_sysreg(r, vcpu, ICC_BPR1);
+	c->group_on[0] = cpu_sysreg(r, vcpu, ICC_IGRPEN0) & 1;
+	c->group_on[1] = cpu_sysreg(r, vcpu, ICC_IGRPEN1) & 1;
+	aprs_read(r, vcpu, c);
+}
+
+/* KVM shows the upper five bits of GICC_PMR only, in the lower ones. */
+static void cpu_read_v2(struct reader *r, unsigned vcpu, struct arm64_gic_cpu *c)
+{
+	c->ctlr = cpu_reg(r, vcpu, GICC_CTLR);
+	c->pmr = (cpu_reg(r, vcpu, GICC_PMR) & 0x1f) << 3;
+	c->bpr[0] = cpu_reg(r, vcpu, GICC_BPR);
+	c->bpr[1] = cpu_reg(r, vcpu, GICC_ABPR);
+	c->group_on[0] = c->ctlr & 1;
+	c->group_on[1] = c->ctlr >> 1 & 1;
+	c->naprs = 1;
+	c->apr[0][0] = cpu_reg(r, vcpu, GICC_APR);
+}
+
+/* ---- all of it ---- */
+
+static int affinities(struct kvm_cpus *c, struct arm64_gic *g)
+{
+	for (unsigned v = 0; v < g->ncpus; v++) {
+		struct arch_regs regs = { 0 };
+		const int rc = kvm_cpus_regs_read(c, v, arm64_sys_desc[ARM64_MPIDR_EL1].group, &regs);
+
+		if (rc < 0)
+			return rc;
+		const uint64_t mpidr = regs.arm64.sys[ARM64_MPIDR_EL1];
+
+		g->cpu[v].affinity = (mpidr & 0xffffff) | (mpidr >> 32 & 0xff) << 24;
+	}
 	return 0;
 }
 
-static int view(struct kvm_cpus *c, unsigned vcpu, struct gic *g)
+/* On the server's own thread: KVM wants every vCPU out of KVM_RUN, and they are while the guest is stopped. */
+static int gic_read(struct kvm_cpus *c, struct arm64_gic *g)
 {
-	struct mpidr_call m = { .c = c };
-	int rc = kvm_cpus_call(c, vcpu, mpidr_call, &m);
-	uint32_t type;
+	struct reader r = { .port = c->port, .gic = g, .rc = affinities(c, g) };
 
-	if (rc < 0)
-		return rc;
-	/* Aff3..Aff0 in 32 bits. */
-	*g = (struct gic){ .fd = c->port->gic_fd, .who = (m.v & 0xffffff) | (m.v >> 32 & 0xff) << 24 };
-	rc = get(g, KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, g->who << 32 | GICR_SGI, &type);
-	if (rc == -ENXIO || rc == -ENODEV || rc == -EINVAL) { // those: there is no such thing
-		g->v2 = true;
-		g->who = vcpu;
-		rc = 0;
+	g->ctlr = dist(&r, GICD_CTLR);
+	g->typer = dist(&r, GICD_TYPER);
+	g->iidr = dist(&r, GICD_IIDR);
+	g->nbanks = (g->typer & 0x1f) + 1;
+	for (unsigned i = 1; i < g->nbanks; i++)
+		bank_read(&r, 0, i * ARM64_GIC_BANK, &g->spi[i]);
+	for (unsigned i = ARM64_GIC_BANK; i < g->nbanks * ARM64_GIC_BANK; i++)
+		g->route[i] = route(&r, i);
+	for (unsigned v = 0; v < g->ncpus; v++) {
+		bank_read(&r, v, 0, &g->cpu[v].own);
+		(g->v2 ? cpu_read_v2 : cpu_read_v3)(&r, v, &g->cpu[v]);
 	}
-	if (rc == 0)
-		rc = get(g, KVM_DEV_ARM_VGIC_GRP_DIST_REGS, g->who << 32 | GICD_TYPER, &type);
-	g->nirqs = rc == 0 ? MIN(((type & 31) + 1) * BITS, 1020u) : 0;
-	return rc;
-}
-
-static int show(struct kvm_cpus *c, bool all, struct strbuf *out)
-{
-	struct gic g;
-	int rc = c->port->gic_fd > 0 ? view(c, 0, &g) : -ENOTSUP;
-
-	if (rc < 0)
-		return rc;
-	strbuf_addf(out, "GICv%d, %u interrupts, GICD_CTLR %08x; shared ones, from 32 on:\n", g.v2 ? 2 : 3, g.nirqs,
-		    dist(&g, GICD_CTLR));
-	add_states(&g, NAFFINE, g.nirqs, all, out);
-	for (unsigned i = 0; i < c->ncpus && rc >= 0; i++) {
-		rc = view(c, i, &g);
-		if (rc < 0)
-			break;
-		strbuf_addf(out, "vCPU %u, its own:\n", i);
-		add_states(&g, 0, NAFFINE, all, out);
-		if (all)
-			add_cpu_interface(&g, out);
-	}
-	return rc;
+	return r.rc;
 }
 
 int kvm_cpus_info(struct kvm_cpus *c, enum target_info what, unsigned vcpu, struct strbuf *out)
 {
-	switch (what) {
-	case TARGET_INFO_PIC:
-		return show(c, true, out);
-	case TARGET_INFO_IRQ:
-		return show(c, false, out);
-	default:
-		return -ENOTSUP; // a local APIC
-	}
+	const struct kvm_gic *gic = &c->port->gic;
+	_cleanup_(freep) struct arm64_gic *g = NULL;
+
+	if ((what != TARGET_INFO_IRQ && what != TARGET_INFO_VGIC) || !gic->there)
+		return -ENOTSUP;
+	g = calloc(1, sizeof(*g) + c->ncpus * sizeof(g->cpu[0]));
+	if (!g)
+		return -ENOMEM;
+	g->v2 = gic->v2;
+	g->ncpus = c->ncpus;
+	const int rc = gic_read(c, g);
+	if (rc < 0)
+		return rc;
+	(what == TARGET_INFO_IRQ ? arm64_gic_irq_text : arm64_gic_text)(g, gic->names, out);
+	return 0;
 }

@@ -17,14 +17,23 @@
 
 /* ---- the port: how ioctls reach a VM and its vCPUs ---- */
 struct kvm_port;
+struct arm64_irq_name;
 struct kvm_port_ops {
 	const char *name;
-	int (*vm_ioctl)(struct kvm_port *p, unsigned long req, void *arg);                  /* 0/positive or -errno */
+	int (*vm_ioctl)(struct kvm_port *p, unsigned long req, void *arg);  /* 0/positive or -errno */
+	int (*gic_ioctl)(struct kvm_port *p, unsigned long req, void *arg); /* arm64: the GIC, if port.gic */
 	int (*vcpu_ioctl)(struct kvm_port *p, unsigned vcpu, unsigned long req, void *arg); /* on the vCPU's thread */
 	struct kvm_run *(*run_page)(struct kvm_port *p, unsigned vcpu);
 	void *(*hva)(struct kvm_port *p, gpa at, size_t *len); /* host address; *len in: wanted, out: contiguous */
 	void (*destroy)(struct kvm_port *p);
 };
+
+/* arm64: what is known of the interrupt controller inside KVM. */
+struct kvm_gic {
+	bool there, v2;                     /* v2: else a GICv3 */
+	const struct arm64_irq_name *names; /* of the machine's interrupts; NULL: none */
+};
+
 struct kvm_port {
 	const struct kvm_port_ops *ops;
 	unsigned nvcpus;
@@ -33,7 +42,7 @@ struct kvm_port {
 	bool svm;              /* the processor has SVM, not VMX */
 	bool xsave, debugregs, vcpu_events, mp_state;
 	struct arch_hw_max hw_max; /* debug registers */
-	int gic_fd;                /* arm64; as in kvm_inproc_cfg */
+	struct kvm_gic gic;        /* arm64 */
 	struct kvm_reg_map *regs;  /* arm64: the registers that this KVM has of each vCPU */
 };
 
@@ -51,7 +60,8 @@ struct kvm_inproc_cfg {
 	size_t run_size;              /* KVM_GET_VCPU_MMAP_SIZE */
 	const struct kvm_slot *slots; /* must outlive the port; may not change while vCPUs run */
 	unsigned nslots;
-	int gic_fd; /* arm64: the interrupt controller's device; 0 or less: none */
+	struct kvm_gic gic; /* arm64 */
+	int gic_fd;         /* if gic.there */
 };
 int kvm_port_inproc_create(const struct kvm_inproc_cfg *cfg, struct kvm_port **ret, struct errtext *why);
 void kvm_port_destroy(struct kvm_port *p); /* NULL ok */

@@ -11,7 +11,7 @@
 
 struct inproc {
 	struct kvm_port port; /* first */
-	int vm_fd;
+	int vm_fd, gic_fd;
 	size_t run_size;
 	const struct kvm_slot *slots;
 	unsigned nslots;
@@ -36,6 +36,11 @@ static int fd_ioctl(int fd, unsigned long req, void *arg)
 static int inproc_vm_ioctl(struct kvm_port *p, unsigned long req, void *arg)
 {
 	return fd_ioctl(self(p)->vm_fd, req, arg);
+}
+
+static int inproc_gic_ioctl(struct kvm_port *p, unsigned long req, void *arg)
+{
+	return fd_ioctl(self(p)->gic_fd, req, arg);
 }
 
 static int inproc_vcpu_ioctl(struct kvm_port *p, unsigned vcpu, unsigned long req, void *arg)
@@ -78,6 +83,7 @@ static void inproc_destroy(struct kvm_port *p)
 static const struct kvm_port_ops inproc_ops = {
 	.name = "inproc",
 	.vm_ioctl = inproc_vm_ioctl,
+	.gic_ioctl = inproc_gic_ioctl,
 	.vcpu_ioctl = inproc_vcpu_ioctl,
 	.run_page = inproc_run_page,
 	.hva = inproc_hva,
@@ -121,8 +127,9 @@ int kvm_port_inproc_create(const struct kvm_inproc_cfg *cfg, struct kvm_port **r
 	p = &i->port;
 	p->ops = &inproc_ops;
 	p->nvcpus = cfg->nvcpus;
-	p->gic_fd = cfg->gic_fd;
+	p->gic = cfg->gic;
 	i->vm_fd = cfg->vm_fd;
+	i->gic_fd = cfg->gic_fd;
 	i->run_size = cfg->run_size;
 	i->slots = cfg->slots;
 	i->nslots = cfg->nslots;

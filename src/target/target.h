@@ -132,7 +132,7 @@ struct target_filter {
 };
 
 /* What `monitor info ...` shows of the interrupt controllers: text, in the backend's own words. */
-enum target_info { TARGET_INFO_PIC, TARGET_INFO_IRQ, TARGET_INFO_LAPIC };
+enum target_info { TARGET_INFO_PIC, TARGET_INFO_IRQ, TARGET_INFO_LAPIC, TARGET_INFO_VGIC };
 
 /* Does the guest's time stand still while it is stopped? */
 enum target_time_mode { TARGET_TIME_KEEP /* as it is */, TARGET_TIME_FREEZE, TARGET_TIME_RUN };
@@ -279,6 +279,7 @@ void target_describe(struct target *t, struct strbuf *out);
 
 /**
  * target_info() - lines about interrupt controllers are added to @out.
+ * @what:   one that the guest's architecture has: PIC and LAPIC are of x86, VGIC of arm64.
  * @vcpu:   TARGET_INFO_LAPIC: whose local APIC.
  * Returns: 0; -EBUSY: running; -ENOTSUP: this guest does not show them; other errno of the backend.
  */

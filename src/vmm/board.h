@@ -32,7 +32,8 @@ struct board_cpus {
 struct board_ops {
 	const struct arch *arch;
 	const struct mem_layout *ram;
-	uint32_t break_kinds; /* as target.break_kinds */
+	uint32_t break_kinds;                   /* as target.break_kinds */
+	const struct arm64_irq_name *irq_names; /* arm64 */
 
 	/* All devices onto the bus. @cfg is needed only during the call. */
 	int (*create)(const struct vm_cfg *cfg, const struct board_ports *ports, struct board **ret,

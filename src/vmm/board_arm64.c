@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/arm64_gic.h"
 #include "util/macros.h"
 #include "vmm/board_arm64.h"
 
@@ -22,6 +23,16 @@ static const struct target_region mmio[] = {
 	  .name = "devices" },
 };
 _Static_assert(ARRAY_LEN(mmio) <= BOARD_MAX_MMIO, "room for the regions in struct vm");
+
+static const struct arm64_irq_name irq_names[] = {
+	{ ARM64_TIMER_HYP_INTID, "hypervisor timer" },
+	{ ARM64_TIMER_VIRT_INTID, "virtual timer" },
+	{ ARM64_TIMER_SEC_INTID, "secure timer" },
+	{ ARM64_TIMER_PHYS_INTID, "physical timer" },
+	{ ARM64_UART_INTID, "UART" },
+	{ ARM64_VIRTIO_INTID, "virtio disk" },
+	{ 0, NULL },
+};
 
 static int add_uart(struct board *b, struct errtext *why)
 {
@@ -122,6 +133,7 @@ const struct board_ops board_arm64 = {
 	.ram = &mem_layout_arm64,
 	.break_kinds =
 		BIT(TARGET_BREAK_HW) | BIT(TARGET_WATCH_READ) | BIT(TARGET_WATCH_WRITE) | BIT(TARGET_WATCH_ACCESS),
+	.irq_names = irq_names,
 	.create = create,
 	.destroy = destroy,
 	.load = load,

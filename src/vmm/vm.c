@@ -127,6 +127,7 @@ static int cpus_start(struct vm *m, const struct vm_cfg *cfg, const struct arch_
 		.run_size = m->hv.run_size,
 		.slots = m->mem.slot,
 		.nslots = m->mem.nslots,
+		.gic = { .there = m->hv.chip_fd >= 0, .v2 = m->hv.cpus.gicv2, .names = machine_board->irq_names },
 		.gic_fd = m->hv.chip_fd,
 	};
 	struct arch_regs regs = *first;

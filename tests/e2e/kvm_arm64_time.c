@@ -215,12 +215,13 @@ TEST(an_interrupt_that_is_pending_waits_for_the_end_of_the_steps)
 	CHECK_EQ(rig_pstate(&r, 0) & ARM64_PSTATE_I, 0);
 	CHECK_EQ(rig_sys(&r, 0, ARM64_CNTV_CTL_EL0), 5); // it is over
 	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_IRQ, 0, &text), 0);
-	CHECK(strstr(strbuf_str(&text), "vCPU 0, its own:\n  pending: 27\n  active: none\n"));
+	CHECK(strstr(strbuf_str(&text), "vCPU 0:\n  pending: 27\n  active: none\n  enabled:"));
 	run_for(&r, 50);
 	CHECK(word(&r, TICK));
 	CHECK_EQ(rig_x(&r, 0, 5), 27);
-	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_PIC, 0, &text), 0);
-	CHECK(strstr(strbuf_str(&text), "  active: 27\n  ICC_PMR_EL1 f0, group 1 enabled"));
+	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_VGIC, 0, &text), 0);
+	CHECK(strstr(strbuf_str(&text), "vCPU 0: group 0 off, group 1 on, priority mask 0xf0, running priority 0x"));
+	CHECK(strstr(strbuf_str(&text), "\n  27 (PPI 11)    1 "));
 	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_LAPIC, 0, &text), -ENOTSUP);
 	CHECK_EQ(rig_sys(&r, 0, ARM64_SPSR_EL1) & 0x3ff, EL1H | (ARM64_PSTATE_DAIF & ~(unsigned)ARM64_PSTATE_I));
 	rig_close(&r);

@@ -84,6 +84,7 @@ void rig_open(struct rig *r, unsigned ncpus, bool irqchip)
 		.run_size = ioctl(r->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0),
 		.slots = &r->slot,
 		.nslots = 1,
+		.gic = { .there = r->gic_fd > 0 },
 		.gic_fd = r->gic_fd,
 	};
 	if (kvm_port_inproc_create(&cfg, &r->port, &why) < 0 ||

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the arm64 board has: firmware at 0, a device tree in x0, and an interrupt controller that a debugger can read."""
+import re
+
 from guests import flat
 from session import check, check_eq, started
 from suite import Scene, test
@@ -41,3 +43,11 @@ def the_gic_shows_its_registers_and_cannot_be_written(s):
     check_eq(s.word(GICD + 5, "b"), s.word(GICD + 4) >> 8 & 0xFF, "a byte of it")
     check("annot" in s.refused(f"x/1wx {GICR + 4 * GICR_SIZE:#x}"), "there is no fifth")
     check("annot" in s.refused(f"set var *(int *){GICD:#x} = 1"), "it cannot be written")
+
+
+@SMP.test(needs="arm64 kvm")
+def a_gic_that_nobody_has_set_up_is_shown_as_it_is(s):
+    out = s.cmd("monitor info vgic")
+    check(re.match(r"GICv[23] distributor: 64 INTIDs, group 0 off, group 1 off\n", out), out)
+    check_eq(len(re.findall(r"vCPU \d: group 0 off, group 1 off, .*, no active priority", out)), 4, out)
+    check_eq(s.cmd("monitor info irq").count("active: none"), 4, "vCPUs with nothing active")

@@ -182,6 +182,29 @@ def the_monitor_shows_clocks_interrupt_controllers_and_mappings(s):
     check(re.match(r"[0-9a-f]{16}: [0-9a-f]{16} r", out), f"info tlb: {out!r}")
 
 
+@LATE.test(needs="kvm arm64")
+def the_interrupt_controller_is_shown_with_what_waits_in_it(s):
+    short, whole = s.cmd("monitor info irq"), s.cmd("monitor info vgic")
+    check_eq(len(re.findall(r"enabled:.* 27 \(virtual timer\)", short)), 2, f"vCPUs with a timer: {short}")
+    check("33 (UART)" in short and "48 (virtio disk)" not in short, f"devices: {short}")
+    check(re.match(r"GICv[23] distributor: 64 INTIDs, group 0 \w+, group 1 \w+\n", whole), f"distributor: {whole}")
+    check(re.search(r"33 \(SPI 1\) .* 0xa0 +level +enabled .* vCPU 0  UART", whole), f"UART: {whole}")
+    check_eq(len(re.findall(r"27 \(PPI 11\) .* 0xa0 +level +enabled .* virtual timer", whole)), 2, f"timers: {whole}")
+    check_eq(len(re.findall(r"priority mask 0xf[0-8]", whole)), 2, f"priority masks: {whole}")
+
+
+@LATE.test(needs="kvm arm64 hwbreak")
+def an_interrupt_is_active_while_it_is_handled(s):
+    s.brk(function(s, "handle_percpu_devid_irq"))
+    s.cont()
+    s.expect_stop(timeout=s.context.scale(30), reason="breakpoint-hit")
+    vcpu = int(s.value("$_thread")) - 1
+    own = re.split(r"vCPU \d+:", s.cmd("monitor info irq"))[vcpu + 1]
+    check("active: 27 (virtual timer)" in own or re.search(r"active: \d+\n", own), f"vCPU {vcpu}: {own}")
+    own = re.split(r"vCPU \d+:", s.cmd("monitor info vgic"))[vcpu + 1]
+    check("running priority 0xa0" in own and re.search(r"(PPI|SGI) \d+\) .* active", own), f"vCPU {vcpu}: {own}")
+
+
 @LATE.test(needs="kvm x86")
 def steps_by_hand_take_no_time_of_the_guests(s):
     s.cont()

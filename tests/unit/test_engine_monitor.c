@@ -163,6 +163,7 @@ TEST(interrupt_controllers_are_the_targets_to_show)
 	CHECK_STR(say(&w, "info irq"), "info 1 of vCPU 0\n");
 	CHECK_STR(say(&w, "info lapic"), "info 2 of vCPU 0\n");
 	CHECK_HAS(say(&w, "info lapic 1"), "nothing more was expected");
+	CHECK_STR(say(&w, "info vgic"), "this guest is x86 and has no GIC\n");
 	close_all(&w);
 }
 

@@ -226,6 +226,21 @@ TEST(memory_is_read_through_the_tables)
 	close_all(&a.w);
 }
 
+TEST(interrupt_controllers_are_those_of_the_architecture)
+{
+	struct arm64_world a;
+
+	arm64_open(&a);
+	CHECK_STR(say(&a.w, "info irq"), "info 1 of vCPU 0\n");
+	CHECK_STR(say(&a.w, "info vgic"), "info 3 of vCPU 0\n");
+	CHECK_STR(say(&a.w, "info pic"), "this guest is arm64 and has no 8259A and no I/O APIC\n");
+	CHECK_STR(say(&a.w, "info lapic"), "this guest is arm64 and has no local APIC\n");
+	a.ops.info = NULL;
+	CHECK_STR(say(&a.w, "info vgic"),
+		  "there is no list of this guest's interrupt controllers; xp may read their registers\n");
+	close_all(&a.w);
+}
+
 static bool nobody_online(struct target *t, unsigned vcpu)
 {
 	return false;
@@ -248,4 +263,4 @@ TESTS(T(pt_tells_each_entry_in_words), T(mem_and_tlb_list_the_ranges_of_both_hal
       T(without_the_registers_of_its_level_no_table_can_be_read), T(s2pt_walks_by_given_registers),
       T(s2pt_walks_by_the_registers_of_the_vcpu), T(what_s2pt_cannot_take_is_named),
       T(the_filter_of_address_spaces_goes_by_ttbr0), T(memory_is_read_through_the_tables),
-      T(the_machine_is_told_in_words_of_its_own))
+      T(the_machine_is_told_in_words_of_its_own), T(interrupt_controllers_are_those_of_the_architecture))
