@@ -135,6 +135,7 @@ int kvm_port_learn(struct kvm_port *p)
 {
 	_cleanup_(freep) struct kvm_reg_list *ids = NULL;
 	_cleanup_(freep) struct kvm_reg_map *l = calloc(1, sizeof(*l));
+	struct kvm_enable_cap tell = { .cap = KVM_CAP_ARM_NISV_TO_USER };
 	int rc = l ? fetch_ids(p, &ids) : -ENOMEM;
 	uint64_t dfr0;
 
@@ -154,6 +155,7 @@ int kvm_port_learn(struct kvm_port *p)
 	}
 	p->hw_max.exec = (unsigned)kvm_port_cap(p, KVM_CAP_GUEST_DEBUG_HW_BPS);
 	p->hw_max.watch = (unsigned)kvm_port_cap(p, KVM_CAP_GUEST_DEBUG_HW_WPS);
+	p->ops->vm_ioctl(p, KVM_ENABLE_CAP, &tell); // without it KVM_RUN fails, and says no more
 	p->regs = take_ptr(l);
 	return 0;
 }

@@ -232,6 +232,18 @@ static enum kvm_next on_debug(struct kvm_cpu *cpu, struct stop_event *ev)
 	return KVM_NEXT_ENTER;
 }
 
+/* arm64: the processor tells no more than the address of an access by a pair, by vectors or with writeback. */
+static enum kvm_next on_no_syndrome(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	char text[sizeof(ev->text)];
+
+	snprintf(text, sizeof(text),
+		 "KVM cannot emulate how the instruction at %#" PRIx64 " accesses %#" PRIx64
+		 ": only loads and stores of one general register without writeback",
+		 kvm_cpu_pc(cpu).raw, (uint64_t)cpu->run->arm_nisv.fault_ipa);
+	return internal_error(cpu, ev, text);
+}
+
 /* ---- the end of the guest ---- */
 
 /* Without an in-kernel interrupt controller there is nothing in KVM that could wake the vCPU. */
@@ -330,6 +342,7 @@ static enum kvm_next (*const handlers[])(struct kvm_cpu *cpu, struct stop_event 
 	[KVM_EXIT_SET_TPR] = on_again,
 	[KVM_EXIT_INTERNAL_ERROR] = on_internal_error,
 	[KVM_EXIT_SYSTEM_EVENT] = on_system_event,
+	[KVM_EXIT_ARM_NISV] = on_no_syndrome,
 };
 
 enum kvm_next kvm_exit_handle(struct kvm_cpu *cpu, struct stop_event *ev)

@@ -122,6 +122,26 @@ TEST(a_step_over_an_instruction_that_the_vmm_answers_is_one)
 	rig_close(&r);
 }
 
+RIG_ASM(pair, "ldp x2, x3, [x1]\n nop\n");
+
+TEST(an_access_that_kvm_cannot_emulate_is_named)
+{
+	struct rig r;
+	struct stop_event ev;
+
+	open_el1(&r, 0);
+	RIG_ASM_AT(&r, RIG_CODE, pair);
+	rig_set_x(&r, 0, 1, RIG_MMIO + 16);
+	ev = rig_run(&r);
+	CHECK_EQ(ev.why, STOP_INTERNAL_ERROR);
+	CHECK_EQ(ev.pc.raw, RIG_CODE);
+	CHECK_STR(ev.text,
+		  "KVM cannot emulate how the instruction at 0x1000 accesses 0xa0010: only loads and stores of one "
+		  "general register without writeback");
+	CHECK_EQ(r.nlog, 0);
+	rig_close(&r);
+}
+
 RIG_ASM(masks, "mrs x0, daif\n msr daifset, #2\n mrs x1, daif\n msr daifclr, #3\n mrs x2, daif\n mov x3, #0x140\n"
 	       "msr daif, x3\n mrs x4, daif\n");
 
@@ -306,7 +326,8 @@ TEST(a_step_does_not_wait_for_a_lock)
 }
 
 TESTS(T(registers_are_read_and_written), T(a_step_takes_one_instruction),
-      T(a_step_over_an_instruction_that_the_vmm_answers_is_one), T(interrupt_masks_are_what_the_instructions_make_them),
+      T(a_step_over_an_instruction_that_the_vmm_answers_is_one), T(an_access_that_kvm_cannot_emulate_is_named),
+      T(interrupt_masks_are_what_the_instructions_make_them),
       T(a_step_over_svc_ends_at_its_vector_and_over_eret_behind_it),
       T(a_step_that_faults_ends_at_the_vector_with_the_guests_own_image), T(a_step_over_wfi_does_not_wait),
       T(a_hypercall_is_one_step), T(a_load_exclusive_is_stepped_up_to_its_store), T(a_step_does_not_wait_for_a_lock))
