@@ -177,6 +177,7 @@ enum { SCTLR_SPAN = 1 << 23 };
 #define PSTATE_TCO (UINT64_C(1) << 25)
 #define PSTATE_NZCV (UINT64_C(15) << 28)
 enum { VECTOR_SP0 = 0, VECTOR_SPX = 0x200, VECTOR_LOWER_64 = 0x400, VECTOR_LOWER_32 = 0x600 };
+enum { VECTOR_IRQ = 0x80, VECTOR_FIQ = 0x100, VECTOR_SERROR = 0x180 };
 
 static bool from_el0(uint64_t pstate)
 {
@@ -191,6 +192,17 @@ uint64_t arm64_entry_vector(uint64_t vbar_el1, uint64_t pstate)
 						     : VECTOR_SP0;
 
 	return (vbar_el1 & ~UINT64_C(0x7ff)) + offset;
+}
+
+bool arm64_unmask_interrupted(const struct arm64_insn *insn, uint64_t pc, uint64_t pstate,
+			      const struct arm64_stepped *to)
+{
+	const uint64_t handler = 1 << ARM64_PSTATE_EL_SHIFT | ARM64_PSTATE_SP | ARM64_PSTATE_DAIF;
+	uint64_t offset = to->pc - arm64_entry_vector(to->vbar_el1, pstate);
+
+	return insn->kind == ARM64_INSN_DAIF_CLR && to->elr_el1 == pc + 4 &&
+	       (to->pstate & (handler | ARM64_PSTATE_NRW | ARM64_PSTATE_EL)) == handler &&
+	       (offset == VECTOR_IRQ || offset == VECTOR_FIQ || offset == VECTOR_SERROR);
 }
 
 static unsigned id_field(uint64_t reg, unsigned shift)

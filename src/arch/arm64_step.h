@@ -77,6 +77,20 @@ uint64_t arm64_entry_vector(uint64_t vbar_el1, uint64_t pstate);
  */
 uint64_t arm64_entry_pstate(const struct arm64_entry *e);
 
+/* Where a step has led to. */
+struct arm64_stepped {
+	uint64_t pc, pstate;
+	uint64_t elr_el1, vbar_el1;
+};
+
+/**
+ * arm64_unmask_interrupted() - has an interrupt been taken to EL1 right behind the msr daifclr @insn at @pc, @pstate
+ * being what it was before? An interrupt that becomes possible by an instruction may come before the exception of its
+ * step: Arm ARM, "Prioritization and recognition of interrupts".
+ */
+bool arm64_unmask_interrupted(const struct arm64_insn *insn, uint64_t pc, uint64_t pstate,
+			      const struct arm64_stepped *to);
+
 /* Exception classes: Arm ARM, "ESR_EL1, Exception Syndrome Register (EL1)". */
 enum {
 	ARM64_EC_SHIFT = 26,

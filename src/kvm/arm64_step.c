@@ -344,7 +344,19 @@ static bool took_exception(struct kvm_cpu *cpu, const struct kvm_step *s, uint64
 	       (s->unit && elr - s->pc < INSN_LEN * ARM64_EXCL_INSNS);
 }
 
-static int fix_image(struct kvm_cpu *cpu, const struct kvm_step *s)
+/* An interrupt that msr daifclr has let in is taken before the step's exception, or behind it: both are allowed. */
+static bool interrupted(struct kvm_cpu *cpu, const struct kvm_step *s, uint64_t pc, uint64_t pstate)
+{
+	struct arm64_stepped to = { .pc = pc, .pstate = pstate };
+
+	if (s->insn.kind != ARM64_INSN_DAIF_CLR || kvm_reg_get(cpu, KVM_REG_ELR_EL1, &to.elr_el1) < 0)
+		return false;
+	to.vbar_el1 = kvm_reg_get_sys(cpu, ARM64_VBAR_EL1);
+	return arm64_unmask_interrupted(&s->insn, s->pc, s->pstate, &to);
+}
+
+/* @masks: the guest's own at the time of the exception. */
+static int fix_image(struct kvm_cpu *cpu, const struct kvm_step *s, uint64_t masks)
 {
 	const uint64_t ours = MASKED | ARM64_PSTATE_SS;
 	uint64_t spsr, own;
@@ -352,7 +364,7 @@ static int fix_image(struct kvm_cpu *cpu, const struct kvm_step *s)
 
 	if (rc < 0)
 		return rc;
-	own = (spsr & ~ours) | (s->pstate & ours);
+	own = (spsr & ~ours) | masks | (s->pstate & ARM64_PSTATE_SS);
 	return own == spsr ? 0 : kvm_reg_set(cpu, KVM_REG_SPSR_EL1, own);
 }
 
@@ -389,7 +401,11 @@ static int settle(struct kvm_cpu *cpu, struct kvm_step *s, uint64_t pc, uint64_t
 
 	if (took_exception(cpu, s, pc, pstate)) {
 		forget(cpu);
-		return fix_image(cpu, s);
+		return fix_image(cpu, s, s->pstate & MASKED);
+	}
+	if (interrupted(cpu, s, pc, pstate)) {
+		forget(cpu);
+		return fix_image(cpu, s, masks_after(s, pstate));
 	}
 	if (s->insn.kind == ARM64_INSN_DAIF_GET)
 		rc = fix_daif_read(cpu, s);

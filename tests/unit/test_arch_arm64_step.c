@@ -238,10 +238,39 @@ TEST(breakpoints_of_the_guests_own_need_to_be_enabled_where_it_is)
 		CHECK_EQ(arm64_debug_enabled(cases[i].pstate, cases[i].mdscr, cases[i].oslsr), cases[i].enabled);
 }
 
+TEST(an_interrupt_that_an_instruction_has_let_in_is_known_by_its_vector)
+{
+	enum { EL1H = 5, IN_HANDLER = 0x3c5 };
+	const struct arm64_insn clear = decode(0xd50342ff), set = decode(0xd50342df); // msr daifclr, daifset, #2
+	static const struct {
+		uint64_t before;
+		struct arm64_stepped to;
+		bool taken;
+	} cases[] = {
+		{ EL1H, { 0x8280, IN_HANDLER, 0x1004, 0x8000 }, true },
+		{ EL1H, { 0x8300, IN_HANDLER, 0x1004, 0x8000 }, true },
+		{ EL1H, { 0x8380, IN_HANDLER, 0x1004, 0x8000 }, true },
+		{ 4, { 0x8080, IN_HANDLER, 0x1004, 0x8000 }, true },
+		{ 0, { 0x8480, IN_HANDLER, 0x1004, 0x8000 }, true },       /* EL0 may have been given the instruction */
+		{ EL1H, { 0x1004, EL1H | 0x140, 0x1004, 0x8000 }, false }, /* no exception */
+		{ EL1H, { 0x8280, EL1H | 0x140, 0x1004, 0x8000 }, false }, /* the vector is what comes next */
+		{ EL1H, { 0x8200, IN_HANDLER, 0x1004, 0x8000 }, false },   /* of a synchronous exception */
+		{ EL1H, { 0x8480, IN_HANDLER, 0x1004, 0x8000 }, false },   /* from another level */
+		{ EL1H, { 0x8284, IN_HANDLER, 0x1004, 0x8000 }, false },
+		{ EL1H, { 0x8280, IN_HANDLER, 0x1000, 0x8000 }, false },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		CHECK_EQ(arm64_unmask_interrupted(&clear, 0x1000, cases[i].before, &cases[i].to), cases[i].taken);
+		CHECK(!arm64_unmask_interrupted(&set, 0x1000, cases[i].before, &cases[i].to));
+	}
+}
+
 TESTS(T(instructions_that_a_step_must_know_are_found), T(operands_of_daif_instructions_are_in_the_layout_of_pstate),
       T(a_sequence_ends_behind_its_store), T(branches_out_of_a_sequence_are_exits),
       T(a_sequence_that_waits_for_another_processor_is_left_at_its_branch_back), T(whether_a_branch_is_taken_is_known),
       T(what_is_no_sequence_is_stepped_as_it_is), T(the_vector_is_chosen_by_where_the_exception_comes_from),
       T(the_handler_begins_with_everything_masked), T(features_decide_on_the_rest_of_the_handlers_state),
+      T(an_interrupt_that_an_instruction_has_let_in_is_known_by_its_vector),
       T(a_debug_exception_given_back_has_the_class_of_its_level),
       T(breakpoints_of_the_guests_own_need_to_be_enabled_where_it_is))
