@@ -7,7 +7,7 @@ from process import Timeout
 from session import check, check_eq, started
 from suite import Scene, test
 
-COUNT = Scene(**flat("count"), needs="x86 kvm")
+COUNT = Scene(**flat("count"), needs="kvm")
 HIT = r"pwatch: vCPU (\d+) wrote (\d+) bytes? at (0x[0-9a-f]+): (0x[0-9a-f]+) -> (0x[0-9a-f]+), from (0x[0-9a-f]+)"
 
 
@@ -95,7 +95,7 @@ def wrong_words_are_answered_with_what_is_expected(s):
     check("0x5000 is not watched" in s.cmd("monitor pwatch off 0x5000"), "nobody watches that")
 
 
-@COUNT.test()
+@COUNT.test(needs="x86")
 def a_watch_on_page_tables_in_use_does_no_harm(s):
     """The processor writes its accessed bits there itself."""
     watch(s, 0x1000, 0x6000)
@@ -109,7 +109,20 @@ def a_watch_on_page_tables_in_use_does_no_harm(s):
     check(s.int("counter") > before, "the guest goes on")
 
 
-@test(needs="x86 kvm")
+@COUNT.test(needs="arm64")
+def an_atomic_instruction_on_a_watched_word_is_named(s):
+    at, code = s.address("counter"), s.context.arch.scratch
+    for number, word in enumerate((0xF8210002, 0x17FFFFFF)):  # ldadd x1, x2, [x0]; b .-4
+        s.cmd(f"set var *(unsigned int *){code + 4 * number:#x} = {word:#x}")
+    for register, value in (("x0", at), ("x1", 1), ("pc", code)):
+        s.cmd(f"set var ${register} = {value:#x}")
+    watch(s, at, 8)
+    old = s.int("counter")
+    for i in range(3):
+        check_eq(next_hit(s)[2:], [at, old + i, old + i + 1, code], "address, values and pc")
+
+
+@test(needs="kvm")
 def a_client_that_is_lost_takes_its_watches_along(context):
     with started(context, flat("count")) as s:
         watch(s, s.address('counter'), 8)
@@ -123,7 +136,7 @@ def a_client_that_is_lost_takes_its_watches_along(context):
         check("no physical" in s.cmd("monitor pwatch"), "nothing is watched")
 
 
-@test(needs="x86 kvm")
+@test(needs="kvm")
 def a_watch_goes_on_in_a_guest_that_was_reset(context):
     with started(context, flat("count")) as s:
         watch(s, s.address('counter'), 8)
@@ -133,7 +146,7 @@ def a_watch_goes_on_in_a_guest_that_was_reset(context):
         next_hit(s)
 
 
-SMP = Scene(**flat("smp", "-c", "4"), needs="x86 kvm")
+SMP = Scene(**flat("smp", "-c", "4"), needs="kvm")
 
 
 @SMP.test()
@@ -151,7 +164,7 @@ def four_vcpus_that_write_one_page_are_each_named(s):
         s.cmd("monitor pwatch off")
 
 
-@SMP.test()
+@SMP.test(needs="x86")
 def locked_instructions_on_a_watched_page_lose_nothing(s):
     """Each count is of one vCPU alone, so it never goes back, and all go on."""
     counts = s.address("counts")
@@ -170,7 +183,7 @@ def into_user_space(s):
     s.interrupt()
 
 
-LINUX = Scene(**linux(cpus=4), prepare=into_user_space, needs="x86 kvm swbreak long")
+LINUX = Scene(**linux(cpus=4), prepare=into_user_space, needs="kvm swbreak long")
 
 
 def physical(s, symbol):
