@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The kinds of translation of arm64: none, every granule, both halves."""
+import time
+
 from guests import flat
 from session import check, check_eq, started
 from suite import test
@@ -18,8 +20,10 @@ PLACES = {place for _, _, places in PARTS for place in places}
 
 def go_to(s, label):
     """Let the guest run until it stays at `label`; False if this processor cannot."""
-    for _ in range(100):
+    end = time.monotonic() + s.context.scale(10)
+    while time.monotonic() < end:
         s.cont()
+        s.expect_no_stop(0.02)
         s.interrupt()
         if s.function() == label:
             return True

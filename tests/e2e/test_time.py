@@ -54,8 +54,10 @@ class Held:
     def go_on(self):
         s = self.s
         check_eq(clocks(s), self.clocks, f"the clocks while the guest is held in {self.where}")
+        begin = time.monotonic()
         s.stepi()
-        self.no_jump("after a step", 0)
+        # On x86 time stands still over such a step, too; on arm64 it goes on for as long as the host takes for it.
+        self.no_jump("after a step", 0 if s.context.arch.name == "x86" else time.monotonic() - begin)
         begin = time.monotonic()
         s.cont()
         s.interrupt()
