@@ -57,7 +57,7 @@ struct kvm_cpu {
 	enum target_action action; /* of the last plan; lo, hi for TARGET_STEP_RANGE */
 	gva lo, hi;
 	bool was_offline; /* while kvm_cpus.catch_online: nobody was told yet that it came online */
-	bool seen;        /* the debugger was shown the hit of a slot at seen_pc, and the vCPU has not moved since */
+	bool seen;        /* the hit of a slot at seen_pc was shown, or judged, and the vCPU has not moved since */
 	gva seen_pc;
 	bool seen_watch; /* it was a watchpoint, and the access is still to come */
 

@@ -273,6 +273,10 @@ static bool follow_plan(struct kvm_cpu *cpu, struct stop_event *ev)
 		case KVM_NEXT_LIFT:
 			break;
 		case KVM_NEXT_PARK:
+			if (!stepping && cpu->debug.lift) { // its hit was judged, and is not to be counted again
+				cpu->seen = true;
+				cpu->seen_pc = cpu->debug.lift_at;
+			}
 			return false;
 		case KVM_NEXT_EVENT:
 			cpu->seen = false;

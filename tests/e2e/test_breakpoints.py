@@ -304,7 +304,7 @@ def no_hit_of_20000_in_memory_is_lost_on_four_vcpus(s):
 def no_stop_of_2000_is_lost_on_four_vcpus(s):
     at, stops = s.address("count_here"), 2000
     s.tbrk("*count_here")
-    s.run_to_stop("continue", func="count_here")
+    s.run_to_stop("continue", pc=at)
     bp, before = s.brk("*count_here"), counted(s)
     hits = hits_at(s, at)
     for _ in range(stops):
@@ -312,7 +312,9 @@ def no_stop_of_2000_is_lost_on_four_vcpus(s):
         s.expect_stop(bp=bp)
     grown = counted(s) - before
     check(abs(grown - stops) <= CPUS, f"the guest has counted {grown} with {stops} stops")
-    check(hits_at(s, at) - hits >= stops, "the engine has counted all stops")
+    hits = hits_at(s, at) - hits
+    # Who had come together with the first one was counted before, and told of later.
+    check(hits > stops - CPUS, f"the engine has counted {hits} hits of {stops} stops")
 
 
 @SMP.test(needs="swbreak")
