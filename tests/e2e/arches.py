@@ -15,6 +15,7 @@ class Arch:
     flat: dict          # where the small guests begin
     # GDB's names of registers
     pc: str             # also that of our monitor
+    stack: str          # no alias: GDB compiles none into an expression for the server
     mark: str           # carries a vCPU's number in smp, an address space's in places
     root: str           # of the page tables of the lower half
     space: str          # what bp-filter calls it
@@ -52,7 +53,8 @@ class Arch:
 X86 = Arch(
     name="x86", machine="x86_64", gdb="gdb", objdump="objdump", objcopy="objcopy", kernel_args="console=ttyS0", ram=0,
     flat={"real": 0x8000, "modes": 0x8000, "count": 0x100000, "smp": 0x100000, "places": 0x100000, "codes": 0x100000},
-    pc="rip", mark="rbx", root="cr3", space="cr3", free=("r15", "r12"), loop="rcx", arguments=("rdi", "rsi"), vector="xmm3.v4_int32[1]",
+    pc="rip", stack="rsp", mark="rbx", root="cr3", space="cr3", free=("r15", "r12"), loop="rcx",
+    arguments=("rdi", "rsi"), vector="xmm3.v4_int32[1]",
     lldb_names=("rax", "r15", "eflags", "gs_base", "st0", "xmm15", "cr3", "efer", "gdt_base"),
     loop_number=2, pc_number=16, flags_number=17, step_flags=1 << 8 | 1 << 9,
     nop=0x90, nop_size="b", kind=1, break_bytes="/b 0xcc", counts_in=8, hw_breakpoints=4, late=0xFFFFFFFF80000000,
@@ -62,7 +64,8 @@ ARM64 = Arch(
     name="arm64", machine="aarch64", gdb="gdb-multiarch", objdump="aarch64-linux-gnu-objdump",
     objcopy="aarch64-linux-gnu-objcopy", kernel_args="console=ttyAMA0", ram=0x40000000,
     flat={"modes": 0x40100000, "count": 0x40100000, "smp": 0x40100000, "places": 0x40100000},
-    pc="pc", mark="x19", root="TTBR0_EL1", space="ttbr0", free=("x28", "x27"), loop="x9", arguments=("x0", "x1"), vector="v3.s.s[1]",
+    pc="pc", stack="sp", mark="x19", root="TTBR0_EL1", space="ttbr0", free=("x28", "x27"), loop="x9",
+    arguments=("x0", "x1"), vector="v3.s.s[1]",
     lldb_names=("x0", "x28", "cpsr", "v31", "fpcr"),
     loop_number=9, pc_number=32, flags_number=33, step_flags=1 << 21 | 0xF << 6,
     nop=0xD503201F, nop_size="w", kind=4, break_bytes="/w 0xd4200000", counts_in=4, hw_breakpoints=6,

@@ -365,7 +365,7 @@ def a_kernel_boots_through_twenty_breakpoints_with_false_conditions(context):
         s.expect_stop(timeout=s.context.scale(60), func="start_kernel")
         s.delete()
         for name in HOT + HOT_OF[context.arch.name]:
-            s.brk(f"*{name} if $sp == 1")
+            s.brk(f"*{name} if ${context.arch.stack} == 1")
         s.cont()
         s.wait_console(UP, 300)
         s.interrupt()
