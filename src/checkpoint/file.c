@@ -202,6 +202,8 @@ static void get_record(struct line *l, struct checkpoint_entry *e)
 		return;
 	}
 	e->rec.seq = get_number(l, "seq", true, UINT64_MAX);
+	if (!e->rec.seq && !l->bad)
+		l->bad = "seq"; // they count from 1
 	e->rec.vcpu = get_text(l, "vcpu") ? (int16_t)get_number(l, "vcpu", true, INT16_MAX) : -1;
 	e->rec.has_pc = get_text(l, "pc");
 	e->rec.pc = get_number(l, "pc", false, UINT64_MAX);

@@ -11,7 +11,7 @@
 #include "fuzz.h"
 #include "util/bytes.h"
 
-enum { MAX_VALUES = 16, MAX_WIDTH = 180 };
+enum { MAX_VALUES = 16, MAX_WIDTH = 240 };
 
 static void require(bool what)
 {

@@ -106,6 +106,7 @@ TEST(files_that_make_no_sense_are_refused_by_line)
 		{ HEADER "{} {}\n", "line 2: expected one JSON object" },
 		{ HEADER "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}\n", "line 2" },
 		{ HEADER "{\"seq\":1}\n", "line 2: \"" },
+		{ HEADER "{\"seq\":0,\"t\":1,\"port\":1,\"text\":\"\"}\n", "line 2: \"seq\"" },
 		{ W("\"size\":3,\"value\":\"0x1\",\"mode\":\"exact\""), "\"size\"" },
 		{ W("\"size\":1,\"value\":\"0x1x\",\"mode\":\"exact\""), "\"value\"" },
 		{ W("\"size\":1,\"value\":\"0x1\",\"mode\":\"other\""), "\"mode\"" },
