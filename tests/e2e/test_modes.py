@@ -121,6 +121,7 @@ def a_debugger_that_comes_in_long_mode_sees_it(context):
         label, end = s.address("at_long"), s.address("finished")
         for _ in range(50):
             s.cont()
+            s.expect_no_stop(0.02)
             s.interrupt()
             if label <= s.pc() < end:
                 break
