@@ -73,17 +73,16 @@ static void skip(struct checkpoint_log *log, const struct checkpoint_record *rec
 }
 
 /* The line of @rec; the mark instead if the file would become too long. */
-static void add_line(struct checkpoint_log *log, const struct checkpoint_record *rec)
+static void add_line(struct checkpoint_log *log, const struct checkpoint_record *rec,
+		     const struct checkpoint_label *label)
 {
 	const size_t before = log->json.len;
-	struct checkpoint_label label;
 
 	if (log->err < 0) {
 		skip(log, rec);
 		return;
 	}
-	checkpoint_labels_of(log->labels, rec, &label);
-	checkpoint_json_add(&log->json, rec, &label);
+	checkpoint_json_add(&log->json, rec, label);
 	if (log->bytes + log->json.len + MARK_ROOM <= log->cfg.limit)
 		return;
 	log->json.len = before;
@@ -94,8 +93,23 @@ static void add_line(struct checkpoint_log *log, const struct checkpoint_record 
 	skip(log, rec);
 }
 
+/* Into the file, and to all who listen: these also hear what the file lacks. */
+static void put_record(struct checkpoint_log *log, const struct checkpoint_record *rec)
+{
+	struct checkpoint_label label;
+
+	checkpoint_labels_of(log->labels, rec, &label);
+	if (log->path)
+		add_line(log, rec, &label);
+	for (unsigned i = 0; i < log->cfg.nlisteners; i++)
+		log->cfg.listener[i].record(log->cfg.listener[i].arg, rec, &label);
+}
+
 static void put_file(struct checkpoint_log *log)
 {
+	if (!log->path)
+		return;
+
 	int rc = log->json.oom ? -ENOMEM : write_all(log, log->fd, log->json.s, log->json.len);
 
 	log->bytes += log->json.len;
@@ -116,7 +130,7 @@ static void put(struct checkpoint_log *log, uint64_t from, uint64_t to)
 	for (uint64_t i = from; i < to; i++) {
 		const struct checkpoint_record *rec = &log->queue[i % QUEUE_LEN];
 
-		add_line(log, rec);
+		put_record(log, rec);
 		checkpoint_text_add(&log->text, rec);
 		free((char *)(uintptr_t)rec->text);
 	}
@@ -244,6 +258,18 @@ static void destroyp(struct checkpoint_log **log)
 		destroy(*log);
 }
 
+static int open_file(struct checkpoint_log *log, const char *path, struct errtext *why)
+{
+	log->path = strdup(path);
+	if (!log->path)
+		return errtext_set(why, -ENOMEM, "no memory for the checkpoints");
+	log->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (log->fd < 0)
+		return errtext_set(why, -errno, "cannot write checkpoints to %s: %s", path, strerror(errno));
+	checkpoint_json_header(&log->json);
+	return 0;
+}
+
 int checkpoint_log_create(const struct checkpoint_log_cfg *cfg, struct checkpoint_log **ret, struct errtext *why)
 {
 	_cleanup_(destroyp) struct checkpoint_log *log = calloc(1, sizeof(*log));
@@ -255,13 +281,10 @@ int checkpoint_log_create(const struct checkpoint_log_cfg *cfg, struct checkpoin
 	int rc = init_sync(log);
 	if (rc == 0)
 		rc = checkpoint_labels_create(cfg->names, &log->labels);
-	log->path = strdup(cfg->path);
-	if (rc < 0 || !log->path)
-		return errtext_set(why, rc ?: -ENOMEM, "no memory for the checkpoints");
-	log->fd = open(cfg->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (log->fd < 0)
-		return errtext_set(why, -errno, "cannot write checkpoints to %s: %s", cfg->path, strerror(errno));
-	checkpoint_json_header(&log->json);
+	if (rc < 0)
+		return errtext_set(why, rc, "no memory for the checkpoints");
+	if (cfg->path && (rc = open_file(log, cfg->path, why)) < 0)
+		return rc;
 	rc = -pthread_create(&log->writer, NULL, writer, log);
 	if (rc < 0)
 		return errtext_set(why, rc, "no thread for the checkpoints: %s", strerror(-rc));
@@ -293,8 +316,8 @@ int checkpoint_log_close(struct checkpoint_log *log, struct errtext *why)
 	pthread_mutex_unlock(&log->lock);
 	pthread_join(log->writer, NULL);
 	if (log->lost)
-		add_line(log, &(struct checkpoint_record){
-				      .kind = CHECKPOINT_LOST, .ns = checkpoint_now_ns(), .value = log->lost });
+		put_record(log, &(struct checkpoint_record){
+					.kind = CHECKPOINT_LOST, .ns = checkpoint_now_ns(), .value = log->lost });
 	put_file(log);
 	if (log->err < 0)
 		rc = tell_missing(log, why);

@@ -7,16 +7,27 @@
 #include "util/errtext.h"
 
 /*
- * Records on their way into a file: a bounded queue, and a thread of its own that formats and writes. Who adds a record
- * waits while the queue is full, so that none is lost.
+ * Records on their way into a file, and to who listens: a bounded queue, and a thread of its own that formats, writes
+ * and tells. Who adds a record waits while the queue is full, so that none is lost.
  */
 struct checkpoint_log;
 
+/* Hears each record in order, on the log's thread; the record and its label are gone after the call. It may not wait
+ * for who adds records. */
+struct checkpoint_listener {
+	void (*record)(void *arg, const struct checkpoint_record *rec, const struct checkpoint_label *label);
+	void *arg;
+};
+
+enum { CHECKPOINT_LISTENERS_MAX = 4 };
+
 struct checkpoint_log_cfg {
-	const char *path;                     /* JSON Lines; replaced if it is there */
+	const char *path;                     /* JSON Lines; replaced if it is there. NULL: no file */
 	uint64_t limit;                       /* bytes of that file; then it gets a mark, and no more */
 	int text_fd;                          /* where the text form goes; stays open. -1: nowhere */
 	const struct checkpoint_names *names; /* NULL ok; must outlive the log */
+	struct checkpoint_listener listener[CHECKPOINT_LISTENERS_MAX];
+	unsigned nlisteners;
 };
 
 /** checkpoint_log_create() - returns: 0; -ENOMEM; what open(2) and pthread_create(3) return; @why filled. */
@@ -28,7 +39,7 @@ int checkpoint_log_create(const struct checkpoint_log_cfg *cfg, struct checkpoin
  */
 void checkpoint_log_add(struct checkpoint_log *log, const struct checkpoint_record *rec);
 
-/** checkpoint_log_flush() - returns when everything that was added before is written. Not after a hangup. */
+/** checkpoint_log_flush() - returns when everything that was added before is written and told. Not after a hangup. */
 void checkpoint_log_flush(struct checkpoint_log *log);
 
 /** checkpoint_log_hangup() - nobody is to wait for the log any more, nor the log for who reads text_fd. NULL ok. */

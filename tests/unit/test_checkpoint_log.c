@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ static void rig_init(struct rig *r, uint64_t limit, int text_fd)
 {
 	*r = (struct rig){ .path = "/tmp/checkpointsXXXXXX" };
 	close(mkstemp(r->path));
-	const struct checkpoint_log_cfg cfg = { r->path, limit, text_fd };
+	const struct checkpoint_log_cfg cfg = { .path = r->path, .limit = limit, .text_fd = text_fd };
 	CHECK_EQ(checkpoint_log_create(&cfg, &r->log, &r->why), 0);
 }
 
@@ -204,8 +205,8 @@ TEST(after_a_hangup_nobody_waits_for_a_reader)
 
 TEST(a_file_that_cannot_be_written_is_named)
 {
-	const struct checkpoint_log_cfg cfg = { "/no/such/boot.jsonl", 1 << 20, -1 },
-					full = { "/dev/full", 1 << 20, -1 };
+	const struct checkpoint_log_cfg cfg = { .path = "/no/such/boot.jsonl", .limit = 1 << 20, .text_fd = -1 },
+					full = { .path = "/dev/full", .limit = 1 << 20, .text_fd = -1 };
 	struct checkpoint_log *log = NULL;
 	struct errtext why;
 
@@ -218,8 +219,56 @@ TEST(a_file_that_cannot_be_written_is_named)
 	CHECK_EQ(checkpoint_log_close(NULL, &why), 0);
 }
 
+/* What a listener heard, as "NUMBER VALUE [NAME], " for each. */
+static void hear(void *arg, const struct checkpoint_record *rec, const struct checkpoint_label *label)
+{
+	strbuf_addf(arg, "%" PRIu64 " %#" PRIx64 " %s, ", rec->seq, rec->value, label->name ?: "-");
+}
+
+TEST(listeners_hear_each_record_with_its_label_and_need_no_file)
+{
+	_cleanup_(strbuf_deinit) struct strbuf one = { 0 }, other = { 0 };
+	struct checkpoint_names *names;
+	struct checkpoint_log *log;
+	struct errtext why;
+
+	CHECK_EQ(checkpoint_names_create(&names), 0);
+	CHECK_EQ(checkpoint_names_load(names, "ovmf", &why), 0);
+	const struct checkpoint_log_cfg cfg = {
+		.text_fd = -1, .names = names, .listener = { { hear, &one }, { hear, &other } }, .nlisteners = 2
+	};
+	CHECK_EQ(checkpoint_log_create(&cfg, &log, &why), 0);
+	checkpoint_log_add(log, &(struct checkpoint_record){ .size = 1, .port = 0x80, .value = 0x16 });
+	checkpoint_log_flush(log);
+	CHECK_STR(one.s, "1 0x16 16BIT_MODE, ");
+	checkpoint_log_add(log, &(struct checkpoint_record){ .kind = CHECKPOINT_LOST, .value = 3 });
+	checkpoint_log_add(log, &(struct checkpoint_record){ .size = 1, .port = 0x80, .value = 0x17 });
+	CHECK_EQ(checkpoint_log_close(log, &why), 0);
+	CHECK_STR(one.s, "1 0x16 16BIT_MODE, 0 0x3 -, 5 0x17 -, ");
+	CHECK_STR(other.s, one.s);
+	checkpoint_names_destroy(names);
+}
+
+TEST(listeners_hear_what_the_file_lacks)
+{
+	_cleanup_(strbuf_deinit) struct strbuf heard = { 0 };
+	struct checkpoint_log *log;
+	struct errtext why;
+	const struct checkpoint_log_cfg cfg = {
+		.path = "/dev/full", .limit = 4096, .text_fd = -1, .listener = { { hear, &heard } }, .nlisteners = 1
+	};
+
+	CHECK_EQ(checkpoint_log_create(&cfg, &log, &why), 0);
+	for (unsigned i = 1; i <= 1000; i++)
+		checkpoint_log_add(log, &(struct checkpoint_record){ .size = 1, .value = i & 0xff });
+	checkpoint_log_flush(log);
+	CHECK_EQ(checkpoint_log_close(log, &why), -ENOSPC);
+	CHECK_EQ(count(heard.s, ", "), 1000);
+}
+
 TESTS(T(a_record_is_a_line_of_json), T(a_log_without_records_has_its_header),
       T(nothing_is_lost_however_fast_records_come), T(the_file_ends_with_a_mark_at_its_limit),
       T(marks_of_lost_records_leave_a_gap_in_the_numbers),
       T(text_form_has_two_digits_for_each_byte_and_is_there_after_a_flush), T(after_a_hangup_nobody_waits_for_a_reader),
-      T(a_file_that_cannot_be_written_is_named))
+      T(a_file_that_cannot_be_written_is_named), T(listeners_hear_each_record_with_its_label_and_need_no_file),
+      T(listeners_hear_what_the_file_lacks))
