@@ -274,6 +274,7 @@ static bool follow_plan(struct kvm_cpu *cpu, struct stop_event *ev)
 			break;
 		case KVM_NEXT_PARK:
 			if (!stepping && cpu->debug.lift) { // its hit was judged, and is not to be counted again
+				cpu->seen_watch &= cpu->seen; // else what is left of an earlier one
 				cpu->seen = true;
 				cpu->seen_pc = cpu->debug.lift_at;
 			}

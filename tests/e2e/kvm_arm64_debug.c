@@ -272,7 +272,38 @@ TEST(a_hardware_breakpoint_that_is_skipped_goes_on)
 	rig_close(&r);
 }
 
+static enum target_verdict skip_and_stop(void *arg, unsigned vcpu, enum stop_why why, gva pc)
+{
+	CHECK_EQ(kvm_cpus_interrupt(arg), 0);
+	return TARGET_SKIP;
+}
+
+RIG_ASM(two_loads, "ldr x0, [x1]\n ldr x2, [x3]\n b .\n");
+
+/* The second load is at a breakpoint that is passed; its own access is still a hit. */
+TEST(a_watchpoint_hits_behind_a_skipped_breakpoint_where_the_vcpu_was_stopped)
+{
+	const struct target_break b[] = { { .kind = TARGET_WATCH_ACCESS, .at = GVA(RIG_DATA), .len = 8 },
+					  { .kind = TARGET_WATCH_ACCESS, .at = GVA(RIG_DATA + 0x100), .len = 8 },
+					  { .kind = TARGET_BREAK_HW, .at = GVA(RIG_CODE + 4), .len = 1 } };
+	struct rig r;
+
+	open_el1(&r);
+	const struct target_filter f = { .judge = skip_and_stop, .arg = r.cpus, .whys = BIT(STOP_HWBREAK) };
+
+	RIG_ASM_AT(&r, RIG_CODE, two_loads);
+	rig_set_x(&r, 0, 1, RIG_DATA);
+	rig_set_x(&r, 0, 3, RIG_DATA + 0x100);
+	CHECK_EQ(kvm_cpus_hw_set(r.cpus, b, ARRAY_LEN(b)), 0);
+	kvm_cpus_filter_set(r.cpus, &f);
+	CHECK_STOP(rig_run(&r), STOP_WATCH, RIG_CODE);
+	CHECK_STOP(rig_run(&r), STOP_INTERRUPT, RIG_CODE + 4);
+	CHECK_STOP(rig_run(&r), STOP_WATCH, RIG_CODE + 4);
+	rig_close(&r);
+}
+
 TESTS(T(hardware_breakpoints_hit_each_time), T(there_are_as_many_breakpoints_and_watchpoints_as_kvm_says),
       T(a_watchpoint_stops_before_the_access_and_is_passed), T(a_range_step_reports_watchpoints_on_its_way),
       T(debug_registers_of_the_guests_own_hit_while_ours_are_in), T(what_the_guest_has_turned_off_does_not_hit_it),
-      T(breakpoint_instructions_of_32_bit_code_are_the_guests_own), T(a_hardware_breakpoint_that_is_skipped_goes_on))
+      T(breakpoint_instructions_of_32_bit_code_are_the_guests_own), T(a_hardware_breakpoint_that_is_skipped_goes_on),
+      T(a_watchpoint_hits_behind_a_skipped_breakpoint_where_the_vcpu_was_stopped))
