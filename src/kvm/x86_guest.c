@@ -62,6 +62,25 @@ gva kvm_guest_stack(const struct kvm_guest *g, uint64_t offset)
 
 /* ---- memory ---- */
 
+void kvm_guest_copy(void *to, const uint8_t *from, size_t n)
+{
+	uint8_t *out = to;
+
+	while (n > 0) {
+		if ((uintptr_t)from % sizeof(uint64_t) == 0 && n >= sizeof(uint64_t)) {
+			uint64_t word = __atomic_load_n((const uint64_t *)(const void *)from, __ATOMIC_RELAXED);
+
+			memcpy(out, &word, sizeof(word));
+			from += sizeof(word);
+			out += sizeof(word);
+			n -= sizeof(word);
+		} else {
+			*out++ = __atomic_load_n(from++, __ATOMIC_RELAXED);
+			n--;
+		}
+	}
+}
+
 static uint8_t *phys(struct kvm_port *p, gpa at, size_t *len)
 {
 	return p->ops->hva(p, at, len);
@@ -74,7 +93,7 @@ static int table_read(void *port, gpa at, void *buf, size_t len)
 
 	if (!hva || n < len)
 		return -EFAULT;
-	memcpy(buf, hva, len);
+	kvm_guest_copy(buf, hva, len);
 	return 0;
 }
 
@@ -111,7 +130,10 @@ static bool still_so(const struct kvm_guest_page *p, const struct kvm_guest *g, 
 	    p->ctx.cr3 != g->sregs.cr3 || p->ctx.cr4 != g->sregs.cr4 || p->ctx.efer != g->sregs.efer)
 		return false;
 	for (unsigned i = 0; i < p->x.nlevels; i++) {
-		if (ld_le64(p->entry[i]) != p->x.entry[i])
+		uint8_t now[8];
+
+		kvm_guest_copy(now, p->entry[i], sizeof(now));
+		if (ld_le64(now) != p->x.entry[i])
 			return false;
 	}
 	return true;
@@ -153,7 +175,7 @@ size_t kvm_guest_read(struct kvm_cpu *cpu, const struct kvm_guest *g, gva at, vo
 
 		if (!hva)
 			break;
-		memcpy((uint8_t *)buf + done, hva, n);
+		kvm_guest_copy((uint8_t *)buf + done, hva, n);
 		done += n;
 	}
 	return done;

@@ -42,6 +42,9 @@ struct kvm_guest_page {
 uint8_t *kvm_guest_hva_again(struct kvm_cpu *cpu, const struct kvm_guest *g, struct kvm_guest_page *last, gva at,
 			     size_t *len, uint8_t *perm);
 
+/** kvm_guest_copy() - from guest memory, which other vCPUs, and what they plant there, may change meanwhile. */
+void kvm_guest_copy(void *to, const uint8_t *from, size_t n);
+
 /** kvm_guest_read() - as many bytes as there are. */
 size_t kvm_guest_read(struct kvm_cpu *cpu, const struct kvm_guest *g, gva at, void *buf, size_t len);
 

@@ -35,7 +35,7 @@ void kvm_idt_use(struct kvm_cpu *cpu, const struct kvm_guest *g, struct kvm_idt 
 	const struct kvm_sregs *s = &g->sregs;
 	size_t n = KVM_NVECTORS * gate_size(g), len = n;
 
-	if (idt->raw && same_state(idt, s) && memcmp(idt->raw, idt->copy, n) == 0)
+	if (idt->raw && same_state(idt, s))
 		return;
 	idt->table = s->idt;
 	idt->cr0 = s->cr0;
@@ -47,23 +47,20 @@ void kvm_idt_use(struct kvm_cpu *cpu, const struct kvm_guest *g, struct kvm_idt 
 	idt->raw = kvm_guest_hva(cpu, g, GVA(s->idt.base), &len, NULL);
 	if (len < n)
 		idt->raw = NULL;
-	if (idt->raw)
-		memcpy(idt->copy, idt->raw, n);
 }
 
-static bool read_gate(struct kvm_cpu *cpu, const struct kvm_guest *g, unsigned vector, uint8_t gate[16])
+static bool read_gate(struct kvm_cpu *cpu, const struct kvm_guest *g, unsigned vector, uint8_t gate[KVM_GATE_MAX])
 {
 	size_t size = gate_size(g);
 
 	if (vector * size + size - 1 > g->sregs.idt.limit)
 		return false;
-	memset(gate, 0, 16);
 	return kvm_guest_read(cpu, g, GVA(g->sregs.idt.base + vector * size), gate, size) == size;
 }
 
 int kvm_idt_dpl(struct kvm_cpu *cpu, const struct kvm_guest *g, unsigned vector)
 {
-	uint8_t gate[16];
+	uint8_t gate[KVM_GATE_MAX] = { 0 };
 
 	if (!read_gate(cpu, g, vector, gate))
 		return -1;
@@ -82,7 +79,8 @@ static bool segment_base(struct kvm_cpu *cpu, const struct kvm_guest *g, uint16_
 	return true;
 }
 
-static bool gate_target(struct kvm_cpu *cpu, const struct kvm_guest *g, const uint8_t gate[16], struct kvm_landing *l)
+static bool gate_target(struct kvm_cpu *cpu, const struct kvm_guest *g, const uint8_t gate[KVM_GATE_MAX],
+			struct kvm_landing *l)
 {
 	uint64_t offset = ld_le16(gate) | (uint64_t)ld_le16(gate + 6) << 16, base;
 	unsigned type = gate[5] & GATE_TYPE & ~(unsigned)GATE_TRAP;
@@ -129,22 +127,35 @@ static bool handler_hva(struct kvm_cpu *cpu, const struct kvm_guest *g, struct k
 	return l->hva != NULL;
 }
 
+/* Is the gate what it was when it was looked at last? */
+static bool is_known(const struct kvm_guest *g, const struct kvm_idt *idt, unsigned vector)
+{
+	uint8_t now[KVM_GATE_MAX];
+	size_t size = gate_size(g);
+
+	if (vector >= KVM_NVECTORS || !idt->raw || !(idt->known >> vector & 1))
+		return false;
+	kvm_guest_copy(now, idt->raw + vector * size, size);
+	return memcmp(now, idt->gate[vector], size) == 0;
+}
+
 bool kvm_idt_landing(struct kvm_cpu *cpu, const struct kvm_guest *g, struct kvm_idt *idt, unsigned vector,
 		     struct kvm_landing *out)
 {
 	struct kvm_landing l = { 0 };
-	uint8_t gate[16];
+	uint8_t gate[KVM_GATE_MAX] = { 0 };
 	bool usable;
 
-	if (vector < KVM_NVECTORS && idt->known >> vector & 1) {
+	if (is_known(g, idt, vector)) {
 		*out = idt->handler[vector];
 		return idt->usable >> vector & 1;
 	}
 	usable = read_gate(cpu, g, vector, gate) && gate_target(cpu, g, gate, &l) && handler_hva(cpu, g, idt, &l);
 	if (vector < KVM_NVECTORS) {
+		memcpy(idt->gate[vector], gate, sizeof(gate));
 		idt->handler[vector] = l;
 		idt->known |= 1u << vector;
-		idt->usable |= (uint32_t)usable << vector;
+		idt->usable = (idt->usable & ~(1u << vector)) | (uint32_t)usable << vector;
 	}
 	*out = l;
 	return usable;

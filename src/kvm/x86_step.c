@@ -112,7 +112,7 @@ static void look(struct kvm_cpu *cpu, struct kvm_step *s)
 	if (!hva)
 		n = 0;
 	else
-		memcpy(code, hva, n);
+		kvm_guest_copy(code, hva, n);
 	if (n < sizeof(code)) {
 		n += kvm_guest_read(cpu, &s->g, GVA(pc.raw + n), code + n, sizeof(code) - n);
 		may_fault = true;
@@ -281,7 +281,7 @@ void kvm_step_plant(struct kvm_cpu *cpu)
 	s->nlist = s->nnext;
 	memcpy(s->list, s->next, s->nnext * sizeof(s->next[0]));
 	for (unsigned i = 0; i < s->nlist; i++) {
-		s->list[i].saved = *s->list[i].hva;
+		s->list[i].saved = __atomic_load_n(s->list[i].hva, __ATOMIC_RELAXED);
 		__atomic_store_n(s->list[i].hva, INT3, __ATOMIC_SEQ_CST);
 	}
 	s->nplanted = s->nlist;

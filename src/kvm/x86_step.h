@@ -7,7 +7,7 @@
 
 /* Between x86_step.c and x86_landings.c. */
 
-enum { KVM_NVECTORS = 32, KVM_MAX_LANDINGS = KVM_NVECTORS + 3, IDT_COPY = KVM_NVECTORS * 16 };
+enum { KVM_NVECTORS = 32, KVM_MAX_LANDINGS = KVM_NVECTORS + 3, KVM_GATE_MAX = 16 };
 
 /*
  * A place where a step that raises an exception, or enters the kernel, arrives. The processor drops the trap flag on
@@ -26,7 +26,7 @@ struct kvm_idt {
 	struct kvm_dtable table;
 	uint64_t cr0, cr3, cr4, efer;
 	const uint8_t *raw; /* where it is now; NULL: not in one piece */
-	uint8_t copy[IDT_COPY];
+	uint8_t gate[KVM_NVECTORS][KVM_GATE_MAX];
 	uint32_t known, usable; /* bit per vector */
 	struct kvm_landing handler[KVM_NVECTORS];
 	uint64_t page; /* the last one that was translated, its number + 1 */
