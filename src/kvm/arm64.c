@@ -10,6 +10,8 @@
 #include "kvm/arm64_internal.h"
 #include "util/bytes.h"
 
+const size_t kvm_clock_size = sizeof(struct kvm_clock), kvm_cpu_mach_size = sizeof(struct kvm_cpu_mach);
+
 static int one_reg(struct kvm_port *p, unsigned vcpu, unsigned long req, uint64_t id, const void *value)
 {
 	struct kvm_one_reg r = { .id = id, .addr = (uintptr_t)value };

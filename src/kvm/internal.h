@@ -209,6 +209,12 @@ enum kvm_next kvm_pwatch_event(struct kvm_cpu *cpu, enum kvm_next next, const st
 /** kvm_pwatch_write() - KVM's emulator met a read-only page: do its write. False: @at is not RAM. */
 bool kvm_pwatch_write(struct kvm_cpu *cpu, gpa at, const void *data, size_t n);
 
+/* mach.c */
+
+/** kvm_mach_init() - the parts of @c that are the architecture's. No vCPU threads yet. */
+int kvm_mach_init(struct kvm_cpus *c);
+void kvm_mach_deinit(struct kvm_cpus *c);
+
 /* stop_regs.c */
 
 /** kvm_cpu_fetch_stop_regs() - what the debugger will want to see; on the vCPU's own thread, right before it parks. */
@@ -225,11 +231,10 @@ long kvm_port_cap(struct kvm_port *p, unsigned long which);
 int kvm_port_learn(struct kvm_port *p);
 void kvm_port_forget(struct kvm_port *p);
 
-/** kvm_mach_init() - the parts of @c that are the architecture's: zeroed but for the clock. No vCPU threads yet. */
-int kvm_mach_init(struct kvm_cpus *c);
-void kvm_mach_deinit(struct kvm_cpus *c);
+/* Sizes of what an architecture keeps of its own; mach.c makes it, zeroed. */
+extern const size_t kvm_clock_size, kvm_cpu_mach_size;
 
-/* x86_debug.c: what a KVM_EXIT_DEBUG means */
+/* *_debug.c: what a KVM_EXIT_DEBUG means */
 enum kvm_trap_kind {
 	KVM_TRAP_BPINSN, /* breakpoint instruction at pc */
 	KVM_TRAP_HW,     /* one of the debugger's slots: slot */
@@ -267,7 +272,7 @@ gva kvm_debug_end_pc(struct kvm_cpu *cpu);
 /** kvm_debug_fresh() - do the registers look as after a reset? (SVM resets a vCPU that triple-faults.) */
 bool kvm_debug_fresh(struct kvm_cpu *cpu);
 
-/* x86_online.c: the stop of a vCPU that comes online; on the vCPU's own thread */
+/* *_online.c: the stop of a vCPU that comes online; on the vCPU's own thread */
 
 /** kvm_online_arm() - before the vCPU goes: have KVM return when it gets its start-up interrupt, if that is wanted.
  *  True: it got it while it was held, and *@ev says so. */
@@ -285,7 +290,7 @@ int kvm_online_catch(struct kvm_cpus *c);
 /** kvm_mp_is_online() - false for a vCPU that waits for its start-up interrupt. */
 bool kvm_mp_is_online(uint32_t mp_state);
 
-/* x86_step.c: one exact step */
+/* *_step.c: one exact step */
 int kvm_step_init(struct kvm_cpu *cpu);
 void kvm_step_deinit(struct kvm_cpu *cpu);
 
@@ -306,14 +311,14 @@ enum kvm_step_reach {
 enum kvm_step_reach kvm_step_reach(const struct kvm_cpu *cpu);
 bool kvm_step_halts(const struct kvm_cpu *cpu); /* is it hlt? */
 
-/** kvm_step_plant(), _unplant() - around KVM_RUN: have an int3 wherever an exception may lead. */
+/** kvm_step_plant(), _unplant() - around KVM_RUN: x86: have an int3 wherever an exception may lead. */
 void kvm_step_plant(struct kvm_cpu *cpu);
 void kvm_step_unplant(struct kvm_cpu *cpu);
 
-/** kvm_step_landed() - has the step ended at @pc, in an int3 that was planted? */
+/** kvm_step_landed() - has the step ended at @pc, where it planted a breakpoint instruction? */
 bool kvm_step_landed(struct kvm_cpu *cpu, gva pc);
 
-/** kvm_step_is_others() - is the int3 at @pc one that the step of another vCPU plants? */
+/** kvm_step_is_others() - is the breakpoint instruction at @pc one that the step of another vCPU plants? */
 bool kvm_step_is_others(struct kvm_cpu *cpu, gva pc);
 
 /** kvm_step_is_bp() - is there a breakpoint instruction at @pc in memory now? */
@@ -346,7 +351,7 @@ int kvm_step_give_back(struct kvm_cpu *cpu, const struct kvm_trap *t);
 /** kvm_step_give_own() - likewise those of the guest's own hits that came along with one of ours. */
 int kvm_step_give_own(struct kvm_cpu *cpu, const struct kvm_trap *t);
 
-/* x86.c */
+/* x86.c, arm64.c */
 
 /** kvm_regs_copy() - copy ARCH_CORE, ARCH_SYS from one file to another. */
 void kvm_regs_copy(uint32_t groups, const struct arch_regs *from, struct arch_regs *to);
@@ -358,7 +363,7 @@ void kvm_regs_from_run(const struct kvm_run *run, struct arch_regs *out);
 bool kvm_run_pc(const struct kvm_run *run, gva *ret);
 uint64_t kvm_run_pc_regs(long caps_sync_regs); /* kvm_valid_regs that kvm_run_pc() needs, 0 if not to be had */
 
-/* x86_clock.c: any thread, under kvm_cpus.lock */
+/* *_clock.c: any thread, under kvm_cpus.lock */
 void kvm_clock_freeze_locked(struct kvm_cpus *c);
 void kvm_clock_thaw_locked(struct kvm_cpus *c);
 
@@ -371,7 +376,7 @@ void kvm_clock_init(struct kvm_cpus *c);
 /** kvm_clock_before_due() - does the vCPU need kvm_clock_before() before anyone goes? It is parked. */
 bool kvm_clock_before_due(const struct kvm_cpu *cpu);
 
-/* x86_clock.c: on the vCPU's own thread */
+/* *_clock.c: on the vCPU's own thread */
 
 /** kvm_clock_look() - a step is about to be taken: must time go on for it? Then it does. */
 void kvm_clock_look(struct kvm_cpu *cpu, bool awake);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What only x86 keeps of a VM and its vCPUs: made and freed. */
+/* What only x86 has to know of a KVM. */
 #include <cpuid.h>
-#include <errno.h>
-#include <stdlib.h>
 
 #include "kvm/x86_internal.h"
+
+const size_t kvm_clock_size = sizeof(struct kvm_clock), kvm_cpu_mach_size = sizeof(struct kvm_cpu_mach);
 
 /* AMD's manual vol. 3, "Function 8000_0001h". */
 static bool has_svm(void)
@@ -32,27 +32,4 @@ void kvm_port_forget(struct kvm_port *p)
 int kvm_cpus_code_written(struct kvm_cpus *c, gpa at, size_t len)
 {
 	return 0;
-}
-
-int kvm_mach_init(struct kvm_cpus *c)
-{
-	c->clock = calloc(1, sizeof(*c->clock));
-	if (!c->clock)
-		return -ENOMEM;
-	for (unsigned i = 0; i < c->ncpus; i++) {
-		c->cpu[i].mach = calloc(1, sizeof(*c->cpu[i].mach));
-		if (!c->cpu[i].mach || kvm_step_init(&c->cpu[i]) < 0)
-			return -ENOMEM;
-	}
-	kvm_clock_init(c);
-	return 0;
-}
-
-void kvm_mach_deinit(struct kvm_cpus *c)
-{
-	for (unsigned i = 0; i < c->ncpus; i++) {
-		kvm_step_deinit(&c->cpu[i]);
-		free(c->cpu[i].mach);
-	}
-	free(c->clock);
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What only arm64 keeps of a VM and its vCPUs: made and freed. */
+/* What an architecture keeps of a VM and its vCPUs, unseen by the rest of the room: made and freed. */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "kvm/arm64_internal.h"
+#include "kvm/internal.h"
 
 int kvm_mach_init(struct kvm_cpus *c)
 {
-	c->clock = calloc(1, sizeof(*c->clock));
+	c->clock = calloc(1, kvm_clock_size);
 	if (!c->clock)
 		return -ENOMEM;
 	for (unsigned i = 0; i < c->ncpus; i++) {
-		c->cpu[i].mach = calloc(1, sizeof(*c->cpu[i].mach));
+		c->cpu[i].mach = calloc(1, kvm_cpu_mach_size);
 		if (!c->cpu[i].mach || kvm_step_init(&c->cpu[i]) < 0)
 			return -ENOMEM;
 	}
