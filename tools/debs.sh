@@ -77,3 +77,23 @@ deb_download() {
 	(cd "$work/deb-$1" && apt-get "${deb_opts[@]}" -qq download "$1=$2" > log 2>&1) || return 1
 	echo "$work/deb-$1/$deb"_*.deb
 }
+
+# deb_source PACKAGE VERSION: unpacks that source package into $work/src. apt checks what it fetches.
+deb_source() {
+	local sources=ours.sources apt
+	mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
+	cd "$work"
+	# The machine's own Debian mirror, asked for sources instead of binaries.
+	cat /etc/apt/sources.list.d/*.sources 2> /dev/null | awk -v RS= -v ORS='\n\n' '/URIs:[^\n]*debian/' |
+		sed 's/^Types:.*/Types: deb-src/' > ours.sources
+	sed -n 's/^deb \(.*debian.*\)/deb-src \1/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2> /dev/null > ours.list || true
+	[ -s ours.sources ] || sources=ours.list
+	apt="apt-get -qq -o Dir::Etc::sourcelist=$work/$sources -o Dir::Etc::sourceparts=- -o Dir::State::lists=$work/lists
+		-o Dir::Cache=$work/cache -o APT::Sandbox::User=root"
+	say "fetching the source package $1, version $2"
+	$apt update
+	# an older installed version may have left the mirror; its successor will do
+	$apt source --download-only "$1=$2" || $apt source --download-only "$1"
+	rm -rf src
+	dpkg-source --no-check -x "$1"_*.dsc src > unpack.log 2>&1 || { cat unpack.log >&2; die "dpkg-source failed"; }
+}

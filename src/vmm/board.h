@@ -52,4 +52,13 @@ struct board_ops {
 };
 extern const struct board_ops board_x86, board_arm64;
 
+/* A row of a board's list of devices; not to be added is no error. */
+struct board_device {
+	const char *name;
+	int (*add)(struct board *b, struct errtext *why); /* fills @why, or not */
+};
+
+/** board_add_devices() - all of them in their order; the first error ends it, with @why. */
+int board_add_devices(struct board *b, const struct board_device *list, unsigned n, struct errtext *why);
+
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "arch/arm64_gic.h"
 #include "util/macros.h"
@@ -56,10 +55,7 @@ static int add_disk(struct board *b, struct errtext *why)
 }
 
 /* Everything that is on this board, in the order it is built. KVM itself has the GIC, the timers and PSCI. */
-static const struct {
-	const char *name;
-	int (*add)(struct board *b, struct errtext *why);
-} devices[] = {
+static const struct board_device devices[] = {
 	{ "console PL011", add_uart },
 	{ "real-time clock PL031", add_rtc },
 	{ "disk", add_disk },
@@ -87,16 +83,9 @@ static int create(const struct vm_cfg *cfg, const struct board_ports *ports, str
 	if (!b)
 		return errtext_set(why, -ENOMEM, "no memory for the devices");
 	*b = (struct board){ .cfg = cfg, .at = *ports };
-	for (unsigned i = 0; i < ARRAY_LEN(devices); i++) {
-		struct errtext own = { "" };
-		const int rc = devices[i].add(b, &own);
-
-		if (rc < 0 && own.text[0])
-			return errtext_set(why, rc, "%s", own.text);
-		if (rc < 0)
-			return errtext_set(why, rc, "cannot build the device \"%s\": %s", devices[i].name,
-					   strerror(-rc));
-	}
+	const int rc = board_add_devices(b, devices, ARRAY_LEN(devices), why);
+	if (rc < 0)
+		return rc;
 	b->cfg = NULL;
 	*ret = take_ptr(b);
 	return 0;

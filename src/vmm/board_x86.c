@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "util/macros.h"
 #include "vmm/board.h"
@@ -77,10 +76,7 @@ static int add_disk(struct board *b, struct errtext *why)
 }
 
 /* Everything that is on this board, in the order it is built. KVM itself has the APICs, the PICs and the PIT. */
-static const struct {
-	const char *name;
-	int (*add)(struct board *b, struct errtext *why);
-} devices[] = {
+static const struct board_device devices[] = {
 	{ "debug ports 0x80 and 0x402", add_debug_ports },
 	{ "serial port COM1", add_uart },
 	{ "real-time clock", add_rtc },
@@ -123,16 +119,9 @@ static int create(const struct vm_cfg *cfg, const struct board_ports *ports, str
 	if (!b)
 		return errtext_set(why, -ENOMEM, "no memory for the devices");
 	*b = (struct board){ .cfg = cfg, .at = *ports };
-	for (unsigned i = 0; i < ARRAY_LEN(devices); i++) {
-		struct errtext own = { "" };
-		const int rc = devices[i].add(b, &own);
-
-		if (rc < 0 && own.text[0])
-			return errtext_set(why, rc, "%s", own.text);
-		if (rc < 0)
-			return errtext_set(why, rc, "cannot build the device \"%s\": %s", devices[i].name,
-					   strerror(-rc));
-	}
+	const int rc = board_add_devices(b, devices, ARRAY_LEN(devices), why);
+	if (rc < 0)
+		return rc;
 	b->cfg = NULL;
 	*ret = take_ptr(b);
 	return 0;
