@@ -45,15 +45,15 @@ check:
 	$(MAKE) all build-asan/build.ninja build-tsan/build.ninja build-arm64/build.ninja
 	ninja -C $(B)
 	ninja -C build-asan
-	ninja -C build-tsan
+	ninja -C build-tsan threads src/cmd/gdbvm
 	ninja -C build-arm64
 	tests/run.py \
 		layers='!tools/check_layers.py . $(B)' \
 		style='!tools/check_style.sh' \
 		unit=$(B):unit replay=$(B):replay fuzz=$(B):fuzz \
 		asan-unit=build-asan:unit asan-replay=build-asan:replay asan-fuzz=build-asan:fuzz \
-		tsan-unit=build-tsan:unit \
-		tsan-kvm='!env TSAN_OPTIONS=halt_on_error=1 tests/e2e/run.py --build build-tsan --accel kvm --lab none torture.' \
+		tsan-threads=build-tsan:threads \
+		tsan-kvm='!env TSAN_OPTIONS=halt_on_error=1 tests/e2e/run.py --build $(B) --gdbvm build-tsan/src/cmd/gdbvm --accel kvm --lab none torture.' \
 		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg' / \
 		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab stock' / \
 		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm'
@@ -61,8 +61,9 @@ check:
 # What needs an emulator built from source, and longer runs.
 check-lab:
 	tools/install-packages build demo check arm64 lab
-	$(MAKE) all build-clang/build.ninja build-fuzz/build.ninja build-arm64/build.ninja
+	$(MAKE) all build-clang/build.ninja build-fuzz/build.ninja build-tsan/build.ninja build-arm64/build.ninja
 	ninja -C $(B)
+	ninja -C build-tsan rigs
 	ninja -C build-arm64
 	ninja -C build-clang
 	ninja -C build-fuzz fuzzers
@@ -70,8 +71,9 @@ check-lab:
 	tests/run.py \
 		clang-unit=build-clang:unit clang-replay=build-clang:replay fuzz=build-fuzz:fuzz-long / \
 		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab patched --long' \
-		e2e-gdb16='!sh -c "tests/e2e/run.py --build $(B) --accel kvm --lab patched --gdb $$(tools/fetch-gdb) gdb16. flat. smp."' / \
-		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --long' \
+		e2e-gdb16='!sh -c "tests/e2e/run.py --build $(B) --accel kvm --lab patched --gdb $$(tools/fetch-gdb) gdb16. flat. smp."' \
+		tsan-rigs='!tests/e2e/run.py --build build-tsan --accel kvm --lab patched programs.kvm_cpus programs.kvm_step programs.kvm_regs' / \
+		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --only-long' \
 		e2e-arm64-nvhe='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab nvhe' \
 		e2e-arm64-gicv2='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab gicv2 flat. smp. boot. linux.' \
 		e2e-arm64-newer='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab backports programs. flat. smp. a_debugger_in_the_guest' \

@@ -82,7 +82,7 @@ class Context:
         self.programs = self.build if self.native or self.accel == "tcg" else os.path.abspath(args.cross)
         self.gdbvm = os.path.abspath(args.gdbvm or os.path.join(self.programs, "src/cmd/gdbvm"))
         self.lab = args.lab
-        self.long = args.long
+        self.long = args.long or args.only_long
         self.gdb = args.gdb or self.arch.gdb
         hardware = self.native and hardware_kvm()
         self.in_lab = self.accel == "kvm" and not hardware and self.lab != "none"
@@ -333,12 +333,16 @@ def main():
     parser.add_argument("--lab", choices=[*LABS, "none"], default="stock")
     parser.add_argument("--gdb", help="the GDB to test with")
     parser.add_argument("--long", action="store_true", help="also run the tests that take minutes")
+    parser.add_argument("--only-long", action="store_true", help="run only those that are not run without --long")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("names", nargs="*", help="tests to run: names, parts of names, or patterns")
     args = parser.parse_args()
     if LAB_ARCH.get(args.lab, args.arch) != args.arch:
         parser.error(f"there is no {args.lab} lab for {args.arch}")
     tests = load_tests(args.names)
+    if args.only_long:
+        long = {"long", "long-on-arm64"} if args.arch == "arm64" else {"long"}
+        tests = [t for t in tests if t.needs & long]
     if args.list:
         print("\n".join(f"{t.name}  {' '.join(sorted(t.needs))}" for t in tests))
         return 0
