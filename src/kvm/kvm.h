@@ -92,8 +92,8 @@ struct kvm_exit_ops {
 struct kvm_cpus;
 
 /** kvm_cpus_exit_pc() - linear pc of @vcpu, from within kvm_exit_ops.io and mmio. Where KVM emulates the instruction,
- * it may be the one behind it. */
-gva kvm_cpus_exit_pc(struct kvm_cpus *c, unsigned vcpu);
+ * it may be the one behind it. Returns: 0; negative errno: KVM does not tell. */
+int kvm_cpus_exit_pc(struct kvm_cpus *c, unsigned vcpu, gva *ret);
 
 /**
  * kvm_cpus_create() - one thread per vCPU, all held before their first instruction.

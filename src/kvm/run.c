@@ -15,22 +15,34 @@ int kvm_cpu_ioctl(struct kvm_cpu *cpu, unsigned long req, void *arg)
 	return p->ops->vcpu_ioctl(p, cpu->id, req, arg);
 }
 
-gva kvm_cpu_pc(struct kvm_cpu *cpu)
+static int read_pc(struct kvm_cpu *cpu, gva *ret)
 {
+	const uint32_t groups = cpu->all->arch->pc_groups;
 	struct arch_regs r;
+	int rc;
 
 	r.have = r.dirty = 0; // the rest is long, and this is done for every step
-	if (kvm_regs_read(cpu->all->port, cpu->id, cpu->all->arch->pc_groups, &r) < 0)
-		return GVA(0);
-	return cpu->all->arch->pc_get(&r);
+	rc = kvm_regs_read(cpu->all->port, cpu->id, groups, &r);
+	if (rc < 0)
+		return rc;
+	if ((r.have & groups) != groups) // KVM hides them
+		return -EACCES;
+	*ret = cpu->all->arch->pc_get(&r);
+	return 0;
 }
 
-gva kvm_cpus_exit_pc(struct kvm_cpus *c, unsigned vcpu)
+gva kvm_cpu_pc(struct kvm_cpu *cpu)
 {
-	struct kvm_cpu *cpu = &c->cpu[vcpu];
 	gva pc;
 
-	return kvm_run_pc(cpu->run, &pc) ? pc : kvm_cpu_pc(cpu);
+	return read_pc(cpu, &pc) < 0 ? GVA(0) : pc;
+}
+
+int kvm_cpus_exit_pc(struct kvm_cpus *c, unsigned vcpu, gva *ret)
+{
+	struct kvm_cpu *cpu = &c->cpu[vcpu];
+
+	return kvm_run_pc(cpu->run, ret) ? 0 : read_pc(cpu, ret);
 }
 
 static uint32_t mp_state(struct kvm_cpu *cpu)
@@ -273,7 +285,7 @@ static bool follow_plan(struct kvm_cpu *cpu, struct stop_event *ev)
 		case KVM_NEXT_LIFT:
 			break;
 		case KVM_NEXT_PARK:
-			if (!stepping && cpu->debug.lift) { // its hit was judged, and is not to be counted again
+			if (!stepping && cpu->debug.lift) {   // its hit was judged, and is not to be counted again
 				cpu->seen_watch &= cpu->seen; // else what is left of an earlier one
 				cpu->seen = true;
 				cpu->seen_pc = cpu->debug.lift_at;

@@ -42,7 +42,7 @@ int pvpanic_create(struct bus *b, struct io_dev **ret); /* the guest's kernel sa
 
 /* Where a vCPU is that accesses a device right now. */
 struct vcpu_pc {
-	uint64_t (*now)(struct vcpu_pc *p, unsigned vcpu); /* linear */
+	int (*now)(struct vcpu_pc *p, unsigned vcpu, uint64_t *ret); /* linear; 0 or negative errno */
 };
 
 /* 0x80, which gives its last value back, and text at 0x402. free() it. */

@@ -63,9 +63,14 @@ static void exit_lift(void *arg, bool on)
 	protect_lift(&m->protect, on);
 }
 
-static uint64_t exit_pc(struct vcpu_pc *pc, unsigned vcpu)
+static int exit_pc(struct vcpu_pc *pc, unsigned vcpu, uint64_t *ret)
 {
-	return kvm_cpus_exit_pc(container_of(pc, struct vm, pc)->cpus, vcpu).raw;
+	gva at;
+	const int rc = kvm_cpus_exit_pc(container_of(pc, struct vm, pc)->cpus, vcpu, &at);
+
+	if (rc == 0)
+		*ret = at.raw;
+	return rc;
 }
 
 static const struct kvm_exit_ops exit_ops = { .io = exit_io, .mmio = exit_mmio, .lift = exit_lift };

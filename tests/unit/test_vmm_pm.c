@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,14 +17,19 @@ struct rig {
 	struct pm *pm;
 	struct io_dev *i8042, *ports, *pvpanic;
 	struct vcpu_pc pc;
+	int pc_rc;
 	struct checkpoint_record last;
 	char text[200];
 	unsigned told;
 };
 
-static uint64_t pc_now(struct vcpu_pc *pc, unsigned vcpu)
+static int pc_now(struct vcpu_pc *pc, unsigned vcpu, uint64_t *ret)
 {
-	return 0xfff0 + vcpu;
+	const int rc = container_of(pc, struct rig, pc)->pc_rc;
+
+	if (rc == 0)
+		*ret = 0xfff0 + vcpu;
+	return rc;
 }
 
 static void tell(void *arg, const struct checkpoint_record *rec)
@@ -47,6 +53,7 @@ static void rig_init(struct rig *r)
 	r->ns = 0;
 	r->told = 0;
 	r->pc.now = pc_now;
+	r->pc_rc = 0;
 	CHECK_EQ(pm_create(&r->bus, &r->clock, &r->pm), 0);
 	CHECK_EQ(i8042_create(&r->bus, &r->i8042), 0);
 	CHECK_EQ(pvpanic_create(&r->bus, &r->pvpanic), 0);
@@ -241,6 +248,19 @@ TEST(port80_writes_are_told_with_their_size_and_place)
 	rig_deinit(&r);
 }
 
+TEST(port80_write_has_no_pc_where_it_cannot_be_read)
+{
+	struct rig r;
+
+	rig_init(&r);
+	r.pc_rc = -EACCES;
+	out(&r, 0x80, 0x16, 1);
+	CHECK_EQ(r.told, 1);
+	CHECK(!r.last.has_pc);
+	CHECK_EQ(r.last.pc, 0);
+	rig_deinit(&r);
+}
+
 TEST(debugcon_lines_are_told_without_line_ends)
 {
 	struct rig r;
@@ -273,4 +293,5 @@ TESTS(T(pm_s5_with_sleep_enable_is_power_off), T(pm_other_sleep_types_do_nothing
       T(pm_timer_follows_the_guests_clock), T(reset_register_needs_its_cpu_bit), T(i8042_reset_commands),
       T(panic_device_tells_of_the_events_it_knows), T(i8042_never_keeps_anyone_waiting),
       T(port80_gives_its_last_value_back), T(debugcon_is_there_and_takes_any_text),
-      T(port80_writes_are_told_with_their_size_and_place), T(debugcon_lines_are_told_without_line_ends))
+      T(port80_writes_are_told_with_their_size_and_place), T(port80_write_has_no_pc_where_it_cannot_be_read),
+      T(debugcon_lines_are_told_without_line_ends))

@@ -33,8 +33,7 @@ static void tell(const struct debug_ports *s, unsigned vcpu, struct checkpoint_r
 	rec->ns = checkpoint_now_ns();
 	rec->vcpu = (int16_t)vcpu;
 	rec->mode = CHECKPOINT_EXACT;
-	rec->pc = s->cfg.pc->now(s->cfg.pc, vcpu);
-	rec->has_pc = true;
+	rec->has_pc = s->cfg.pc->now(s->cfg.pc, vcpu, &rec->pc) == 0;
 	s->cfg.add(s->cfg.arg, rec);
 }
 
