@@ -275,9 +275,10 @@ static int status_of(int err)
 	return err == -ENODEV || err == -EPROTO || err == -ENOMEM || err == -EPIPE ? CMD_ENVIRONMENT : CMD_FILE;
 }
 
-static void on_checkpoint(void *arg, const struct checkpoint_record *rec)
+static enum kvm_fate on_checkpoint(void *arg, const struct checkpoint_record *rec)
 {
 	checkpoint_log_add(arg, rec);
+	return KVM_FATE_RUN;
 }
 
 static int open_kvm(struct run *r, struct errtext *why)

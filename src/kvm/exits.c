@@ -97,6 +97,7 @@ static const struct {
 	enum stop_why why;
 	const char *text;
 } fates[] = {
+	[KVM_FATE_CHECKPOINT] = { STOP_CHECKPOINT, "" },
 	[KVM_FATE_PANIC] = { STOP_PANIC, "the guest's kernel panicked" },
 	[KVM_FATE_CRASH_LOADED] = { STOP_PANIC, "the guest's kernel panicked and goes on to its crash kernel" },
 	[KVM_FATE_RESET] = { STOP_RESET, "" },

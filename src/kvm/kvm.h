@@ -75,6 +75,7 @@ int kvm_regs_write(struct kvm_port *p, unsigned vcpu, uint32_t groups, const str
 /* What the VMM does with exits that are not the debugger's. Called on the vCPU's thread, guest not halted. */
 enum kvm_fate {
 	KVM_FATE_RUN,          /* answered; go on */
+	KVM_FATE_CHECKPOINT,   /* what was written to a debug port is asked for: stop with STOP_CHECKPOINT */
 	KVM_FATE_PANIC,        /* the guest says that it panicked: stop with STOP_PANIC */
 	KVM_FATE_CRASH_LOADED, /* it panicked and goes on to its crash kernel: likewise */
 	KVM_FATE_RESET,        /* the guest asked for a reboot: stop with STOP_RESET */

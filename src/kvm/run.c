@@ -134,7 +134,8 @@ static enum kvm_next enter_once(struct kvm_cpu *cpu, struct stop_event *ev)
 static bool is_after_insn(const struct kvm_cpu *cpu, const struct stop_event *ev)
 {
 	return (ev->why == STOP_WATCH && !cpu->all->arch->watch_before) || ev->why == STOP_PWATCH ||
-	       ev->why == STOP_POWER_OFF || ev->why == STOP_RESET || ev->why == STOP_PANIC;
+	       ev->why == STOP_CHECKPOINT || ev->why == STOP_POWER_OFF || ev->why == STOP_RESET ||
+	       ev->why == STOP_PANIC;
 }
 
 static enum kvm_next enter(struct kvm_cpu *cpu, struct stop_event *ev)

@@ -26,6 +26,7 @@ static const struct stop_row stop_rows[STOP_NWHY] = {
 	[STOP_WATCH] = { .sig = SIG_GDB_TRAP, .reason = "watchpoint" },
 	[STOP_PWATCH] = { .sig = SIG_GDB_TRAP, .reason = "signal" },
 	[STOP_PANIC] = { .sig = SIG_GDB_TRAP, .crash = true, .reason = "signal" },
+	[STOP_CHECKPOINT] = { .sig = SIG_GDB_TRAP, .reason = "signal" },
 	[STOP_VCPU_ON] = { .sig = SIG_GDB_TRAP, .reason = "signal" },
 	[STOP_POWER_OFF] = { .sig = SIG_GDB_TRAP, .over = true, .reason = "exited" },
 	[STOP_RESET] = { .sig = SIG_GDB_TRAP, .over = true, .crash = true, .reason = "signal" },

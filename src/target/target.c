@@ -278,6 +278,7 @@ const char *stop_why_text(enum stop_why why)
 		[STOP_WATCH] = "watchpoint",
 		[STOP_PWATCH] = "physical watch",
 		[STOP_PANIC] = "guest panic",
+		[STOP_CHECKPOINT] = "checkpoint",
 		[STOP_VCPU_ON] = "vCPU online",
 		[STOP_POWER_OFF] = "power-off",
 		[STOP_RESET] = "reset",

@@ -44,6 +44,7 @@ enum stop_why {
 	STOP_WATCH,          /* watch_kind, watch_at */
 	STOP_PWATCH,         /* watched physical memory has changed: pwatch */
 	STOP_PANIC,          /* the guest's kernel says that it panicked; text says which way. The guest can go on */
+	STOP_CHECKPOINT,     /* the vCPU has just written to a debug port, and who heard of that wants it to stop */
 	STOP_VCPU_ON,        /* a vCPU got its start-up interrupt and is at its first instruction */
 	STOP_POWER_OFF,      /* the guest switched itself off; readable until the next resume, which gives STOP_EXIT */
 	STOP_RESET,          /* the guest asked for a reboot */

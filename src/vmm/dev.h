@@ -47,7 +47,8 @@ struct vcpu_pc {
 
 /* 0x80, which gives its last value back, and text at 0x402. free() it. */
 struct debug_ports_cfg {
-	void (*add)(void *arg, const struct checkpoint_record *rec); /* NULL ok */
+	/* Each write when it is made; what it returns is the fate of that access. NULL ok. */
+	enum kvm_fate (*add)(void *arg, const struct checkpoint_record *rec);
 	void *arg;
 	struct vcpu_pc *pc;
 };

@@ -35,9 +35,9 @@ struct vm_cfg {
 	/* vm_console_in() would take more now, after it did not take all; on a vCPU thread. NULL ok. */
 	void (*console_room)(void *arg);
 	void *console_arg;
-	/* The guest wrote to a debug port: a record without its sequence number, on a vCPU thread. NULL: only logged.
-	 */
-	void (*checkpoint)(void *arg, const struct checkpoint_record *rec);
+	/* The guest wrote to a debug port: a record without its sequence number, on a vCPU thread. One at a time, in
+	 * the order of the bus. Returns: KVM_FATE_RUN, or KVM_FATE_CHECKPOINT. NULL: only logged. */
+	enum kvm_fate (*checkpoint)(void *arg, const struct checkpoint_record *rec);
 	void *checkpoint_arg;
 };
 

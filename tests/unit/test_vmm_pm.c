@@ -21,6 +21,7 @@ struct rig {
 	struct checkpoint_record last;
 	char text[200];
 	unsigned told;
+	enum kvm_fate fate; /* of what is told */
 };
 
 static int pc_now(struct vcpu_pc *pc, unsigned vcpu, uint64_t *ret)
@@ -32,13 +33,14 @@ static int pc_now(struct vcpu_pc *pc, unsigned vcpu, uint64_t *ret)
 	return rc;
 }
 
-static void tell(void *arg, const struct checkpoint_record *rec)
+static enum kvm_fate tell(void *arg, const struct checkpoint_record *rec)
 {
 	struct rig *r = arg;
 
 	r->last = *rec;
 	snprintf(r->text, sizeof(r->text), "%s", rec->text ?: "");
 	r->told++;
+	return r->fate;
 }
 
 static uint64_t now_ns(struct guest_clock *c)
@@ -52,6 +54,7 @@ static void rig_init(struct rig *r)
 	r->clock.now_ns = now_ns;
 	r->ns = 0;
 	r->told = 0;
+	r->fate = KVM_FATE_RUN;
 	r->pc.now = pc_now;
 	r->pc_rc = 0;
 	CHECK_EQ(pm_create(&r->bus, &r->clock, &r->pm), 0);
@@ -261,6 +264,18 @@ TEST(port80_write_has_no_pc_where_it_cannot_be_read)
 	rig_deinit(&r);
 }
 
+TEST(port80_write_has_the_fate_that_who_is_told_gives_it)
+{
+	struct rig r;
+
+	rig_init(&r);
+	r.fate = KVM_FATE_CHECKPOINT;
+	CHECK_EQ(out(&r, 0x80, 0x16, 1), KVM_FATE_CHECKPOINT);
+	CHECK_EQ(out(&r, 0x81, 0x16, 1), KVM_FATE_RUN);
+	CHECK_EQ(in(&r, 0x80, 1), 0x16);
+	rig_deinit(&r);
+}
+
 TEST(debugcon_lines_are_told_without_line_ends)
 {
 	struct rig r;
@@ -294,4 +309,4 @@ TESTS(T(pm_s5_with_sleep_enable_is_power_off), T(pm_other_sleep_types_do_nothing
       T(panic_device_tells_of_the_events_it_knows), T(i8042_never_keeps_anyone_waiting),
       T(port80_gives_its_last_value_back), T(debugcon_is_there_and_takes_any_text),
       T(port80_writes_are_told_with_their_size_and_place), T(port80_write_has_no_pc_where_it_cannot_be_read),
-      T(debugcon_lines_are_told_without_line_ends))
+      T(port80_write_has_the_fate_that_who_is_told_gives_it), T(debugcon_lines_are_told_without_line_ends))

@@ -26,15 +26,15 @@ struct debug_ports {
 };
 
 /* @rec: without what is the same for all of ours. */
-static void tell(const struct debug_ports *s, unsigned vcpu, struct checkpoint_record *rec)
+static enum kvm_fate tell(const struct debug_ports *s, unsigned vcpu, struct checkpoint_record *rec)
 {
 	if (!s->cfg.add)
-		return;
+		return KVM_FATE_RUN;
 	rec->ns = checkpoint_now_ns();
 	rec->vcpu = (int16_t)vcpu;
 	rec->mode = CHECKPOINT_EXACT;
 	rec->has_pc = s->cfg.pc->now(s->cfg.pc, vcpu, &rec->pc) == 0;
-	s->cfg.add(s->cfg.arg, rec);
+	return s->cfg.add(s->cfg.arg, rec);
 }
 
 static void port80_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, unsigned n)
@@ -55,9 +55,9 @@ static enum kvm_fate port80_write(struct io_dev *d, unsigned vcpu, uint32_t off,
 	memcpy(&v, p, n);
 	memcpy(s->last, &v, sizeof(s->last));
 	log_info("port80: write 0x%0*" PRIx32, (int)(2 * n), v);
-	tell(s, vcpu,
-	     &(struct checkpoint_record){ .kind = CHECKPOINT_WRITE, .port = PORT80, .value = v, .size = (uint8_t)n });
-	return KVM_FATE_RUN;
+	return tell(s, vcpu,
+		    &(struct checkpoint_record){
+			    .kind = CHECKPOINT_WRITE, .port = PORT80, .value = v, .size = (uint8_t)n });
 }
 
 static void debugcon_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, unsigned n)
@@ -65,12 +65,12 @@ static void debugcon_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p
 	*(uint8_t *)p = DEBUGCON_HERE;
 }
 
-static void debugcon_line(struct debug_ports *s, unsigned vcpu)
+static enum kvm_fate debugcon_line(struct debug_ports *s, unsigned vcpu)
 {
 	s->line[s->len] = '\0';
 	s->len = 0;
 	log_info("debugcon: %s", s->line);
-	tell(s, vcpu, &(struct checkpoint_record){ .kind = CHECKPOINT_TEXT, .port = DEBUGCON, .text = s->line });
+	return tell(s, vcpu, &(struct checkpoint_record){ .kind = CHECKPOINT_TEXT, .port = DEBUGCON, .text = s->line });
 }
 
 static enum kvm_fate debugcon_write(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
@@ -83,7 +83,7 @@ static enum kvm_fate debugcon_write(struct io_dev *d, unsigned vcpu, uint32_t of
 	if (ch != '\n')
 		s->line[s->len++] = ch >= ' ' && ch <= '~' ? ch : '.';
 	if (s->len > 0 && (ch == '\n' || s->len == LINE_MAX_LEN))
-		debugcon_line(s, vcpu);
+		return debugcon_line(s, vcpu);
 	return KVM_FATE_RUN;
 }
 
