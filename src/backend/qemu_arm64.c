@@ -46,7 +46,7 @@ static int guest_load(struct qemu_start *s, struct errtext *why)
 	memset(s->q->ram, 0, MIN(s->q->ram_size, (uint64_t)QEMU_DTB_MAX));
 	rc = boot_arm64_load(s->cfg, m, &boot, why);
 	if (rc == 0)
-		rc = arm64_fdt_write(s->cfg, &cpus, &boot, s->cfg->disk != NULL, m, why);
+		rc = arm64_fdt_write(s->cfg, &cpus, &boot, s->cfg->disk != NULL, 0, m, why);
 	if (rc < 0)
 		return rc;
 	boot_arm64_regs(&boot, &s->regs.arm64);
@@ -99,7 +99,7 @@ static void regions(struct qemu *q, uint64_t rom_size)
 	unsigned n;
 
 	qemu_region_add(q, ARM64_FLASH_AT, ARM64_FLASH_AT + rom_size, TARGET_ROM, "firmware");
-	mmio = board_arm64.mmio(&n);
+	mmio = board_arm64.mmio(NULL, &n);
 	for (unsigned i = 0; i < n; i++)
 		q->region[q->nregions++] = mmio[i];
 	qemu_region_add(q, MEM_ARM64_RAM, MEM_ARM64_RAM + q->ram_size, TARGET_RAM, "RAM");

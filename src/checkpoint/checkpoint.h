@@ -69,7 +69,8 @@ void checkpoint_json_header(struct strbuf *out);
 /** checkpoint_json_add() - the line of one record. @label: NULL ok. */
 void checkpoint_json_add(struct strbuf *out, const struct checkpoint_record *rec, const struct checkpoint_label *label);
 
-/** checkpoint_text_add() - a write as existing scripts expect it: "port80: write 0x16". Nothing for other kinds. */
+/** checkpoint_text_add() - a write as existing scripts expect it: "port80: write 0x16"; "mmio90f0000: ..." for one in
+ * memory. Nothing for other kinds. */
 void checkpoint_text_add(struct strbuf *out, const struct checkpoint_record *rec);
 
 #endif

@@ -132,5 +132,6 @@ void checkpoint_json_add(struct strbuf *out, const struct checkpoint_record *rec
 void checkpoint_text_add(struct strbuf *out, const struct checkpoint_record *rec)
 {
 	if (rec->kind == CHECKPOINT_WRITE)
-		strbuf_addf(out, "port%" PRIx64 ": write 0x%0*" PRIx64 "\n", rec->port, 2 * rec->size, rec->value);
+		strbuf_addf(out, "%s%" PRIx64 ": write 0x%0*" PRIx64 "\n", rec->mmio ? "mmio" : "port", rec->port,
+			    2 * rec->size, rec->value);
 }

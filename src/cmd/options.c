@@ -20,6 +20,7 @@ enum {
 	OPT_CHECKPOINTS,
 	OPT_CHECKPOINT_LIMIT,
 	OPT_CHECKPOINT_MAP,
+	OPT_DEBUG_MMIO,
 };
 
 // clang-format off
@@ -45,6 +46,7 @@ static const struct argp_option options[] = {
 	{ "checkpoints", OPT_CHECKPOINTS, "FILE", 0, "record what the guest writes to its debug ports (JSON Lines), and print it (KVM)", 4 },
 	{ "checkpoint-map", OPT_CHECKPOINT_MAP, "FILE|ovmf|efi|linux|seabios", 0, "names for what is recorded; may be repeated", 4 },
 	{ "checkpoint-limit", OPT_CHECKPOINT_LIMIT, "SIZE", 0, "end that file at SIZE MiB, or with suffix K, M or G (default 1G)", 4 },
+	{ "debug-mmio", OPT_DEBUG_MMIO, "ADDR", 0, "where the debug port of an arm64 guest is: a page of guest-physical memory (default 0x90f0000; KVM)", 4 },
 	{ NULL, 0, NULL, 0, "", -1 },
 	{ 0 },
 };
@@ -111,6 +113,16 @@ static uint64_t take_limit(struct argp_state *st, const char *s)
 		argp_error(st, "--checkpoint-limit %s: expected MiB, or a number with suffix K, M or G, at least 4K",
 			   s);
 	return size;
+}
+
+static uint64_t take_debug_mmio(struct argp_state *st, const char *s)
+{
+	uint64_t at = 0;
+	const char *end = "";
+
+	if (!take_number(s, &at, &end) || *end || !at)
+		argp_error(st, "--debug-mmio %s: expected a guest-physical address, decimal or 0x hex", s);
+	return at;
 }
 
 static void take_flat(struct argp_state *st, const char *s, struct run_options *o)
@@ -184,6 +196,9 @@ static void check(struct argp_state *st, struct run_options *o)
 	if (o->gdb_wait && !o->gdb)
 		argp_error(st, "--gdb-wait: expected together with --gdb");
 	settle_arch(st, o);
+	if (o->vm.debug_mmio && o->vm.arch != &arch_arm64)
+		argp_error(st, "--debug-mmio: expected only for a guest whose architecture is %s, not %s",
+			   arch_arm64.name, o->vm.arch->name);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *st)
@@ -244,6 +259,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_CHECKPOINT_LIMIT:
 		o->checkpoint_limit = take_limit(st, arg);
+		return 0;
+	case OPT_DEBUG_MMIO:
+		o->vm.debug_mmio = take_debug_mmio(st, arg);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(st, "%s: unexpected argument", arg);

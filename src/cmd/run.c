@@ -305,6 +305,8 @@ static int open_tcg(struct run *r, struct errtext *why)
 {
 	if (r->checkpoints)
 		return errtext_set(why, -ENODEV, "--checkpoints: this version records them with --accel kvm only");
+	if (r->opt.vm.debug_mmio)
+		return errtext_set(why, -ENODEV, "--debug-mmio: only the machine of --accel kvm has this port");
 
 	int rc = backend_qemu_create(&r->opt.vm, &r->guest.target, &r->guest.serial_fd, why);
 

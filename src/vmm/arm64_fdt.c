@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <inttypes.h>
 #include <libfdt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -214,10 +215,21 @@ static void add_disk(struct tree *t)
 	end(t);
 }
 
+static void add_debug_port(struct tree *t)
+{
+	if (!t->cfg->debug_mmio)
+		return;
+	begin(t, "debug-port@%" PRIx64, t->cfg->debug_mmio);
+	text(t, "compatible", "gdbvm,debug-port");
+	reg(t, t->cfg->debug_mmio, DEBUG_MMIO_SIZE);
+	end(t);
+}
+
 int arm64_fdt_build(const struct arm64_fdt_cfg *cfg, void *buf, size_t size)
 {
 	static void (*const nodes[])(struct tree * t) = {
-		add_chosen, add_memory, add_cpus, add_psci, add_gic, add_timer, add_clock, add_uart, add_rtc, add_disk,
+		add_chosen, add_memory, add_cpus, add_psci, add_gic,        add_timer,
+		add_clock,  add_uart,   add_rtc,  add_disk, add_debug_port,
 	};
 	struct tree t = { .fdt = buf, .cfg = cfg };
 
@@ -237,7 +249,7 @@ int arm64_fdt_build(const struct arm64_fdt_cfg *cfg, void *buf, size_t size)
 }
 
 int arm64_fdt_write(const struct vm_cfg *cfg, const struct board_cpus *cpus, const struct boot_arm64 *boot, bool disk,
-		    struct mem *mem, struct errtext *why)
+		    uint64_t debug_mmio, struct mem *mem, struct errtext *why)
 {
 	struct arm64_fdt_cfg fdt = {
 		.cpus = cpus,
@@ -246,6 +258,7 @@ int arm64_fdt_write(const struct vm_cfg *cfg, const struct board_cpus *cpus, con
 		.initrd = boot->initrd,
 		.initrd_size = boot->initrd_size,
 		.disk = disk,
+		.debug_mmio = debug_mmio,
 	};
 	void *p = mem_ptr(mem, GPA(boot->dtb), BOOT_ARM64_DTB_MAX);
 

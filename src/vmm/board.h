@@ -48,7 +48,8 @@ struct board_ops {
 		    struct errtext *why);
 
 	size_t (*console_in)(struct board *b, const void *p, size_t n); /* as vm_console_in() */
-	const struct target_region *(*mmio)(unsigned *n); /* where devices answer to memory accesses, ascending */
+	/* Where devices answer to memory accesses. @b: NULL: on a board as it usually is; those are ascending. */
+	const struct target_region *(*mmio)(const struct board *b, unsigned *n);
 };
 extern const struct board_ops board_x86, board_arm64;
 

@@ -7,12 +7,13 @@
 
 /*
  * Where things are on the arm64 board. The addresses and interrupts are those of QEMU's machine "virt", which firmware
- *and small guests know by heart; what runs on one runs on the other.
+ * and small guests know by heart; what runs on one runs on the other.
  *
  *	0x00000000 flash: the firmware, read-only
  *	0x08000000 interrupt controller (in KVM): distributor, CPU interface (GICv2), redistributors (GICv3)
  *	0x09000000 console: PL011
  *	0x09010000 clock: PL031
+ *	0x090f0000 debug port, if it is not put elsewhere; QEMU has nothing there
  *	0x0a000000 disk: virtio-mmio
  *	0x40000000 RAM (MEM_ARM64_RAM)
  */
@@ -30,6 +31,7 @@ enum {
 	ARM64_UART_SIZE = 0x1000,
 	ARM64_RTC_AT = 0x09010000,
 	ARM64_RTC_SIZE = 0x1000,
+	ARM64_DEBUG_AT = 0x090f0000,
 	ARM64_VIRTIO_AT = 0x0a000000,
 	ARM64_DEVICES_END = 0x0b000000,
 };
@@ -55,6 +57,7 @@ struct arm64_fdt_cfg {
 	const char *params; /* NULL: none, and nothing of Linux's own */
 	uint64_t initrd, initrd_size;
 	bool disk;
+	uint64_t debug_mmio; /* 0: none */
 	uint64_t seed[9]; /* of Linux's random numbers, and of its KASLR */
 };
 
@@ -67,6 +70,6 @@ int arm64_fdt_build(const struct arm64_fdt_cfg *cfg, void *buf, size_t size);
 
 /** arm64_fdt_write() - the device tree of the machine into its memory, where @boot says. -EFBIG with @why. */
 int arm64_fdt_write(const struct vm_cfg *cfg, const struct board_cpus *cpus, const struct boot_arm64 *boot, bool disk,
-		    struct mem *mem, struct errtext *why);
+		    uint64_t debug_mmio, struct mem *mem, struct errtext *why);
 
 #endif

@@ -139,7 +139,7 @@ static size_t console_in(struct board *b, const void *p, size_t n)
 	return uart_receive(b->uart, p, n);
 }
 
-static const struct target_region *mmio_regions(unsigned *n)
+static const struct target_region *mmio_regions(const struct board *b, unsigned *n)
 {
 	*n = ARRAY_LEN(mmio);
 	return mmio;

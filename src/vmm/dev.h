@@ -54,6 +54,16 @@ struct debug_ports_cfg {
 };
 int debug_ports_create(struct bus *b, const struct debug_ports_cfg *cfg, struct io_dev **ret);
 
+/** debug_tell() - a record from a debug port. @rec: without what is the same for all of them. Returns: as cfg.add. */
+enum kvm_fate debug_tell(const struct debug_ports_cfg *cfg, unsigned vcpu, struct checkpoint_record *rec);
+
+/*
+ * A page at @base, where there are no I/O ports: a write of any width anywhere in it is a record with its address; a
+ * read gives the last value. free() it.
+ */
+#define DEBUG_MMIO_SIZE 0x1000
+int debug_mmio_create(struct bus *b, uint64_t base, const struct debug_ports_cfg *cfg, struct io_dev **ret);
+
 #define PVPANIC_PORT 0x505 /* DSDT names it */
 
 /* The guest's time: nanoseconds that go by only while it runs. Any thread. */

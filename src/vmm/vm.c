@@ -101,7 +101,7 @@ static int region_cmp(const void *a, const void *b)
 static void regions_fill(struct vm *m)
 {
 	unsigned n;
-	const struct target_region *mmio = machine_board->mmio(&n);
+	const struct target_region *mmio = machine_board->mmio(m->board, &n);
 
 	memcpy(m->region, mmio, n * sizeof(*mmio));
 	for (unsigned i = 0; i < m->mem.nslots; i++) {

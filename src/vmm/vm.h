@@ -35,6 +35,7 @@ struct vm_cfg {
 	/* vm_console_in() would take more now, after it did not take all; on a vCPU thread. NULL ok. */
 	void (*console_room)(void *arg);
 	void *console_arg;
+	uint64_t debug_mmio; /* arm64: address of the debug port; 0: ARM64_DEBUG_AT */
 	/* The guest wrote to a debug port: a record without its sequence number, on a vCPU thread. One at a time, in
 	 * the order of the bus. Returns: KVM_FATE_RUN, or KVM_FATE_CHECKPOINT. NULL: only logged. */
 	enum kvm_fate (*checkpoint)(void *arg, const struct checkpoint_record *rec);

@@ -11,6 +11,10 @@ from suite import test
 BURST = 100000
 STRING = [(1, 0xA1), (1, 0xA2), (1, 0xA3), (1, 0xA4), (2, 0xB1B2), (2, 0xB3B4), (4, 0xC1C2C3C4), (4, 0xD1D2D3D4)]
 
+# The same in memory: offset in the page, size, value. The last two are what a byte and a doubleword of it read as.
+IN_MEMORY = [(0, 1, 0x16), (0, 2, 0x7788), (0xFFC, 4, 0x55667788), (8, 8, 0x1122334455667788), (0, 1, 0x88), (0, 8, 0x88)]
+MEMORY_BURST = 2000
+
 
 def symbols(path):
     out = subprocess.run(["nm", path], stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -52,6 +56,32 @@ def every_write_is_a_record_in_order(context):
     shown = [line for line in messages.splitlines() if not line.startswith(("gdbvm: ", "vCPU "))]
     check_eq(shown, [f"port80: write 0x{value:0{2 * size}x}" for size, value in values], "text form")
     check(messages.index("the guest powered off") > messages.rindex("port80:"), "all of it comes before the end is told")
+
+
+@test(needs="kvm arm64")
+def writes_to_the_debug_port_in_memory_are_records(context):
+    """At its usual address, and at another one; the guest finds it in the device tree."""
+    for port, more in ((0x090F0000, []), (0x10000000, ["--debug-mmio", "0x10000000"])):
+        _, records, messages = recorded(context, "codes", *more)
+        check_eq([r["seq"] for r in records], list(range(1, len(records) + 1)), "sequence numbers")
+        check(all((r["vcpu"], r["mode"]) == (0, "exact") for r in records), "vCPU and mode")
+        writes = [(int(r["mmio"], 16) - port, r["size"], int(r["value"], 16)) for r in records]
+        check_eq(writes[:6], IN_MEMORY, "writes of each size, and what reads gave")
+        check_eq(writes[6:], [(0, 4, n) for n in range(MEMORY_BURST)], "the burst")
+        places = symbols(context.guest("codes.elf"))
+        for record, place in ((records[0], "first"), (records[6], "burst")):
+            check_eq(int(record["pc"], 16), places[place], f"pc of {place}")
+        shown = [line for line in messages.splitlines() if line.startswith("mmio")]
+        check_eq(shown, [f"mmio{port + at:x}: write 0x{value:0{2 * size}x}" for at, size, value in writes], "text form")
+
+
+@test(needs="tcg arm64")
+def a_machine_without_the_debug_port_in_memory_says_so(context):
+    args = flat("codes")["args"](context)
+    for more in (["--debug-mmio", "0x10000000"], ["--checkpoints", context.scratch("boot.jsonl")]):
+        with Guest(context, args + more, gdb=False) as guest:
+            check_eq(guest.wait_exit(20), 3, "exit status")
+            check(more[0] in guest.messages.text() and "kvm" in guest.messages.text(), guest.messages.text())
 
 
 @test(needs="kvm x86 long")

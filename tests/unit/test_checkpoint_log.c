@@ -172,9 +172,11 @@ TEST(text_form_has_two_digits_for_each_byte_and_is_there_after_a_flush)
 	checkpoint_log_add(r.log, &(struct checkpoint_record){ .port = 0x80, .size = 4, .value = 0xb07 });
 	checkpoint_log_add(r.log, &(struct checkpoint_record){ .kind = CHECKPOINT_TEXT, .port = 0x402, .text = "x" });
 	checkpoint_log_add(r.log, &(struct checkpoint_record){ .port = 0xe0, .size = 2, .value = 0xABCD });
+	checkpoint_log_add(r.log, &(struct checkpoint_record){ .port = 0x90f0000, .mmio = true, .size = 1 });
 	checkpoint_log_flush(r.log);
 	CHECK(read(fd[0], text, sizeof(text) - 1) > 0);
-	CHECK_STR(text, "port80: write 0x16\nport80: write 0x05\nport80: write 0x00000b07\nporte0: write 0xabcd\n");
+	CHECK_STR(text, "port80: write 0x16\nport80: write 0x05\nport80: write 0x00000b07\nporte0: write 0xabcd\n"
+			"mmio90f0000: write 0x00\n");
 	CHECK_EQ(rig_close(&r), 0);
 	free(r.text);
 	close(fd[0]);

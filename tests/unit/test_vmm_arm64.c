@@ -416,6 +416,14 @@ TEST(tree_of_a_gicv2_tells_the_cpus_of_private_interrupts)
 	CHECK(fdt_path_offset(tree, "/virtio_mmio@a000000") < 0);
 }
 
+TEST(tree_has_the_debug_port_where_it_is_put)
+{
+	tree_build(&(struct arm64_fdt_cfg){ .cpus = &four, .ram_size = MIB, .debug_mmio = 0x1c090000 });
+	CHECK_STR(prop("/debug-port@1c090000", "compatible", 17), "gdbvm,debug-port");
+	CHECK_EQ(quad("/debug-port@1c090000", "reg", 0, 2), 0x1c090000);
+	CHECK_EQ(quad("/debug-port@1c090000", "reg", 1, 2), DEBUG_MMIO_SIZE);
+}
+
 TEST(tree_tells_linux_what_it_was_given)
 {
 	struct arm64_fdt_cfg cfg = { .cpus = &four,
@@ -495,10 +503,101 @@ TEST(board_loads_a_kernel_and_writes_its_device_tree)
 	bus_deinit(&bus);
 }
 
+struct told {
+	struct checkpoint_record last;
+	struct vcpu_pc pc;
+	unsigned n;
+};
+
+static enum kvm_fate tell(void *arg, const struct checkpoint_record *rec)
+{
+	struct told *t = arg;
+
+	t->last = *rec;
+	t->n++;
+	return KVM_FATE_CHECKPOINT;
+}
+
+static int pc_now(struct vcpu_pc *pc, unsigned vcpu, uint64_t *ret)
+{
+	*ret = 0x40001000 + vcpu;
+	return 0;
+}
+
+static int board_create(struct bus *bus, uint64_t debug_mmio, struct told *t, struct board **ret)
+{
+	const struct vm_cfg cfg = { .console_out = console_out,
+				    .params = "",
+				    .cpus = 4,
+				    .debug_mmio = debug_mmio,
+				    .checkpoint = tell,
+				    .checkpoint_arg = t };
+	struct irq_lines irq = { irq_set };
+
+	*t = (struct told){ .pc.now = pc_now };
+	bus_init(bus);
+	return board_arm64.create(&cfg, &(struct board_ports){ .bus = bus, .mem = &mem, .irq = &irq, .pc = &t->pc },
+				  ret, &why);
+}
+
+TEST(board_records_writes_to_its_debug_port)
+{
+	uint64_t v = 0x1122334455667788, back;
+	struct board *b;
+	struct bus bus;
+	struct told t;
+
+	guest(64 * MIB);
+	CHECK_EQ(board_create(&bus, 0, &t, &b), 0);
+	for (unsigned n = 1; n <= 8; n *= 2) {
+		const uint64_t value = n == 8 ? v : v & ((UINT64_C(1) << 8 * n) - 1);
+
+		CHECK_EQ(bus_access(&bus, 3, BUS_MMIO, ARM64_DEBUG_AT + 8 * n, true, &v, n), KVM_FATE_CHECKPOINT);
+		CHECK_EQ(t.last.kind, CHECKPOINT_WRITE);
+		CHECK(t.last.mmio && t.last.has_pc && t.last.mode == CHECKPOINT_EXACT);
+		CHECK_EQ(t.last.port, ARM64_DEBUG_AT + 8 * n);
+		CHECK_EQ(t.last.value, value);
+		CHECK_EQ(t.last.size, n);
+		CHECK_EQ(t.last.vcpu, 3);
+		CHECK_EQ(t.last.pc, 0x40001003);
+		CHECK_EQ(bus_access(&bus, 0, BUS_MMIO, ARM64_DEBUG_AT, false, &back, 8), KVM_FATE_RUN);
+		CHECK_EQ(back, value);
+	}
+	CHECK_EQ(t.n, 4);
+	board_arm64.destroy(b);
+	bus_deinit(&bus);
+}
+
+TEST(board_puts_its_debug_port_only_where_nothing_else_is)
+{
+	static const uint64_t bad[] = { 0x090f0010,    0x03fff000,   ARM64_GICD_AT, ARM64_GIC_END - 0x1000,
+					ARM64_UART_AT, ARM64_RTC_AT, RAM,           UINT64_MAX & ~0xfffull };
+	const struct target_region *m;
+	struct board *b;
+	struct bus bus;
+	struct told t;
+	unsigned n;
+
+	guest(64 * MIB);
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		CHECK(board_create(&bus, bad[i], &t, &b) < 0);
+		check_says("expected a multiple of 0x1000 from 0x4000000 to 0x3ffff000 where nothing else is");
+		bus_deinit(&bus);
+	}
+	CHECK_EQ(board_create(&bus, 0x1c090000, &t, &b), 0);
+	CHECK_EQ(bus_width(&bus, BUS_MMIO, 0x1c090000, 8), 8);
+	CHECK_EQ(bus_width(&bus, BUS_MMIO, ARM64_DEBUG_AT, 8), 0);
+	m = board_arm64.mmio(b, &n);
+	CHECK_EQ(m[n - 1].start.raw, 0x1c090000);
+	CHECK_EQ(m[n - 1].size, DEBUG_MMIO_SIZE);
+	board_arm64.destroy(b);
+	bus_deinit(&bus);
+}
+
 TEST(board_says_where_its_devices_answer_in_order)
 {
 	unsigned n;
-	const struct target_region *m = board_arm64.mmio(&n);
+	const struct target_region *m = board_arm64.mmio(NULL, &n);
 
 	for (unsigned i = 1; i < n; i++)
 		CHECK(m[i - 1].start.raw + m[i - 1].size <= m[i].start.raw);
@@ -515,5 +614,7 @@ TESTS(TD(image_is_loaded_at_its_offset_from_the_start_of_ram), TD(image_without_
       TD(flat_image_must_be_in_ram_and_apart_from_the_device_tree),
       TD(firmware_is_read_only_at_0_and_finds_the_device_tree_at_the_start_of_ram), T(tree_has_memory_and_every_cpu),
       T(tree_names_what_interrupts_go_to), T(tree_of_a_gicv2_tells_the_cpus_of_private_interrupts),
-      T(tree_tells_linux_what_it_was_given), T(tree_that_does_not_fit_is_an_error),
-      TD(board_loads_a_kernel_and_writes_its_device_tree), T(board_says_where_its_devices_answer_in_order))
+      T(tree_has_the_debug_port_where_it_is_put), T(tree_tells_linux_what_it_was_given),
+      T(tree_that_does_not_fit_is_an_error), TD(board_loads_a_kernel_and_writes_its_device_tree),
+      TD(board_records_writes_to_its_debug_port), TD(board_puts_its_debug_port_only_where_nothing_else_is),
+      T(board_says_where_its_devices_answer_in_order))

@@ -115,7 +115,7 @@ TEST(board_takes_any_access_and_lives)
 TEST(board_says_where_its_devices_answer_in_order)
 {
 	unsigned n;
-	const struct target_region *m = board_x86.mmio(&n);
+	const struct target_region *m = board_x86.mmio(NULL, &n);
 
 	for (unsigned i = 0; i < n; i++) {
 		CHECK_EQ(m[i].kind, TARGET_MMIO);

@@ -25,16 +25,15 @@ struct debug_ports {
 	unsigned len;
 };
 
-/* @rec: without what is the same for all of ours. */
-static enum kvm_fate tell(const struct debug_ports *s, unsigned vcpu, struct checkpoint_record *rec)
+enum kvm_fate debug_tell(const struct debug_ports_cfg *cfg, unsigned vcpu, struct checkpoint_record *rec)
 {
-	if (!s->cfg.add)
+	if (!cfg->add)
 		return KVM_FATE_RUN;
 	rec->ns = checkpoint_now_ns();
 	rec->vcpu = (int16_t)vcpu;
 	rec->mode = CHECKPOINT_EXACT;
-	rec->has_pc = s->cfg.pc->now(s->cfg.pc, vcpu, &rec->pc) == 0;
-	return s->cfg.add(s->cfg.arg, rec);
+	rec->has_pc = cfg->pc->now(cfg->pc, vcpu, &rec->pc) == 0;
+	return cfg->add(cfg->arg, rec);
 }
 
 static void port80_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, unsigned n)
@@ -55,9 +54,9 @@ static enum kvm_fate port80_write(struct io_dev *d, unsigned vcpu, uint32_t off,
 	memcpy(&v, p, n);
 	memcpy(s->last, &v, sizeof(s->last));
 	log_info("port80: write 0x%0*" PRIx32, (int)(2 * n), v);
-	return tell(s, vcpu,
-		    &(struct checkpoint_record){
-			    .kind = CHECKPOINT_WRITE, .port = PORT80, .value = v, .size = (uint8_t)n });
+	return debug_tell(&s->cfg, vcpu,
+			  &(struct checkpoint_record){
+				  .kind = CHECKPOINT_WRITE, .port = PORT80, .value = v, .size = (uint8_t)n });
 }
 
 static void debugcon_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, unsigned n)
@@ -70,7 +69,8 @@ static enum kvm_fate debugcon_line(struct debug_ports *s, unsigned vcpu)
 	s->line[s->len] = '\0';
 	s->len = 0;
 	log_info("debugcon: %s", s->line);
-	return tell(s, vcpu, &(struct checkpoint_record){ .kind = CHECKPOINT_TEXT, .port = DEBUGCON, .text = s->line });
+	return debug_tell(&s->cfg, vcpu,
+			  &(struct checkpoint_record){ .kind = CHECKPOINT_TEXT, .port = DEBUGCON, .text = s->line });
 }
 
 static enum kvm_fate debugcon_write(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
