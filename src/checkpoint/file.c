@@ -399,3 +399,24 @@ const struct checkpoint_entry *checkpoint_file_find(const struct checkpoint_file
 	}
 	return NULL;
 }
+
+const struct checkpoint_entry *checkpoint_file_head(const struct checkpoint_file *f, const struct checkpoint_entry *e)
+{
+	const struct checkpoint_entry *first = e->label.nfields ? checkpoint_file_find(f, e->label.first) : NULL;
+
+	return first ?: e;
+}
+
+bool *checkpoint_file_parts(const struct checkpoint_file *f)
+{
+	bool *part = calloc(f->n + 1, sizeof(*part));
+
+	for (size_t i = 0; part && i < f->n; i++) {
+		const struct checkpoint_entry *e = &f->entry[i];
+
+		for (const struct checkpoint_entry *p = checkpoint_file_head(f, e); p < e; p++)
+			if (p->label.part && p->rec.vcpu == e->rec.vcpu && p->rec.port == e->rec.port)
+				part[p - f->entry] = true;
+	}
+	return part;
+}

@@ -38,6 +38,15 @@ int checkpoint_file_relabel(struct checkpoint_file *f, const struct checkpoint_n
 /** checkpoint_file_find() - the record with that number; NULL: there is none. */
 const struct checkpoint_entry *checkpoint_file_find(const struct checkpoint_file *f, uint64_t seq);
 
+/** checkpoint_file_head() - the first record of the sequence or frame that ends with @e; @e if it ends none. */
+const struct checkpoint_entry *checkpoint_file_head(const struct checkpoint_file *f, const struct checkpoint_entry *e);
+
+/**
+ * checkpoint_file_parts() - which entries say nothing more than a later one: the bytes of what it was put together
+ * from. Returns: one for each entry, to be free()d; NULL: no memory.
+ */
+bool *checkpoint_file_parts(const struct checkpoint_file *f);
+
 /* ---- forms in which it can be shown ---- */
 
 /** checkpoint_table_add() - for people. @all: also the bytes that sequences and frames were put together from. */

@@ -16,6 +16,11 @@ extern const char *const checkpoint_mark_names[CHECKPOINT_NKINDS];
 /** checkpoint_json_string() - "KEY":"VALUE"; bytes that are not printable ASCII become points. */
 void checkpoint_json_string(struct strbuf *out, const char *key, const char *value);
 
+struct checkpoint_entry;
+
+/** checkpoint_what_add() - what is known of a record, in words; each begins with a space. Nothing: there is nothing. */
+void checkpoint_what_add(struct strbuf *out, const struct checkpoint_entry *e);
+
 /** checkpoint_read_file() - append the whole file to @out. */
 int checkpoint_read_file(const char *path, struct strbuf *out, struct errtext *why);
 

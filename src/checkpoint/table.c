@@ -36,8 +36,7 @@ static void add_fields(struct strbuf *out, const struct checkpoint_label *l)
 	}
 }
 
-/* What is known of the record, in words; each word begins with a space. */
-static void add_what(struct strbuf *out, const struct checkpoint_entry *e)
+void checkpoint_what_add(struct strbuf *out, const struct checkpoint_entry *e)
 {
 	const struct checkpoint_label *l = &e->label;
 
@@ -81,7 +80,6 @@ static void add_value(struct strbuf *out, const struct checkpoint_record *rec)
 static void add_row(struct strbuf *out, const struct checkpoint_file *f, const struct checkpoint_entry *e,
 		    uint64_t before_ns)
 {
-	const struct checkpoint_entry *first = e->label.nfields ? checkpoint_file_find(f, e->label.first) : NULL;
 	char vcpu[8] = "-", pc[24] = "-";
 
 	strbuf_addf(out, "%7" PRIu64, e->rec.seq);
@@ -92,10 +90,10 @@ static void add_row(struct strbuf *out, const struct checkpoint_file *f, const s
 	if (e->rec.has_pc)
 		snprintf(pc, sizeof(pc), "0x%" PRIx64, e->rec.pc);
 	strbuf_addf(out, "  %4s  %18s  %#6" PRIx64, vcpu, pc, e->rec.port);
-	add_value(out, first ? &first->rec : &e->rec);
+	add_value(out, &checkpoint_file_head(f, e)->rec);
 	const size_t before = out->len;
 	strbuf_addc(out, ' ');
-	add_what(out, e);
+	checkpoint_what_add(out, e);
 	if (out->len == before + 1)
 		out->len = before;
 	strbuf_addc(out, '\n');
@@ -109,34 +107,18 @@ static void add_mark(struct strbuf *out, const struct checkpoint_record *rec)
 		strbuf_addf(out, "--- the file was cut here, at its limit of %" PRIu64 " bytes\n", rec->value);
 }
 
-/* Bytes of what is shown in one row later: their own rows say nothing more. */
-static void find_parts(const struct checkpoint_file *f, bool *part)
-{
-	for (size_t i = 0; i < f->n; i++) {
-		const struct checkpoint_entry *e = &f->entry[i];
-		const struct checkpoint_entry *first =
-			e->label.nfields ? checkpoint_file_find(f, e->label.first) : NULL;
-
-		for (; first && first < e; first++)
-			if (first->label.part && first->rec.vcpu == e->rec.vcpu && first->rec.port == e->rec.port)
-				part[first - f->entry] = true;
-	}
-}
-
 void checkpoint_table_add(struct strbuf *out, const struct checkpoint_file *f, bool all)
 {
-	_cleanup_(freep) bool *part = calloc(f->n + 1, sizeof(*part));
+	_cleanup_(freep) bool *part = all ? NULL : checkpoint_file_parts(f);
 	uint64_t before_ns = f->n ? f->entry[0].rec.ns : 0;
 
-	if (!part) {
+	if (!part && !all) {
 		out->oom = true;
 		return;
 	}
-	if (!all)
-		find_parts(f, part);
 	strbuf_adds(out, "    seq         time        delta  vcpu                  pc    port       value  what\n");
 	for (size_t i = 0; i < f->n; i++) {
-		if (part[i])
+		if (part && part[i])
 			continue;
 		if (f->entry[i].rec.kind == CHECKPOINT_LOST || f->entry[i].rec.kind == CHECKPOINT_CUT) {
 			add_mark(out, &f->entry[i].rec);

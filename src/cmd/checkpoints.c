@@ -4,16 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "checkpoint/diff.h"
 #include "checkpoint/file.h"
 #include "checkpoint/scan.h"
 #include "cmd.h"
+#include "util/cursor.h"
 
-enum { OPT_ALL = 0x100, OPT_FORMAT, OPT_MAP };
+enum { OPT_ALL = 0x100, OPT_FORMAT, OPT_LARGEST, OPT_MAP };
 enum format { FORMAT_TABLE, FORMAT_TEXT, FORMAT_TRACE };
 
-/* What every action takes: a file and maps. */
+/* What every action takes: files and maps. */
 struct input {
-	const char *path;
+	unsigned least, most; // how many files
+	const char *path[2];
+	unsigned n;
 	struct cmd_maps maps;
 };
 
@@ -73,16 +77,36 @@ static int put(const struct strbuf *out)
 	return fail(&why);
 }
 
+/* The files, with the names of the maps if there are any. */
+static int read_input(const struct input *in, struct checkpoint_file *ret[2], struct errtext *why)
+{
+	_cleanup_(maps_deinit) struct checkpoint_names *names = NULL;
+	int rc = cmd_maps_load(&in->maps, &names, why);
+
+	for (unsigned i = 0; i < in->n && rc == 0; i++) {
+		rc = checkpoint_file_read(in->path[i], &ret[i], why);
+		if (rc == 0 && in->maps.n && (rc = checkpoint_file_relabel(ret[i], names)) < 0)
+			errtext_set(why, rc, "no memory for the names of checkpoints");
+	}
+	return rc;
+}
+
+static void boots_deinit(struct checkpoint_file *(*f)[2])
+{
+	checkpoint_file_destroy((*f)[0]);
+	checkpoint_file_destroy((*f)[1]);
+}
+
 static int show(const struct show_options *o)
 {
-	_cleanup_(checkpoint_file_destroyp) struct checkpoint_file *f = NULL;
-	_cleanup_(maps_deinit) struct checkpoint_names *names = NULL;
+	_cleanup_(boots_deinit) struct checkpoint_file *boot[2] = { NULL };
 	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
-	struct errtext why = { "out of memory" };
+	const struct checkpoint_file *f;
+	struct errtext why;
 
-	if (cmd_maps_load(&o->in.maps, &names, &why) < 0 || checkpoint_file_read(o->in.path, &f, &why) < 0 ||
-	    (o->in.maps.n && checkpoint_file_relabel(f, names) < 0))
+	if (read_input(&o->in, boot, &why) < 0)
 		return fail(&why);
+	f = boot[0];
 	if (o->format == FORMAT_TRACE)
 		checkpoint_trace_add(&out, f);
 	else if (o->format == FORMAT_TEXT)
@@ -112,13 +136,13 @@ static error_t parse_input(int key, char *arg, struct argp_state *st, struct inp
 		cmd_maps_take(st, &in->maps, arg);
 		return 0;
 	case ARGP_KEY_ARG:
-		if (in->path)
-			argp_error(st, "%s: expected one file", arg);
-		in->path = arg;
+		if (in->n == in->most)
+			argp_error(st, "%s: expected %s", arg, in->most == 1 ? "one file" : "two files");
+		in->path[in->n++] = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (!in->path)
-			argp_error(st, "no file is given");
+		if (in->n < in->least)
+			argp_error(st, in->n ? "no second file is given" : "no file is given");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -157,12 +181,95 @@ static int cmd_show(int argc, char **argv)
 		.args_doc = "FILE",
 		.doc = "Show the checkpoints that gdbvm run --checkpoints FILE has recorded.",
 	};
-	struct show_options o = { 0 };
+	struct show_options o = { .in = { .least = 1, .most = 1 } };
 	char name[] = "gdbvm checkpoints show";
 
 	argv[0] = name;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	return show(&o);
+}
+
+/* ---- diff ---- */
+
+struct diff_options {
+	struct input in; // first
+	bool all;
+	uint64_t largest; // 0: in order
+};
+
+enum { LARGEST_DEFAULT = 20 };
+
+static int diff(const struct diff_options *o)
+{
+	_cleanup_(boots_deinit) struct checkpoint_file *boot[2] = { NULL };
+	_cleanup_(checkpoint_diff_destroyp) struct checkpoint_diff *d = NULL;
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	struct errtext why;
+	int status;
+
+	if (read_input(&o->in, boot, &why) < 0)
+		return fail(&why);
+	if (checkpoint_diff(boot[0], boot[1], o->all, &d) < 0) {
+		errtext_set(&why, -ENOMEM, "no memory to compare %s and %s", o->in.path[0], o->in.path[1]);
+		return fail(&why);
+	}
+	checkpoint_diff_add(&out, o->in.path[0], o->in.path[1], d, o->largest);
+	status = put(&out);
+	return status == CMD_OK && (d->only_a || d->only_b) ? CMD_DIFFERENT : status;
+}
+
+static void take_largest(struct argp_state *st, struct diff_options *o, const char *arg)
+{
+	struct cur c = cur_init(arg, strlen(arg));
+
+	o->largest = cur_dec(&c);
+	if (!cur_done(&c) || o->largest == 0)
+		argp_error(st, "--largest=%s: expected a number from 1", arg);
+}
+
+static error_t parse_diff(int key, char *arg, struct argp_state *st)
+{
+	struct diff_options *o = st->input;
+
+	switch (key) {
+	case OPT_ALL:
+		o->all = true;
+		return 0;
+	case OPT_LARGEST:
+		o->largest = LARGEST_DEFAULT;
+		if (arg)
+			take_largest(st, o, arg);
+		return 0;
+	default:
+		return parse_input(key, arg, st, &o->in);
+	}
+}
+
+static int cmd_diff(int argc, char **argv)
+{
+	// clang-format off
+	static const struct argp_option options[] = {
+		{ "largest", OPT_LARGEST, "N", OPTION_ARG_OPTIONAL, "what differs, and the N (20) largest differences of time; not all in order", 0 },
+		{ "all", OPT_ALL, NULL, 0, "compare every write, also noise and each byte of sequences and frames", 0 },
+		{ "checkpoint-map", OPT_MAP, "FILE|ovmf|efi|linux|seabios", 0, "name values by this map, not as when they were recorded; may be repeated", 0 },
+		{ 0 },
+	};
+	// clang-format on
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_diff,
+		.args_doc = "A B",
+		.doc = "Compare the checkpoints of two boots: what is only in A (-) or B (+), what has other data (~), "
+		       "and "
+		       "where the time went. Exit status: 0: the same checkpoints in the same order on each vCPU; 1: "
+		       "not.",
+	};
+	struct diff_options o = { .in = { .least = 2, .most = 2 } };
+	char name[] = "gdbvm checkpoints diff";
+
+	argv[0] = name;
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	return diff(&o);
 }
 
 /* ---- scan ---- */
@@ -174,9 +281,9 @@ static int scan(const struct input *in)
 	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
 	struct errtext why;
 
-	if (cmd_maps_load(&in->maps, &names, &why) < 0 || checkpoint_scan_file(in->path, &found, &why) < 0)
+	if (cmd_maps_load(&in->maps, &names, &why) < 0 || checkpoint_scan_file(in->path[0], &found, &why) < 0)
 		return fail(&why);
-	checkpoint_scan_add(&out, in->path, found, names);
+	checkpoint_scan_add(&out, in->path[0], found, names);
 	return put(&out);
 }
 
@@ -200,7 +307,7 @@ static int cmd_scan(int argc, char **argv)
 		.doc = "Find where a firmware image, or an ELF kernel, writes constants to port 0x80. Prints a map "
 		       "file.",
 	};
-	struct input in = { 0 };
+	struct input in = { .least = 1, .most = 1 };
 	char name[] = "gdbvm checkpoints scan";
 
 	argv[0] = name;
@@ -216,6 +323,7 @@ static const struct {
 	const char *help;
 } actions[] = {
 	{ "show", cmd_show, "the records of a file: a table, or another form" },
+	{ "diff", cmd_diff, "two boots beside each other: what differs, and where the time went" },
 	{ "scan", cmd_scan, "where a firmware image or a kernel writes checkpoints" },
 };
 

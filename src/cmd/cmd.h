@@ -10,6 +10,7 @@
 /* The exit statuses of gdbvm, as gdbvm(1) lists them, next to enum target_exit and 128 + signal. */
 enum cmd_status {
 	CMD_OK = 0,          /* the user quit, or the debugger killed the guest */
+	CMD_DIFFERENT = 1,   /* of checkpoints diff: two boots differ */
 	CMD_USAGE = 2,       /* an option, or the value of one, is wrong */
 	CMD_ENVIRONMENT = 3, /* something of this machine is missing: /dev/kvm, rights to it, QEMU */
 	CMD_FILE = 4,        /* a file is missing, or is not what it should be */

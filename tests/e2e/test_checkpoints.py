@@ -93,21 +93,31 @@ def the_file_ends_at_its_limit(context):
     check(f"lacks {lost} checkpoints, from number {len(records)} on" in messages, "it is said")
 
 
-@test(needs="tcg")
-def recorded_checkpoints_are_shown(context):
-    """A file from somewhere else, without a guest: as a table with the names of a map, as text, and as a trace."""
-    path, names = context.scratch("boot.jsonl"), context.scratch("boot.map")
+def write_boot(path, values):
+    """A file that is like a recorded one."""
     write = '{"seq":%d,"t":%d.5,"vcpu":0,"pc":"0xfffffe92","port":"0x80","size":1,"value":"0x%x","mode":"exact"}\n'
     with open(path, "w", encoding="ascii") as f:
         f.write('{"gdbvm":"checkpoints","version":1,"t":10.0,"epoch":1700000000.0}\n')
-        f.writelines(write % (n, 10 + n, value) for n, value in enumerate((0x16, 0xCD, 0, 0x10), 1))
+        f.writelines(write % (n, 10 + n, value) for n, value in enumerate(values, 1))
+    return path
+
+
+def checkpoints(context, action, *args, status=0):
+    """What `gdbvm checkpoints ACTION` prints; on standard error, if that is what counts."""
+    process = context.place.spawn([context.gdbvm, "checkpoints", action, *args])
+    check_eq(process.wait(context.scale(20)), status, f"exit status of {action} {args}")
+    return process.out.text() if status < 2 else process.err.text()
+
+
+@test(needs="tcg")
+def recorded_checkpoints_are_shown(context):
+    """A file from somewhere else, without a guest: as a table with the names of a map, as text, and as a trace."""
+    path, names = write_boot(context.scratch("boot.jsonl"), (0x16, 0xCD, 0, 0x10)), context.scratch("boot.map")
     with open(names, "w", encoding="ascii") as f:
         f.write("sequence 0xcd SME_PFN pfn:le16\n")
 
     def show(*args, status=0):
-        process = context.place.spawn([context.gdbvm, "checkpoints", "show", *args])
-        check_eq(process.wait(context.scale(20)), status, f"exit status of show {args}")
-        return process.out.text() if status == 0 else process.err.text()
+        return checkpoints(context, "show", *args, status=status)
 
     rows = show(path, "--checkpoint-map", "ovmf", "--checkpoint-map", names).splitlines()
     check_eq(len(rows), 3, "rows")
@@ -120,12 +130,23 @@ def recorded_checkpoints_are_shown(context):
     check("--format svg" in show("--format", "svg", path, status=2), "a format that there is not is named")
 
 
+@test(needs="tcg")
+def boots_are_compared(context):
+    a = write_boot(context.scratch("a.jsonl"), (0x16, 0x32, 0xB1, 0xF1, 0x64))
+    b = write_boot(context.scratch("b.jsonl"), (0x16, 0x32, 0xB0))
+    check("5 in both; 0 only in A, 0 only in B" in checkpoints(context, "diff", a, a), "a boot is like itself")
+    lines = checkpoints(context, "diff", "--checkpoint-map", "ovmf", a, b, status=1).splitlines()
+    check_eq([line[0] + line.split()[-1] for line in lines if line[0] in "-+"],
+             ["-BFV_FOUND", "-SEC_FOUND", "-64BIT_MODE", "+BFV_NOT_FOUND"], "what differs")
+    check("no second file" in checkpoints(context, "diff", a, status=2), "a file is missing")
+    check("--largest=0" in checkpoints(context, "diff", "--largest=0", a, b, status=2), "a number that makes no sense")
+    check("/no/such" in checkpoints(context, "diff", a, "/no/such", status=4), "a file that is not there")
+
+
 @test(needs="tcg x86")
 def sites_are_found_in_images(context):
     def scan(*args):
-        process = context.place.spawn([context.gdbvm, "checkpoints", "scan", *args])
-        check_eq(process.wait(context.scale(20)), 0, f"exit status of scan {args}")
-        return process.out.text().splitlines()
+        return checkpoints(context, "scan", *args).splitlines()
 
     guest = context.guest("codes.elf")
     lines = scan("--checkpoint-map", "ovmf", guest)
