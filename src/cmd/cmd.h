@@ -58,8 +58,12 @@ void cmd_maps_take(struct argp_state *st, struct cmd_maps *maps, const char *arg
 /** cmd_maps_load() - all of them; none give names that know nothing. Returns: as checkpoint_names_load(). */
 int cmd_maps_load(const struct cmd_maps *maps, struct checkpoint_names **ret, struct errtext *why);
 
-/** cmd_attach() - likewise. */
+/** cmd_limit_take() - the value of --checkpoint-limit, in bytes. */
+uint64_t cmd_limit_take(struct argp_state *st, const char *arg);
+
+/** cmd_attach(), cmd_trace() - likewise. */
 int cmd_attach(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 
 /**
  * signals_take() - the signals that end us arrive through *@fd from now on; threads started later inherit the mask.

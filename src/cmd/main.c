@@ -23,6 +23,7 @@ static const struct command {
 } commands[] = {
 	{ "run", cmd_run, "start a guest, with a debug server if --gdb is given (gdbvm run --help)" },
 	{ "attach", cmd_attach, "debug the guest of another debug server (gdbvm attach --help)" },
+	{ "trace", cmd_trace, "record the checkpoints of the guest of another VMM (gdbvm trace --help)" },
 	{ "checkpoints", cmd_checkpoints, "look at recorded checkpoints (gdbvm checkpoints --help)" },
 	{ "decode", cmd_decode, "say what the value of an arm64 register means (gdbvm decode --help)" },
 	{ "help", cmd_help, "this text" },
@@ -74,9 +75,10 @@ int main(int argc, char **argv)
 	}
 	if (!c) {
 		fprintf(stderr,
-			argc > 1 ? "gdbvm: unknown command '%s': expected run, attach, checkpoints, decode, help or "
-				   "version\n"
-				 : "gdbvm: no command: expected run, attach, checkpoints, decode, help or version\n",
+			argc > 1 ? "gdbvm: unknown command '%s': expected run, attach, trace, checkpoints, decode, "
+				   "help or version\n"
+				 : "gdbvm: no command: expected run, attach, trace, checkpoints, decode, help or "
+				   "version\n",
 			argc > 1 ? argv[1] : "");
 		return CMD_USAGE;
 	}

@@ -105,7 +105,7 @@ static uint64_t take_mem(struct argp_state *st, const char *s)
 	return size;
 }
 
-static uint64_t take_limit(struct argp_state *st, const char *s)
+uint64_t cmd_limit_take(struct argp_state *st, const char *s)
 {
 	uint64_t size = 0;
 
@@ -258,7 +258,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		cmd_maps_take(st, &o->maps, arg);
 		return 0;
 	case OPT_CHECKPOINT_LIMIT:
-		o->checkpoint_limit = take_limit(st, arg);
+		o->checkpoint_limit = cmd_limit_take(st, arg);
 		return 0;
 	case OPT_DEBUG_MMIO:
 		o->vm.debug_mmio = take_debug_mmio(st, arg);
