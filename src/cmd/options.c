@@ -21,6 +21,8 @@ enum {
 	OPT_CHECKPOINT_LIMIT,
 	OPT_CHECKPOINT_MAP,
 	OPT_DEBUG_MMIO,
+	OPT_CHECKPOINT_MODE,
+	OPT_DEBUG_PORT,
 };
 
 // clang-format off
@@ -45,6 +47,8 @@ static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "Checkpoints:", 4 },
 	{ "checkpoints", OPT_CHECKPOINTS, "FILE", 0, "record what the guest writes to its debug ports (JSON Lines), and print it (KVM)", 4 },
 	{ "checkpoint-map", OPT_CHECKPOINT_MAP, "FILE|ovmf|efi|linux|seabios", 0, "names for what is recorded; may be repeated", 4 },
+	{ "debug-port", OPT_DEBUG_PORT, "PORT[,PORT...]", 0, "I/O ports that are recorded instead of 0x80, up to 8 (x86)", 4 },
+	{ "checkpoint-mode", OPT_CHECKPOINT_MODE, "exact|coalesced", 0, "each write exits (default), or KVM keeps them: faster, in order, without vCPU and pc (x86)", 4 },
 	{ "checkpoint-limit", OPT_CHECKPOINT_LIMIT, "SIZE", 0, "end that file at SIZE MiB, or with suffix K, M or G (default 1G)", 4 },
 	{ "debug-mmio", OPT_DEBUG_MMIO, "ADDR", 0, "where the debug port of an arm64 guest is: a page of guest-physical memory (default 0x90f0000; KVM)", 4 },
 	{ NULL, 0, NULL, 0, "", -1 },
@@ -125,6 +129,26 @@ static uint64_t take_debug_mmio(struct argp_state *st, const char *s)
 	return at;
 }
 
+static void take_ports(struct argp_state *st, const char *s, struct vm_cfg *vm)
+{
+	const char *p = s, *end = "";
+	uint64_t port = 0;
+
+	for (vm->ndebug_ports = 0; p; p = *end ? end + 1 : NULL) {
+		if (!take_number(p, &port, &end) || (*end && *end != ',') || port > UINT16_MAX)
+			argp_error(st,
+				   "--debug-port %s: expected I/O ports from 0 to 0xffff, decimal or 0x hex, "
+				   "between commas",
+				   s);
+		for (unsigned i = 0; i < vm->ndebug_ports; i++)
+			if (vm->debug_port[i] == port)
+				argp_error(st, "--debug-port %s: %#" PRIx64 " is in it twice", s, port);
+		if (vm->ndebug_ports == VM_MAX_DEBUG_PORTS)
+			argp_error(st, "--debug-port %s: expected %d ports at most", s, VM_MAX_DEBUG_PORTS);
+		vm->debug_port[vm->ndebug_ports++] = (uint16_t)port;
+	}
+}
+
 static void take_flat(struct argp_state *st, const char *s, struct run_options *o)
 {
 	const char *at = strrchr(s, '@'), *end = "";
@@ -199,11 +223,15 @@ static void check(struct argp_state *st, struct run_options *o)
 	if (o->vm.debug_mmio && o->vm.arch != &arch_arm64)
 		argp_error(st, "--debug-mmio: expected only for a guest whose architecture is %s, not %s",
 			   arch_arm64.name, o->vm.arch->name);
+	if ((o->vm.ndebug_ports || o->vm.coalesced) && o->vm.arch != &arch_x86)
+		argp_error(st, "%s: expected only with an x86 guest: %s has no I/O ports",
+			   o->vm.ndebug_ports ? "--debug-port" : "--checkpoint-mode coalesced", o->vm.arch->name);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *st)
 {
 	static const char *const accels[] = { "auto", "kvm", "tcg" }, *const modes[] = { "real", "long", "el1", "el2" };
+	static const char *const checkpoint_modes[] = { "exact", "coalesced" };
 	static const char *const archs[] = { "x86_64", "arm64", "aarch64" };
 	struct run_options *o = st->input;
 
@@ -256,6 +284,13 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_CHECKPOINT_MAP:
 		cmd_maps_take(st, &o->maps, arg);
+		return 0;
+	case OPT_DEBUG_PORT:
+		take_ports(st, arg, &o->vm);
+		return 0;
+	case OPT_CHECKPOINT_MODE:
+		o->vm.coalesced =
+			take_word(st, "--checkpoint-mode", arg, checkpoint_modes, ARRAY_LEN(checkpoint_modes));
 		return 0;
 	case OPT_CHECKPOINT_LIMIT:
 		o->checkpoint_limit = cmd_limit_take(st, arg);

@@ -272,6 +272,8 @@ static void on_signal(void *arg, int fd, short revents)
 
 static int status_of(int err)
 {
+	if (err == -EADDRINUSE)
+		return CMD_USAGE;
 	return err == -ENODEV || err == -EPROTO || err == -ENOMEM || err == -EPIPE ? CMD_ENVIRONMENT : CMD_FILE;
 }
 
@@ -307,6 +309,9 @@ static int open_tcg(struct run *r, struct errtext *why)
 		return errtext_set(why, -ENODEV, "--checkpoints: this version records them with --accel kvm only");
 	if (r->opt.vm.debug_mmio)
 		return errtext_set(why, -ENODEV, "--debug-mmio: only the machine of --accel kvm has this port");
+	if (r->opt.vm.ndebug_ports || r->opt.vm.coalesced)
+		return errtext_set(why, -ENODEV, "%s: expected only with --accel kvm",
+				   r->opt.vm.ndebug_ports ? "--debug-port" : "--checkpoint-mode coalesced");
 
 	int rc = backend_qemu_create(&r->opt.vm, &r->guest.target, &r->guest.serial_fd, why);
 

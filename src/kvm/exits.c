@@ -63,7 +63,7 @@ static enum kvm_next finish(struct kvm_cpu *cpu, enum kvm_fate *fate, struct sto
 
 	kvm_cpu_hurry(cpu, true);
 	while (next == KVM_NEXT_ENTER) {
-		int rc = kvm_cpu_ioctl(cpu, KVM_RUN, NULL);
+		int rc = kvm_cpu_enter(cpu);
 
 		if (rc == -EINTR) {
 			cpu->run->exit_reason = KVM_EXIT_INTR; // KVM leaves the reason of the exit before

@@ -185,6 +185,9 @@ bool kvm_cpu_wake(struct kvm_cpu *cpu);
 
 int kvm_cpu_ioctl(struct kvm_cpu *cpu, unsigned long req, void *arg);
 
+/** kvm_cpu_enter() - KVM_RUN. */
+int kvm_cpu_enter(struct kvm_cpu *cpu);
+
 /* exits.c: all on the vCPU's own thread */
 
 /** kvm_exit_handle() - act on run->exit_reason. */

@@ -82,6 +82,7 @@ enum kvm_fate {
 	KVM_FATE_OFF,          /* power-off: stop with STOP_POWER_OFF */
 };
 struct kvm_exit_ops {
+	void (*left)(void *arg); /* the vCPU has left the guest, and nothing has been done about why. NULL ok. */
 	enum kvm_fate (*io)(void *arg, unsigned vcpu, uint16_t port, bool write, unsigned size, unsigned count,
 			    void *data);
 	enum kvm_fate (*mmio)(void *arg, unsigned vcpu, gpa at, bool write, unsigned size, void *data);

@@ -15,6 +15,15 @@ int kvm_cpu_ioctl(struct kvm_cpu *cpu, unsigned long req, void *arg)
 	return p->ops->vcpu_ioctl(p, cpu->id, req, arg);
 }
 
+int kvm_cpu_enter(struct kvm_cpu *cpu)
+{
+	const int rc = kvm_cpu_ioctl(cpu, KVM_RUN, NULL);
+
+	if (cpu->all->ops->left)
+		cpu->all->ops->left(cpu->all->ops_arg);
+	return rc;
+}
+
 static int read_pc(struct kvm_cpu *cpu, gva *ret)
 {
 	const uint32_t groups = cpu->all->arch->pc_groups;
@@ -117,7 +126,7 @@ static enum kvm_next enter_once(struct kvm_cpu *cpu, struct stop_event *ev)
 		return kvm_exit_error(cpu, rc, ev);
 	kvm_cpu_enters(cpu);
 	kvm_step_plant(cpu);
-	rc = kvm_cpu_ioctl(cpu, KVM_RUN, NULL);
+	rc = kvm_cpu_enter(cpu);
 	kvm_clock_left(cpu);
 	kvm_step_unplant(cpu);
 	cpu->synced = cpu->run->kvm_valid_regs;

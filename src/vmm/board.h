@@ -48,6 +48,7 @@ struct board_ops {
 		    struct errtext *why);
 
 	size_t (*console_in)(struct board *b, const void *p, size_t n); /* as vm_console_in() */
+	struct debug_ports *(*debug_ports)(struct board *b);            /* x86 */
 	/* Where devices answer to memory accesses. @b: NULL: on a board as it usually is; those are ascending. */
 	const struct target_region *(*mmio)(const struct board *b, unsigned *n);
 };

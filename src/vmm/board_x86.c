@@ -6,7 +6,7 @@
 #include "vmm/board.h"
 #include "vmm/boot.h"
 
-enum { COM1_PORT = 0x3f8, COM1_GSI = 4, DISK_SLOT = 1 };
+enum { COM1_PORT = 0x3f8, COM1_GSI = 4, DISK_SLOT = 1, IN_KVM = 5 };
 
 struct board {
 	const struct vm_cfg *cfg; // during creation
@@ -15,7 +15,9 @@ struct board {
 	struct rtc *rtc;
 	struct pm *pm;
 	struct pci *pci;
-	struct io_dev *i8042, *debug_ports, *pvpanic;
+	struct io_dev *i8042, *pvpanic;
+	struct debug_ports *debug_ports;
+	struct io_dev in_kvm[IN_KVM];
 	struct virtio_blk *disk;
 };
 
@@ -46,9 +48,40 @@ static int add_i8042(struct board *b, struct errtext *why)
 
 static int add_debug_ports(struct board *b, struct errtext *why)
 {
-	const struct debug_ports_cfg cfg = { b->cfg->checkpoint, b->cfg->checkpoint_arg, b->at.pc };
+	static const uint16_t usual[] = { 0x80 };
+	const bool said = b->cfg->ndebug_ports;
+	const struct debug_ports_cfg cfg = {
+		.add = b->cfg->checkpoint,
+		.arg = b->cfg->checkpoint_arg,
+		.pc = b->at.pc,
+	};
 
-	return debug_ports_create(b->at.bus, &cfg, &b->debug_ports);
+	return debug_ports_create(b->at.bus, &cfg, said ? b->cfg->debug_port : usual,
+				  said ? b->cfg->ndebug_ports : ARRAY_LEN(usual), &b->debug_ports, why);
+}
+
+/* What KVM has of its own never comes to the bus; here it keeps others from its ports. */
+static int add_in_kvm(struct board *b, struct errtext *why)
+{
+	static const struct {
+		uint16_t port, len;
+		const char *name;
+	} chips[IN_KVM] = {
+		{ 0x20, 2, "interrupt controller" },
+		{ 0xa0, 2, "interrupt controller" },
+		{ 0x4d0, 2, "interrupt controller" },
+		{ 0x40, 4, "timer" },
+		{ 0x61, 1, "timer" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(chips); i++)
+		b->in_kvm[i] = (struct io_dev){ .name = chips[i].name,
+						.kind = BUS_PIO,
+						.base = chips[i].port,
+						.len = chips[i].len,
+						.min_op = 1,
+						.max_op = 1 };
+	return bus_add_all(b->at.bus, b->in_kvm, ARRAY_LEN(chips));
 }
 
 static int add_pvpanic(struct board *b, struct errtext *why)
@@ -75,9 +108,10 @@ static int add_disk(struct board *b, struct errtext *why)
 	return virtio_blk_create(&at, b->cfg->disk, &b->disk, why);
 }
 
-/* Everything that is on this board, in the order it is built. KVM itself has the APICs, the PICs and the PIT. */
+/* Everything that is on this board, in the order it is built. */
+// clang-format off
 static const struct board_device devices[] = {
-	{ "debug ports 0x80 and 0x402", add_debug_ports },
+	{ "PICs and PIT of KVM", add_in_kvm },
 	{ "serial port COM1", add_uart },
 	{ "real-time clock", add_rtc },
 	{ "keyboard controller", add_i8042 },
@@ -85,7 +119,9 @@ static const struct board_device devices[] = {
 	{ "ACPI power management", add_pm },
 	{ "PCI host bridge", add_pci },
 	{ "disk", add_disk },
+	{ "debug ports", add_debug_ports }, // last: to know what is there
 };
+// clang-format on
 
 static void destroy(struct board *b)
 {
@@ -102,7 +138,7 @@ static void destroy(struct board *b)
 	if (b->uart)
 		uart_destroy(b->uart);
 	free(b->i8042);
-	free(b->debug_ports);
+	debug_ports_destroy(b->debug_ports);
 	free(b->pvpanic);
 	free(b);
 }
@@ -139,6 +175,11 @@ static size_t console_in(struct board *b, const void *p, size_t n)
 	return uart_receive(b->uart, p, n);
 }
 
+static struct debug_ports *debug_ports(struct board *b)
+{
+	return b->debug_ports;
+}
+
 static const struct target_region *mmio_regions(const struct board *b, unsigned *n)
 {
 	*n = ARRAY_LEN(mmio);
@@ -153,5 +194,6 @@ const struct board_ops board_x86 = {
 	.destroy = destroy,
 	.load = load,
 	.console_in = console_in,
+	.debug_ports = debug_ports,
 	.mmio = mmio_regions,
 };

@@ -22,10 +22,37 @@ void bus_deinit(struct bus *b)
 	pthread_mutex_destroy(&b->lock);
 }
 
+/* The first and the last address at which accesses of @n bytes to @d, if it is at @base, start. False: there are none.
+ */
+static bool starts(const struct io_dev *d, uint64_t base, unsigned n, uint64_t *first, uint64_t *last)
+{
+	if (n < d->min_op || n > d->max_op || n > d->len)
+		return false;
+	*first = base;
+	*last = d->at_base ? base : base + d->len - n;
+	return true;
+}
+
 static bool clash(const struct io_dev *a, uint64_t base, const struct io_dev *other)
 {
-	return a->kind == other->kind && other->base != BUS_NOWHERE && base < other->base + other->len &&
-	       other->base < base + a->len && a->min_op <= other->max_op && other->min_op <= a->max_op;
+	uint64_t first, last, others_first, others_last;
+
+	if (a->kind != other->kind || other->base == BUS_NOWHERE)
+		return false;
+	for (unsigned n = 1; n <= 8; n *= 2)
+		if (starts(a, base, n, &first, &last) && starts(other, other->base, n, &others_first, &others_last) &&
+		    first <= others_last && others_first <= last)
+			return true;
+	return false;
+}
+
+static const struct io_dev *find_clash_locked(const struct bus *b, const struct io_dev *d, uint64_t base,
+					      const struct io_dev *self)
+{
+	for (unsigned i = 0; i < b->ndevs; i++)
+		if (b->dev[i] != self && clash(d, base, b->dev[i]))
+			return b->dev[i];
+	return NULL;
 }
 
 static int place_check_locked(const struct bus *b, const struct io_dev *d, uint64_t base)
@@ -36,10 +63,7 @@ static int place_check_locked(const struct bus *b, const struct io_dev *d, uint6
 		return 0;
 	if (d->len == 0 || base > end || d->len > end - base)
 		return -EINVAL;
-	for (unsigned i = 0; i < b->ndevs; i++)
-		if (b->dev[i] != d && clash(d, base, b->dev[i]))
-			return -EEXIST;
-	return 0;
+	return find_clash_locked(b, d, base, d) ? -EEXIST : 0;
 }
 
 int bus_add(struct bus *b, struct io_dev *d)
@@ -53,6 +77,14 @@ int bus_add(struct bus *b, struct io_dev *d)
 		b->dev[b->ndevs++] = d;
 	pthread_mutex_unlock(&b->lock);
 	return rc;
+}
+
+const struct io_dev *bus_clash(struct bus *b, const struct io_dev *d, const struct io_dev *self)
+{
+	pthread_mutex_lock(&b->lock);
+	const struct io_dev *found = find_clash_locked(b, d, d->base, self);
+	pthread_mutex_unlock(&b->lock);
+	return found;
 }
 
 int bus_add_all(struct bus *b, struct io_dev *d, unsigned n)
@@ -78,7 +110,7 @@ int bus_move(struct bus *b, struct io_dev *d, uint64_t base)
 static bool covers(const struct io_dev *d, enum bus_kind kind, uint64_t at, unsigned n)
 {
 	return d->kind == kind && d->base != BUS_NOWHERE && at >= d->base && at - d->base < d->len &&
-	       n <= d->len - (at - d->base) && n >= d->min_op && n <= d->max_op;
+	       n <= d->len - (at - d->base) && n >= d->min_op && n <= d->max_op && (!d->at_base || at == d->base);
 }
 
 static struct io_dev *find_locked(const struct bus *b, enum bus_kind kind, uint64_t at, unsigned n)
@@ -115,11 +147,23 @@ enum kvm_fate bus_access(struct bus *b, unsigned vcpu, enum bus_kind kind, uint6
 		return fate;
 
 	pthread_mutex_lock(&b->lock);
-	struct io_dev *d = find_locked(b, kind, at, n);
+	struct io_dev *d = b->again && covers(b->again, kind, at, n) ? b->again : find_locked(b, kind, at, n);
+	if (d)
+		b->again = d;
 	if (d && write && d->write)
 		fate = d->write(d, vcpu, at - d->base, p, n);
 	else if (d && !write && d->read)
 		d->read(d, vcpu, at - d->base, p, n);
 	pthread_mutex_unlock(&b->lock);
 	return fate;
+}
+
+void bus_lock(struct bus *b)
+{
+	pthread_mutex_lock(&b->lock);
+}
+
+void bus_unlock(struct bus *b)
+{
+	pthread_mutex_unlock(&b->lock);
 }

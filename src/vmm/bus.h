@@ -24,6 +24,7 @@ struct io_dev {
 	uint64_t base;
 	uint32_t len;
 	uint8_t min_op, max_op; /* bytes; other widths never reach the device: reads give ones, writes are dropped */
+	bool at_base;           /* takes accesses that start at base, and no others: those may be somebody else's */
 	/* @off: from base. @p: n bytes, little-endian. NULL read gives ones, NULL write is dropped. */
 	void (*read)(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, unsigned n);
 	enum kvm_fate (*write)(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n);
@@ -34,6 +35,7 @@ struct bus {
 	pthread_mutex_t lock;
 	struct io_dev *dev[BUS_MAX_DEVS];
 	unsigned ndevs;
+	struct io_dev *again; /* the one that was accessed last: often it is the next, too. NULL: nobody yet */
 };
 
 void bus_init(struct bus *b);
@@ -41,10 +43,13 @@ void bus_deinit(struct bus *b);
 
 /**
  * bus_add() - put @d on the bus; it must outlive the bus.
- * Two devices may share an address only if no width reaches both (0xcf8 as a dword, 0xcf9 as a byte).
+ * Two devices may share an address only if no access reaches both (0xcf8 as a dword, 0xcf9 as a byte).
  * Returns: 0; -EEXIST: overlaps a device of the same kind; -EINVAL: empty, or runs past the end; -ENOSPC.
  */
 int bus_add(struct bus *b, struct io_dev *d);
+
+/** bus_clash() - who, but for @self (NULL ok), gets accesses that @d would take, too; NULL: nobody. */
+const struct io_dev *bus_clash(struct bus *b, const struct io_dev *d, const struct io_dev *self);
 
 /** bus_add_all() - bus_add() for each of @n; the first error ends it, and the bus is to be given up. */
 int bus_add_all(struct bus *b, struct io_dev *d, unsigned n);
@@ -62,6 +67,10 @@ unsigned bus_width(struct bus *b, enum bus_kind kind, uint64_t at, size_t left);
 /** bus_access() - one access of @n bytes (1, 2, 4, 8). Nobody there: reads give ones. Any thread. */
 enum kvm_fate bus_access(struct bus *b, unsigned vcpu, enum bus_kind kind, uint64_t at, bool write, void *p,
 			 unsigned n);
+
+/** bus_lock() - several accesses in a row, and nobody's in between. */
+void bus_lock(struct bus *b);
+void bus_unlock(struct bus *b);
 
 /* How a device raises an interrupt: GSI numbers, level as KVM_IRQ_LINE has it. Any thread. */
 struct irq_lines {

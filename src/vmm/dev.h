@@ -45,14 +45,34 @@ struct vcpu_pc {
 	int (*now)(struct vcpu_pc *p, unsigned vcpu, uint64_t *ret); /* linear; 0 or negative errno */
 };
 
-/* 0x80, which gives its last value back, and text at 0x402. free() it. */
+/* What the debug ports of all kinds need. */
 struct debug_ports_cfg {
 	/* Each write when it is made; what it returns is the fate of that access. NULL ok. */
 	enum kvm_fate (*add)(void *arg, const struct checkpoint_record *rec);
 	void *arg;
 	struct vcpu_pc *pc;
+	bool coalesced; /* KVM kept the writes: which vCPU made them, and where, is not known */
 };
-int debug_ports_create(struct bus *b, const struct debug_ports_cfg *cfg, struct io_dev **ret);
+
+/* I/O ports that give their last value back, and text at 0x402. To be created after all other devices. */
+struct debug_ports;
+
+/**
+ * debug_ports_create() - with @n ports, VM_MAX_DEBUG_PORTS at most.
+ * Returns: 0; -EADDRINUSE with @why: somebody else is at one of them; -EINVAL; -ENOSPC; -ENOMEM.
+ */
+int debug_ports_create(struct bus *b, const struct debug_ports_cfg *cfg, const uint16_t *port, unsigned n,
+		       struct debug_ports **ret, struct errtext *why);
+void debug_ports_destroy(struct debug_ports *s);
+
+/** debug_ports_coalesce() - have cfg.coalesced from now on, or no more. */
+void debug_ports_coalesce(struct debug_ports *s, bool on);
+
+/** debug_ports_count() - of the ports, with that of the text. */
+unsigned debug_ports_count(const struct debug_ports *s);
+
+/** debug_ports_zone() - what KVM may keep of what is written to the @i-th of them. */
+void debug_ports_zone(const struct debug_ports *s, unsigned i, struct kvm_coalesced_mmio_zone *out);
 
 /** debug_tell() - a record from a debug port. @rec: without what is the same for all of them. Returns: as cfg.add. */
 enum kvm_fate debug_tell(const struct debug_ports_cfg *cfg, unsigned vcpu, struct checkpoint_record *rec);

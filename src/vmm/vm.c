@@ -9,6 +9,7 @@
 #include "util/bytes.h"
 #include "util/macros.h"
 #include "vmm/board.h"
+#include "vmm/collector.h"
 #include "vmm/irq.h"
 #include "vmm/irqchip_view.h"
 #include "vmm/machine.h"
@@ -27,6 +28,7 @@ struct vm {
 	struct kvm_irq_lines irq;
 	struct vcpu_pc pc;
 	struct board *board;
+	struct collector *collector; /* NULL: each write exits */
 	struct kvm_port *port;
 	struct kvm_cpus *cpus;
 	struct target_region region[MAX_REGIONS];
@@ -73,8 +75,18 @@ static int exit_pc(struct vcpu_pc *pc, unsigned vcpu, uint64_t *ret)
 	return rc;
 }
 
-static const struct kvm_exit_ops exit_ops = { .io = exit_io, .mmio = exit_mmio, .lift = exit_lift };
-static const struct kvm_exit_ops exit_ops_with_pc = { .io = exit_io, .mmio = exit_mmio, .lift = exit_lift, .pc = true };
+static void exit_left(void *arg)
+{
+	struct vm *m = arg;
+
+	if (m->collector)
+		collector_drain(m->collector);
+}
+
+static const struct kvm_exit_ops exit_ops = { .left = exit_left, .io = exit_io, .mmio = exit_mmio, .lift = exit_lift };
+static const struct kvm_exit_ops exit_ops_with_pc = {
+	.left = exit_left, .io = exit_io, .mmio = exit_mmio, .lift = exit_lift, .pc = true
+};
 
 static int cfg_check(const struct vm_cfg *cfg, struct errtext *why)
 {
@@ -135,13 +147,13 @@ static int cpus_start(struct vm *m, const struct vm_cfg *cfg, const struct arch_
 		.gic = { .there = m->hv.chip_fd >= 0, .v2 = m->hv.cpus.gicv2, .names = machine_board->irq_names },
 		.gic_fd = m->hv.chip_fd,
 	};
+	const struct kvm_exit_ops *ops = cfg->checkpoint && !cfg->coalesced ? &exit_ops_with_pc : &exit_ops;
 	struct arch_regs regs = *first;
 
 	int rc = kvm_port_inproc_create(&port, &m->port, why);
 	if (rc < 0)
 		return rc;
-	rc = kvm_cpus_create(m->port, machine_board->arch, cfg->checkpoint ? &exit_ops_with_pc : &exit_ops, m, &m->cpus,
-			     why);
+	rc = kvm_cpus_create(m->port, machine_board->arch, ops, m, &m->cpus, why);
 	if (rc < 0)
 		return rc;
 	rc = kvm_cpus_call(m->cpus, 0, regs_write_on_vcpu, &regs);
@@ -159,10 +171,33 @@ static int kvm_open(struct vm *m, const struct vm_cfg *cfg, struct errtext *why)
 	return rc < 0 ? rc : machine_cpus_add(&m->hv, cfg, why);
 }
 
+/* Have KVM keep what is written to the debug ports. */
+static int coalesce(struct vm *m, const struct vm_cfg *cfg, struct errtext *why)
+{
+	struct debug_ports *ports = machine_board->debug_ports ? machine_board->debug_ports(m->board) : NULL;
+	if (!ports)
+		return errtext_set(why, -ENODEV, "only I/O ports can be coalesced, and this guest has none");
+	int rc = collector_create(m->hv.vm_fd, m->hv.vcpu_fd[0], &m->bus, &m->collector, why);
+
+	for (unsigned i = 0; i < debug_ports_count(ports) && rc == 0; i++) {
+		struct kvm_coalesced_mmio_zone zone;
+
+		debug_ports_zone(ports, i, &zone);
+		rc = collector_zone(m->collector, &zone, true);
+		if (rc < 0)
+			return errtext_set(why, rc, "KVM cannot coalesce writes to port %#" PRIx64 ": %s",
+					   (uint64_t)zone.addr, strerror(-rc));
+	}
+	debug_ports_coalesce(ports, rc == 0);
+	return rc;
+}
+
 static int kvm_fill(struct vm *m, const struct vm_cfg *cfg, const struct arch_regs *first, struct errtext *why)
 {
-	const int rc = machine_slots_set(&m->hv, m->mem.slot, m->mem.nslots, why);
+	int rc = machine_slots_set(&m->hv, m->mem.slot, m->mem.nslots, why);
 
+	if (rc == 0 && cfg->coalesced)
+		rc = coalesce(m, cfg, why);
 	return rc < 0 ? rc : cpus_start(m, cfg, first, why);
 }
 
@@ -207,6 +242,7 @@ void vm_close(struct vm *m)
 		return;
 	kvm_cpus_destroy(m->cpus);
 	kvm_port_destroy(m->port);
+	collector_destroy(m->collector);
 	machine_board->destroy(m->board);
 	machine_close(&m->hv);
 	protect_deinit(&m->protect);

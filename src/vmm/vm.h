@@ -17,6 +17,8 @@
 /* In what state flat code starts; the first of the architecture is the usual one. EL2 is there in QEMU only. */
 enum vm_flat_mode { VM_FLAT_REAL, VM_FLAT_LONG, VM_FLAT_EL1, VM_FLAT_EL2 };
 
+enum { VM_MAX_DEBUG_PORTS = 8 };
+
 struct vm_cfg {
 	const struct arch *arch; /* of the guest; NULL: vm_arch() */
 	unsigned cpus;           /* 1..16 */
@@ -35,9 +37,13 @@ struct vm_cfg {
 	/* vm_console_in() would take more now, after it did not take all; on a vCPU thread. NULL ok. */
 	void (*console_room)(void *arg);
 	void *console_arg;
-	uint64_t debug_mmio; /* arm64: address of the debug port; 0: ARM64_DEBUG_AT */
-	/* The guest wrote to a debug port: a record without its sequence number, on a vCPU thread. One at a time, in
-	 * the order of the bus. Returns: KVM_FATE_RUN, or KVM_FATE_CHECKPOINT. NULL: only logged. */
+	uint64_t debug_mmio;                     /* arm64: address of the debug port; 0: ARM64_DEBUG_AT */
+	uint16_t debug_port[VM_MAX_DEBUG_PORTS]; /* x86 */
+	unsigned ndebug_ports;                   /* 0: only 0x80 */
+	bool coalesced;                          /* x86: KVM keeps what is written there, in order, for 10 ms at most */
+	/* The guest wrote to a debug port: a record without its sequence number, on a vCPU thread, or, if coalesced,
+	 * on any. One at a time, in the order of the bus. Returns: KVM_FATE_RUN, or KVM_FATE_CHECKPOINT. NULL: only
+	 * logged. */
 	enum kvm_fate (*checkpoint)(void *arg, const struct checkpoint_record *rec);
 	void *checkpoint_arg;
 };

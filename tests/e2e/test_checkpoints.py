@@ -11,6 +11,8 @@ from suite import test
 BURST = 100000
 STRING = [(1, 0xA1), (1, 0xA2), (1, 0xA3), (1, 0xA4), (2, 0xB1B2), (2, 0xB3B4), (4, 0xC1C2C3C4), (4, 0xD1D2D3D4)]
 
+CROWD, CROWD_WRITES, CROWD_STRING = 3, 33334, [n & 0xFF for n in range(600)]
+
 # The same in memory: offset in the page, size, value. The last two are what a byte and a doubleword of it read as.
 IN_MEMORY = [(0, 1, 0x16), (0, 2, 0x7788), (0xFFC, 4, 0x55667788), (8, 8, 0x1122334455667788), (0, 1, 0x88), (0, 8, 0x88)]
 MEMORY_BURST = 2000
@@ -31,22 +33,32 @@ def recorded(context, name, *more):
         return lines[0], lines[1:], guest.messages.text()
 
 
-@test(needs="kvm x86")
-def every_write_is_a_record_in_order(context):
-    header, records, messages = recorded(context, "codes")
-    check_eq((header["gdbvm"], header["version"]), ("checkpoints", 1), "header")
+def check_sequence(records):
     check_eq([r["seq"] for r in records], list(range(1, len(records) + 1)), "sequence numbers")
     times = [r["t"] for r in records]
     check_eq(times, sorted(times), "times")
-    check(all(r["vcpu"] == 0 for r in records), "vCPU")
 
+
+def check_codes(records):
+    """What the guest `codes` writes. Returns: the writes, and (size, value) of each."""
+    check_sequence(records)
     writes = [r for r in records if "value" in r]
     values = [(r["size"], int(r["value"], 16)) for r in writes]
     check_eq(values[:3], [(1, 0x16), (2, 0x3344), (4, 0x11223344)], "writes of each size")
     check_eq(values[3:11], STRING, "string writes")
     check_eq(values[11:11 + BURST], [(4, n) for n in range(BURST)], "the burst")
     check_eq(values[11 + BURST:], [(1, (BURST - 1) & 0xFF)], "what a read of the port gave")
-    check_eq([r["text"] for r in records if "text" in r], ["one line", 'and "another"'], "text")
+    check_eq([r["text"] for r in records[11:13]], ["one line", 'and "another"'], "text, in its place")
+    return writes, values
+
+
+@test(needs="kvm x86")
+def every_write_is_a_record_in_order(context):
+    header, records, messages = recorded(context, "codes")
+    check_eq((header["gdbvm"], header["version"]), ("checkpoints", 1), "header")
+    writes, values = check_codes(records)
+    check(all(r["vcpu"] == 0 for r in records), "vCPU")
+    check(all(r["mode"] == "exact" for r in writes), "mode")
 
     places = symbols(context.guest("codes.elf"))
     for record, place in ((writes[0], "first"), (writes[11], "burst")):
@@ -56,6 +68,61 @@ def every_write_is_a_record_in_order(context):
     shown = [line for line in messages.splitlines() if not line.startswith(("gdbvm: ", "vCPU "))]
     check_eq(shown, [f"port80: write 0x{value:0{2 * size}x}" for size, value in values], "text form")
     check(messages.index("the guest powered off") > messages.rindex("port80:"), "all of it comes before the end is told")
+
+
+@test(needs="kvm x86")
+def writes_that_kvm_keeps_stay_in_order(context):
+    _, records, messages = recorded(context, "codes", "--checkpoint-mode", "coalesced")
+    writes, values = check_codes(records)
+    check(all(r["mode"] == "coalesced" for r in writes), "mode")
+    check(not any("vcpu" in r or "pc" in r for r in records), "nobody knows which vCPU it was, and where")
+    check_eq(len(messages.split("port80: write ")) - 1, len(values), "writes in the text form")
+    check(messages.index("the guest powered off") > messages.rindex("port80:"), "all of it comes before the end is told")
+
+
+@test(needs="kvm x86")
+def writes_that_kvm_keeps_are_told_although_the_guest_stays_in(context):
+    """It writes one code, and then goes round in a loop."""
+    args = flat("modes")["args"](context) + ["--console", "none", "--checkpoints", "/dev/null"]
+    with Guest(context, args + ["--checkpoint-mode", "coalesced"], gdb=False) as guest:
+        guest.messages.wait_for("port80: write 0x16\n", context.scale(20))
+
+
+@test(needs="kvm x86 long")
+def several_vcpus_write_at_once(context):
+    """Each has its own order, and to another port there goes a string that is longer than KVM's ring."""
+    for mode in "exact", "coalesced":
+        more = ["-c", str(CROWD), "--debug-port", "0x80,0xe0", "--checkpoint-mode", mode]
+        _, records, messages = recorded(context, "crowd", *more)
+        check_sequence(records)
+        check_eq(len(records), CROWD * CROWD_WRITES + len(CROWD_STRING) + 2, "records")
+        check_eq([records[0].get("text"), records[-1].get("text")], ["first", "last"], "text before and after")
+        string = [int(r["value"], 16) for r in records if r["port"] == "0xe0"]
+        check_eq(string, CROWD_STRING, "the string")
+        check("porte0: write 0xff\n" in messages, "the text form has the port")
+        for number in range(CROWD):
+            of = [r for r in records if r["port"] == "0x80" and int(r["value"], 16) >> 24 == number]
+            check_eq([int(r["value"], 16) & 0xFFFFFF for r in of], list(range(CROWD_WRITES)), f"order of {number}, {mode}")
+            check_eq(len({r.get("vcpu") for r in of}), 1, "it is one vCPU's")
+
+
+@test(needs="kvm x86")
+def port_of_another_device_is_refused(context):
+    for port, there in ("0x3f8", "uart"), ("0x20", "interrupt controller"), ("0x402", "debug console"):
+        args = flat("codes")["args"](context) + ["--console", "none", "--debug-port", f"0x80,{port}"]
+        with Guest(context, args, gdb=False) as guest:
+            check_eq(guest.wait_exit(), 2, "exit status")
+            check(f"the debug port cannot be at {port}: the {there} is there" in guest.messages.text(), "it is said")
+
+
+@test(needs="tcg x86")
+def ports_that_are_none_are_refused(context):
+    for ports, why in (("0x10000", "from 0 to 0xffff"), ("80h", "from 0 to 0xffff"), ("0x80,", "between commas"),
+                       ("0x80,128", "0x80 is in it twice"), ("1,2,3,4,5,6,7,8,9", "8 ports at most")):
+        args = flat("codes")["args"](context) + ["--debug-port", ports]
+        with Guest(context, args, gdb=False) as guest:
+            check_eq(guest.wait_exit(), 2, "exit status")
+            check(why in guest.messages.text(), guest.messages.text())
 
 
 @test(needs="kvm arm64")

@@ -160,6 +160,32 @@ TEST(devices_that_no_width_can_confuse_may_share_an_address)
 	bus_deinit(&b);
 }
 
+TEST(a_device_at_its_base_leaves_what_is_behind_to_others)
+{
+	struct bus b;
+	struct probe wide = probe_at(BUS_PIO, 0x80, 4, 1, 4);
+	struct probe next = probe_at(BUS_PIO, 0x81, 4, 1, 4);
+	struct probe over = probe_at(BUS_PIO, 0x7e, 4, 1, 1);
+
+	wide.dev.at_base = next.dev.at_base = true;
+	bus_init(&b);
+	CHECK_EQ(bus_add(&b, &wide.dev), 0);
+	CHECK_EQ(bus_add(&b, &next.dev), 0);
+	CHECK(bus_clash(&b, &over.dev, NULL) == &wide.dev);
+	CHECK_EQ(bus_add(&b, &over.dev), -EEXIST);
+	over.dev.len = 2;
+	CHECK(!bus_clash(&b, &over.dev, NULL));
+	CHECK_EQ(bus_add(&b, &over.dev), 0);
+	wr(&b, BUS_PIO, 0x80, 0x11223344, 4);
+	wr(&b, BUS_PIO, 0x81, 0x55, 1);
+	CHECK_EQ(wide.value, 0x11223344);
+	CHECK_EQ(next.value, 0x55);
+	CHECK_EQ(wide.writes + next.writes, 2);
+	wr(&b, BUS_PIO, 0x82, 0x66, 1);
+	CHECK_EQ(wide.writes + next.writes, 2);
+	bus_deinit(&b);
+}
+
 TEST(a_device_outside_the_address_space_is_refused)
 {
 	struct bus b;
@@ -282,8 +308,8 @@ TEST(width_is_the_widest_aligned_access_that_fits)
 
 TESTS(T(access_reaches_the_device_with_its_offset), T(nobody_there_reads_ones),
       T(a_width_the_device_lacks_never_reaches_it), T(an_access_across_the_end_of_a_device_never_reaches_it),
-      T(overlap_is_refused_and_kinds_are_apart), T(devices_that_no_width_can_confuse_may_share_an_address),
-      T(a_device_outside_the_address_space_is_refused), T(a_full_bus_says_so),
-      T(a_moved_device_answers_at_its_new_place_only), T(nowhere_has_room_for_all),
+      T(overlap_is_refused_and_kinds_are_apart), T(a_device_at_its_base_leaves_what_is_behind_to_others),
+      T(devices_that_no_width_can_confuse_may_share_an_address), T(a_device_outside_the_address_space_is_refused),
+      T(a_full_bus_says_so), T(a_moved_device_answers_at_its_new_place_only), T(nowhere_has_room_for_all),
       T(a_device_may_move_itself_from_its_own_write), T(the_fate_of_a_write_comes_back),
       T(missing_handlers_read_ones_and_drop_writes), T(width_is_the_widest_aligned_access_that_fits))

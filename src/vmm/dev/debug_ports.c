@@ -8,19 +8,27 @@
 #include "util/log.h"
 #include "util/macros.h"
 #include "vmm/dev.h"
+#include "vmm/vm.h"
 
 enum {
-	PORT80 = 0x80,
-	PORT80_LEN = 4, // a dword write; the DMA page registers that follow do not exist here
+	VALUE_LEN = 4, // a dword write
 	DEBUGCON = 0x402,
 	DEBUGCON_HERE = 0xe9, // what firmware expects to read before it writes text
 	LINE_MAX_LEN = 160,
 };
 
+struct debug_port {
+	struct io_dev dev;
+	struct debug_ports *all;
+	uint8_t last[VALUE_LEN];
+};
+
 struct debug_ports {
-	struct io_dev dev[2]; // first: the caller frees this
 	struct debug_ports_cfg cfg;
-	uint8_t last[PORT80_LEN];
+	struct bus *bus;
+	unsigned n;
+	struct debug_port port[VM_MAX_DEBUG_PORTS];
+	struct io_dev text;
 	char line[LINE_MAX_LEN + 1];
 	unsigned len;
 };
@@ -30,33 +38,28 @@ enum kvm_fate debug_tell(const struct debug_ports_cfg *cfg, unsigned vcpu, struc
 	if (!cfg->add)
 		return KVM_FATE_RUN;
 	rec->ns = checkpoint_now_ns();
-	rec->vcpu = (int16_t)vcpu;
-	rec->mode = CHECKPOINT_EXACT;
-	rec->has_pc = cfg->pc->now(cfg->pc, vcpu, &rec->pc) == 0;
+	rec->vcpu = cfg->coalesced ? -1 : (int16_t)vcpu;
+	rec->mode = cfg->coalesced ? CHECKPOINT_COALESCED : CHECKPOINT_EXACT;
+	rec->has_pc = !cfg->coalesced && cfg->pc->now(cfg->pc, vcpu, &rec->pc) == 0;
 	return cfg->add(cfg->arg, rec);
 }
 
-static void port80_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, unsigned n)
+static void port_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, unsigned n)
 {
-	const struct debug_ports *s = container_of(d, struct debug_ports, dev[0]);
-
-	if (off == 0)
-		memcpy(p, s->last, n);
+	memcpy(p, container_of(d, struct debug_port, dev)->last, n);
 }
 
-static enum kvm_fate port80_write(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
+static enum kvm_fate port_write(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
 {
-	struct debug_ports *s = container_of(d, struct debug_ports, dev[0]);
+	struct debug_port *port = container_of(d, struct debug_port, dev);
+	struct checkpoint_record rec = { .kind = CHECKPOINT_WRITE, .port = d->base, .size = (uint8_t)n };
 	uint32_t v = 0;
 
-	if (off != 0)
-		return KVM_FATE_RUN;
 	memcpy(&v, p, n);
-	memcpy(s->last, &v, sizeof(s->last));
-	log_info("port80: write 0x%0*" PRIx32, (int)(2 * n), v);
-	return debug_tell(&s->cfg, vcpu,
-			  &(struct checkpoint_record){
-				  .kind = CHECKPOINT_WRITE, .port = PORT80, .value = v, .size = (uint8_t)n });
+	memcpy(port->last, &v, sizeof(port->last));
+	log_info("port%" PRIx64 ": write 0x%0*" PRIx32, d->base, (int)(2 * n), v);
+	rec.value = v;
+	return debug_tell(&port->all->cfg, vcpu, &rec);
 }
 
 static void debugcon_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, unsigned n)
@@ -75,36 +78,91 @@ static enum kvm_fate debugcon_line(struct debug_ports *s, unsigned vcpu)
 
 static enum kvm_fate debugcon_write(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
 {
-	struct debug_ports *s = container_of(d, struct debug_ports, dev[1]);
+	struct debug_ports *s = container_of(d, struct debug_ports, text);
 	const char ch = *(const char *)p;
 
 	if (ch == '\r')
 		return KVM_FATE_RUN;
 	if (ch != '\n')
 		s->line[s->len++] = ch >= ' ' && ch <= '~' ? ch : '.';
-	if (s->len > 0 && (ch == '\n' || s->len == LINE_MAX_LEN))
-		return debugcon_line(s, vcpu);
-	return KVM_FATE_RUN;
+	return s->len > 0 && (ch == '\n' || s->len == LINE_MAX_LEN) ? debugcon_line(s, vcpu) : KVM_FATE_RUN;
 }
 
-int debug_ports_create(struct bus *b, const struct debug_ports_cfg *cfg, struct io_dev **ret)
+void debug_ports_coalesce(struct debug_ports *s, bool on)
 {
-	struct debug_ports *s = calloc(1, sizeof(*s));
+	s->cfg.coalesced = on;
+}
+
+unsigned debug_ports_count(const struct debug_ports *s)
+{
+	return s->n + 1;
+}
+
+void debug_ports_zone(const struct debug_ports *s, unsigned i, struct kvm_coalesced_mmio_zone *out)
+{
+	const struct io_dev *d = i < s->n ? &s->port[i].dev : &s->text;
+	struct io_dev kept = *d;
+
+	// What KVM keeps must not be for others. Writes that do not fit into the zone exit
+	kept.at_base = false;
+	while (kept.len > 1 && bus_clash(s->bus, &kept, d))
+		kept.len /= 2;
+	*out = (struct kvm_coalesced_mmio_zone){ .addr = kept.base, .size = kept.len, .pio = 1 };
+}
+
+static int add_dev(struct bus *b, struct io_dev *d, struct errtext *why)
+{
+	const struct io_dev *other = bus_clash(b, d, NULL);
+
+	if (other)
+		return errtext_set(why, -EADDRINUSE, "the %s cannot be at %#" PRIx64 ": the %s is there", d->name,
+				   d->base, other->name);
+	return bus_add(b, d);
+}
+
+int debug_ports_create(struct bus *b, const struct debug_ports_cfg *cfg, const uint16_t *port, unsigned n,
+		       struct debug_ports **ret, struct errtext *why)
+{
+	_cleanup_(freep) struct debug_ports *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
 	s->cfg = *cfg;
-	// clang-format off
-	s->dev[0] = (struct io_dev){ .name = "port80", .kind = BUS_PIO, .base = PORT80, .len = PORT80_LEN,
-				     .min_op = 1, .max_op = 4, .read = port80_read, .write = port80_write };
-	s->dev[1] = (struct io_dev){ .name = "debugcon", .kind = BUS_PIO, .base = DEBUGCON, .len = 1,
-				     .min_op = 1, .max_op = 1, .read = debugcon_read, .write = debugcon_write };
-	// clang-format on
-	const int rc = bus_add_all(b, s->dev, ARRAY_LEN(s->dev));
-	if (rc < 0) {
-		free(s);
-		return rc;
+	s->bus = b;
+	s->n = n;
+	s->text = (struct io_dev){ .name = "debug console",
+				   .kind = BUS_PIO,
+				   .base = DEBUGCON,
+				   .len = 1,
+				   .min_op = 1,
+				   .max_op = 1,
+				   .read = debugcon_read,
+				   .write = debugcon_write };
+	int rc = add_dev(b, &s->text, why);
+	for (unsigned i = 0; i < n && rc == 0; i++) {
+		const uint16_t at = port[i];
+
+		s->port[i] = (struct debug_port){
+			.dev = { .name = "debug port",
+				 .kind = BUS_PIO,
+				 .base = at,
+				 .len = MIN(VALUE_LEN, 0x10000 - at),
+				 .min_op = 1,
+				 .max_op = VALUE_LEN,
+				 .at_base = true,
+				 .read = port_read,
+				 .write = port_write },
+			.all = s,
+		};
+		rc = add_dev(b, &s->port[i].dev, why);
 	}
-	*ret = s->dev;
+	if (rc < 0)
+		return rc;
+	*ret = take_ptr(s);
 	return 0;
+}
+
+void debug_ports_destroy(struct debug_ports *s)
+{
+	free(s);
 }

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/macros.h"
+#include "vmm/collector.h"
+
+/* A ring as KVM fills it, and a device that counts. */
+struct rig {
+	struct bus bus;
+	struct io_dev dev;
+	struct kvm_coalesced_mmio_ring *ring;
+	uint32_t len;
+	uint32_t next, wrong; /* what comes next; what did not come in order */
+	uint32_t other;       /* writes to the second device */
+	struct io_dev second;
+	int done;
+};
+
+static enum kvm_fate count(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
+{
+	struct rig *r = container_of(d, struct rig, dev);
+	uint32_t v = 0;
+
+	memcpy(&v, p, n);
+	r->wrong += v != (n == 4 ? r->next : r->next & 0xff);
+	r->next++;
+	return KVM_FATE_RUN;
+}
+
+static enum kvm_fate count_other(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
+{
+	container_of(d, struct rig, second)->other++;
+	return KVM_FATE_RUN;
+}
+
+static void rig_init(struct rig *r)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	*r = (struct rig){
+		.dev = { .name = "a",
+			 .kind = BUS_PIO,
+			 .base = 0x80,
+			 .len = 4,
+			 .min_op = 1,
+			 .max_op = 4,
+			 .write = count },
+		.second = { .name = "b",
+			    .kind = BUS_PIO,
+			    .base = 0xe0,
+			    .len = 1,
+			    .min_op = 1,
+			    .max_op = 1,
+			    .write = count_other },
+		.len = (uint32_t)((page - sizeof(*r->ring)) / sizeof(struct kvm_coalesced_mmio)),
+	};
+	r->ring = aligned_alloc(page, page);
+	CHECK(r->ring);
+	memset(r->ring, 0, page);
+	bus_init(&r->bus);
+	CHECK_EQ(bus_add(&r->bus, &r->dev), 0);
+	CHECK_EQ(bus_add(&r->bus, &r->second), 0);
+}
+
+static void rig_deinit(struct rig *r)
+{
+	bus_deinit(&r->bus);
+	free(r->ring);
+}
+
+/* As KVM does it. False: full. */
+static bool keep(struct rig *r, uint64_t port, uint32_t value, unsigned n)
+{
+	const uint32_t last = r->ring->last;
+
+	if ((last + 1) % r->len == __atomic_load_n(&r->ring->first, __ATOMIC_ACQUIRE))
+		return false;
+	r->ring->coalesced_mmio[last] = (struct kvm_coalesced_mmio){ .phys_addr = port, .len = n, .pio = 1 };
+	memcpy(r->ring->coalesced_mmio[last].data, &value, n);
+	__atomic_store_n(&r->ring->last, (last + 1) % r->len, __ATOMIC_RELEASE);
+	return true;
+}
+
+TEST(what_was_kept_is_given_to_its_devices_in_order)
+{
+	struct rig r;
+
+	rig_init(&r);
+	collector_take(r.ring, &r.bus);
+	CHECK_EQ(r.next, 0);
+	CHECK(keep(&r, 0x80, 0, 1) && keep(&r, 0x80, 1, 4) && keep(&r, 0xe0, 9, 1) && keep(&r, 0x80, 2, 1));
+	CHECK(keep(&r, 0x90, 9, 1)); // nobody's
+	collector_take(r.ring, &r.bus);
+	CHECK_EQ(r.next, 3);
+	CHECK_EQ(r.wrong, 0);
+	CHECK_EQ(r.other, 1);
+	CHECK_EQ(r.ring->first, r.ring->last);
+	rig_deinit(&r);
+}
+
+TEST(a_full_ring_is_emptied_and_goes_round)
+{
+	struct rig r;
+	uint32_t n = 0;
+
+	rig_init(&r);
+	for (unsigned i = 0; i < 3; i++) {
+		while (keep(&r, 0x80, n, 4))
+			n++;
+		CHECK_EQ(n, (i + 1) * (r.len - 1));
+		collector_take(r.ring, &r.bus);
+		CHECK_EQ(r.next, n);
+	}
+	CHECK_EQ(r.wrong, 0);
+	rig_deinit(&r);
+}
+
+static void *look(void *arg)
+{
+	struct rig *r = arg;
+
+	while (!__atomic_load_n(&r->done, __ATOMIC_ACQUIRE))
+		collector_take(r->ring, &r->bus);
+	return NULL;
+}
+
+/* The writer is a vCPU: what does not fit exits, and then its thread empties the ring before it writes. */
+TEST(order_is_kept_while_another_thread_looks)
+{
+	enum { WRITES = 200000 };
+	pthread_t thread;
+	struct rig r;
+
+	rig_init(&r);
+	CHECK_EQ(pthread_create(&thread, NULL, look, &r), 0);
+	for (uint32_t n = 0; n < WRITES; n++) {
+		if (keep(&r, 0x80, n, 4))
+			continue;
+		collector_take(r.ring, &r.bus);
+		bus_access(&r.bus, 0, BUS_PIO, 0x80, true, &n, 4);
+	}
+	__atomic_store_n(&r.done, 1, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	collector_take(r.ring, &r.bus);
+	CHECK_EQ(r.next, WRITES);
+	CHECK_EQ(r.wrong, 0);
+	rig_deinit(&r);
+}
+
+TESTS(T(what_was_kept_is_given_to_its_devices_in_order), T(a_full_ring_is_emptied_and_goes_round),
+      T(order_is_kept_while_another_thread_looks))
