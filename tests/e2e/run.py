@@ -108,6 +108,8 @@ class Context:
             have |= {"swbreak", "hwbreak", "code-hwbreak"}
         elif self.in_lab and qemu_major() >= STOCK_HWBREAK_SINCE:
             have |= {"hwbreak", "code-hwbreak"}
+        if os.path.exists(self.guest("frames_nasm.bin")):
+            have.add("nasm")
         tools = [("tmux", "tmux"), ("mke2fs", "root-disk"), ("lldb-14", "lldb")]
         if self.native:
             tools.append(("mkinitramfs", "own-initrd"))
@@ -132,7 +134,7 @@ class Context:
         "kvm": "only with --accel kvm", "tcg": "only with --accel tcg", "lab": "only in the lab",
         "x86": "only on x86", "arm64": "only on arm64",
         "host": "only on hardware KVM", "tmux": "tmux is not installed",
-        "lldb": "lldb-14 is not installed",
+        "lldb": "lldb-14 is not installed", "nasm": "nasm was not installed when the guests were built",
         "own-initrd": "mkinitramfs is not installed, or makes initrds of another architecture", "root-disk": "mke2fs is not installed",
         "gdb16": "this GDB is older (make check-lab)",
         "long": "it takes minutes (make check-lab)", "long-on-arm64": "not twice in one check (make check-lab)",

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define FUNCTION frames32
+#include "frames_c.h"
