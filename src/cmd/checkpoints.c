@@ -6,11 +6,12 @@
 
 #include "checkpoint/diff.h"
 #include "checkpoint/file.h"
+#include "checkpoint/report.h"
 #include "checkpoint/scan.h"
 #include "cmd.h"
 #include "util/cursor.h"
 
-enum { OPT_ALL = 0x100, OPT_FORMAT, OPT_LARGEST, OPT_MAP };
+enum { OPT_ALL = 0x100, OPT_FORMAT, OPT_LARGEST, OPT_MAP, OPT_OUTPUT = 'o' };
 enum format { FORMAT_TABLE, FORMAT_TEXT, FORMAT_TRACE };
 
 /* What every action takes: files and maps. */
@@ -67,13 +68,20 @@ static void add_text_form(struct strbuf *out, const struct checkpoint_file *f)
 		checkpoint_text_add(out, &f->entry[i].rec);
 }
 
+static bool write_out(const struct strbuf *out, FILE *to)
+{
+	if (out->oom)
+		errno = ENOMEM;
+	return !out->oom && fwrite(strbuf_str(out), 1, out->len, to) == out->len && fflush(to) == 0;
+}
+
 static int put(const struct strbuf *out)
 {
 	struct errtext why;
 
-	if (!out->oom && fwrite(strbuf_str(out), 1, out->len, stdout) == out->len && fflush(stdout) == 0)
+	if (write_out(out, stdout))
 		return CMD_OK;
-	errtext_set(&why, -errno, "cannot print: %s", strerror(out->oom ? ENOMEM : errno));
+	errtext_set(&why, -errno, "cannot print: %s", strerror(errno));
 	return fail(&why);
 }
 
@@ -272,6 +280,106 @@ static int cmd_diff(int argc, char **argv)
 	return diff(&o);
 }
 
+/* ---- report ---- */
+
+struct report_options {
+	struct input in; // first
+	bool svg;
+	const char *output; // NULL: beside the first file; "-": standard output
+};
+
+/* FILE.jsonl becomes FILE.html. */
+static char *output_beside(const char *path, const char *suffix)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+	const size_t n = dot && dot != name ? (size_t)(dot - path) : strlen(path);
+	char *s;
+
+	return asprintf(&s, "%.*s.%s", (int)n, path, suffix) < 0 ? NULL : s;
+}
+
+static int put_file(const struct strbuf *out, const char *path)
+{
+	FILE *f = path ? fopen(path, "we") : NULL;
+	bool ok = f && write_out(out, f);
+	struct errtext why;
+
+	if (f && fclose(f) != 0)
+		ok = false;
+	if (ok) {
+		fprintf(stderr, "gdbvm: wrote %s\n", path);
+		return CMD_OK;
+	}
+	errtext_set(&why, -errno, "cannot write %s: %s", path ?: "the report", strerror(errno));
+	return fail(&why);
+}
+
+static int report(const struct report_options *o)
+{
+	_cleanup_(boots_deinit) struct checkpoint_file *boot[2] = { NULL };
+	_cleanup_(checkpoint_diff_destroyp) struct checkpoint_diff *d = NULL;
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	_cleanup_(freep) char *beside = NULL;
+	struct errtext why;
+
+	if (read_input(&o->in, boot, &why) < 0)
+		return fail(&why);
+	if (o->in.n == 2 && checkpoint_diff(boot[0], boot[1], false, &d) < 0) {
+		errtext_set(&why, -ENOMEM, "no memory to compare %s and %s", o->in.path[0], o->in.path[1]);
+		return fail(&why);
+	}
+	const struct checkpoint_report r = {
+		.file = { boot[0], boot[1] }, .name = { o->in.path[0], o->in.path[1] }, .n = o->in.n, .diff = d
+	};
+	(o->svg ? checkpoint_report_svg : checkpoint_report_html)(&out, &r);
+	if (o->output && strcmp(o->output, "-") == 0)
+		return put(&out);
+	beside = o->output ? NULL : output_beside(o->in.path[0], o->svg ? "svg" : "html");
+	return put_file(&out, o->output ?: beside);
+}
+
+static error_t parse_report(int key, char *arg, struct argp_state *st)
+{
+	struct report_options *o = st->input;
+
+	switch (key) {
+	case OPT_FORMAT:
+		o->svg = strcmp(arg, "svg") == 0;
+		if (!o->svg && strcmp(arg, "html") != 0)
+			argp_error(st, "--format %s: expected html or svg", arg);
+		return 0;
+	case OPT_OUTPUT:
+		o->output = arg;
+		return 0;
+	default:
+		return parse_input(key, arg, st, &o->in);
+	}
+}
+
+static int cmd_report(int argc, char **argv)
+{
+	// clang-format off
+	static const struct argp_option options[] = {
+		{ "output", OPT_OUTPUT, "FILE", 0, "where it goes, - for standard output; if not given, A with .html for its suffix", 0 },
+		{ "format", OPT_FORMAT, "html|svg", 0, "a page (default), or a small picture of what lasts longest", 0 },
+		{ "checkpoint-map", OPT_MAP, "FILE|ovmf|efi|linux|seabios", 0, "name values by this map, not as when they were recorded; may be repeated", 0 },
+		{ 0 },
+	};
+	// clang-format on
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_report,
+		.args_doc = "A [B]",
+		.doc = "Draw a boot, or two beside each other, as a page for a browser. It needs no network.",
+	};
+	struct report_options o = { .in = { .least = 1, .most = 2 } };
+	char name[] = "gdbvm checkpoints report";
+
+	argv[0] = name;
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	return report(&o);
+}
+
 /* ---- scan ---- */
 
 static int scan(const struct input *in)
@@ -324,6 +432,7 @@ static const struct {
 } actions[] = {
 	{ "show", cmd_show, "the records of a file: a table, or another form" },
 	{ "diff", cmd_diff, "two boots beside each other: what differs, and where the time went" },
+	{ "report", cmd_report, "a page for a browser: the timeline of a boot, or of two" },
 	{ "scan", cmd_scan, "where a firmware image or a kernel writes checkpoints" },
 };
 
