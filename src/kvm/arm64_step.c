@@ -305,6 +305,16 @@ bool kvm_step_goes_on(struct kvm_cpu *cpu, gva pc)
 	return true;
 }
 
+uint64_t kvm_step_wants(struct kvm_cpu *cpu, uint64_t regs)
+{
+	return regs;
+}
+
+bool kvm_step_synced(struct kvm_cpu *cpu, int rc)
+{
+	return cpu->run->kvm_valid_regs;
+}
+
 /* Nothing is planted in memory. */
 void kvm_step_plant(struct kvm_cpu *cpu)
 {

@@ -70,6 +70,7 @@ struct kvm_cpu {
 	bool untouched;       /* since its last step nothing was done to it, and no other vCPU has executed */
 	bool asleep;          /* may be: to be woken before a step */
 	bool onward;          /* the step to come is a further one of a range: what it comes to is hit */
+	uint64_t wants;       /* what KVM_RUN is to leave in the run page, as in kvm_valid_regs */
 	bool synced;          /* the run page has the registers */
 	bool halted;          /* did HLT with no in-kernel irqchip: nothing but the debugger wakes it */
 	gva skip_at;          /* KVM_NEXT_SKIP: of the breakpoint instruction */
@@ -313,6 +314,12 @@ enum kvm_step_reach {
 };
 enum kvm_step_reach kvm_step_reach(const struct kvm_cpu *cpu);
 bool kvm_step_halts(const struct kvm_cpu *cpu); /* is it hlt? */
+
+/** kvm_step_wants() - of @regs, as in kvm_valid_regs, those that the coming KVM_RUN has to leave in the run page. */
+uint64_t kvm_step_wants(struct kvm_cpu *cpu, uint64_t regs);
+
+/** kvm_step_synced() - KVM_RUN came back with @rc. Returns: has the run page the registers that are wanted? */
+bool kvm_step_synced(struct kvm_cpu *cpu, int rc);
 
 /** kvm_step_plant(), _unplant() - around KVM_RUN: x86: have an int3 wherever an exception may lead. */
 void kvm_step_plant(struct kvm_cpu *cpu);

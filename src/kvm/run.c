@@ -126,10 +126,11 @@ static enum kvm_next enter_once(struct kvm_cpu *cpu, struct stop_event *ev)
 		return kvm_exit_error(cpu, rc, ev);
 	kvm_cpu_enters(cpu);
 	kvm_step_plant(cpu);
+	cpu->run->kvm_valid_regs = kvm_step_wants(cpu, cpu->wants);
 	rc = kvm_cpu_enter(cpu);
 	kvm_clock_left(cpu);
 	kvm_step_unplant(cpu);
-	cpu->synced = cpu->run->kvm_valid_regs;
+	cpu->synced = kvm_step_synced(cpu, rc);
 	if (rc == -EINTR || rc == -EAGAIN) { // EAGAIN: the vCPU got its start-up interrupt
 		cpu->asleep = true;
 		return kvm_cpu_kicked(cpu) ? KVM_NEXT_PARK : KVM_NEXT_ENTER;
@@ -271,7 +272,7 @@ static bool follow_plan(struct kvm_cpu *cpu, struct stop_event *ev)
 	int rc;
 
 	kvm_debug_begin(cpu);
-	cpu->run->kvm_valid_regs = stepping || cpu->all->ops->pc ? kvm_run_pc_regs(cpu->all->port->caps_sync_regs) : 0;
+	cpu->wants = stepping || cpu->all->ops->pc ? kvm_run_pc_regs(cpu->all->port->caps_sync_regs) : 0;
 	cpu->asleep |= !cpu->untouched;
 	cpu->onward = false;
 	if (!stepping)

@@ -52,6 +52,7 @@ struct kvm_step {
 	struct kvm_guest_page code; /* that of the last instruction */
 
 	unsigned nplanted; /* landings that are in */
+	bool keeps_sregs;  /* the instruction leaves those alone that the run page has */
 	bool all_land;     /* every exception that the instruction may raise leads to a landing */
 
 	/* changed only under kvm_cpus.landings */
@@ -257,6 +258,28 @@ enum kvm_step_reach kvm_step_reach(const struct kvm_cpu *cpu)
 	if (s->delivering || !s->all_land || s->insn.faults & ~X86_FAULTS_MEMORY)
 		return KVM_STEP_ANYTHING;
 	return s->insn.faults && apic_mapped ? KVM_STEP_MEMORY : KVM_STEP_NO_DEVICE;
+}
+
+/* KVM takes long to tell segments and control registers, which an ordinary instruction leaves as they are. */
+uint64_t kvm_step_wants(struct kvm_cpu *cpu, uint64_t regs)
+{
+	struct kvm_step *s = cpu->step;
+
+	s->keeps_sregs = regs && cpu->debug.step && cpu->synced && kvm_step_reach(cpu) != KVM_STEP_ANYTHING;
+	return s->keeps_sregs ? regs & ~(uint64_t)KVM_SYNC_X86_SREGS : regs;
+}
+
+bool kvm_step_synced(struct kvm_cpu *cpu, int rc)
+{
+	struct kvm_sregs *sregs = &cpu->run->s.regs.sregs;
+
+	if (!cpu->step->keeps_sregs)
+		return cpu->run->kvm_valid_regs;
+	cpu->run->kvm_valid_regs |= KVM_SYNC_X86_SREGS;
+	if (rc < 0 || cpu->run->exit_reason != KVM_EXIT_DEBUG || cpu->run->debug.arch.exception != VECTOR_DB)
+		return kvm_cpu_ioctl(cpu, KVM_GET_SREGS, sregs) >= 0;
+	sregs->cr8 = cpu->run->cr8; // the local APIC's task priority is in memory, too
+	return true;
 }
 
 gva kvm_step_pc(const struct kvm_cpu *cpu)

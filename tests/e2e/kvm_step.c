@@ -118,6 +118,16 @@ static void to_ring3(struct rig *r)
 	CHECK_EQ(rig_regs_write(r, 0, ARCH_SYS | ARCH_CORE, &regs), 0);
 }
 
+/* What a stop shows without asking KVM is what KVM has: ARCH_MSR is never kept, and has all read anew. */
+static void check_shown(struct rig *r)
+{
+	struct arch_regs shown = { 0 }, now = { 0 };
+
+	rig_regs(r, 0, ARCH_CORE | ARCH_SYS, &shown);
+	rig_regs(r, 0, ARCH_CORE | ARCH_SYS | ARCH_MSR, &now);
+	CHECK_MEM(&shown.x86, &now.x86, offsetof(struct x86_regs, st)); // groups ARCH_CORE and ARCH_SYS
+}
+
 /* A step that ends at @to, and leaves no int3 of ours behind. */
 #define CHECK_STEP(r, to)                                            \
 	do {                                                         \
@@ -125,6 +135,7 @@ static void to_ring3(struct rig *r)
 		CHECK_EQ(ev_.why, STOP_STEP);                        \
 		CHECK_EQ(ev_.pc.raw, to);                            \
 		CHECK_EQ(rig_pc(r, 0), to);                          \
+		check_shown(r);                                      \
 		for (unsigned v_ = 0; v_ <= 32; v_++)                \
 			CHECK_EQ((r)->ram[HANDLERS + 32 * v_], NOP); \
 	} while (0)
