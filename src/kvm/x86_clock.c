@@ -282,7 +282,7 @@ static void pit_freeze(struct kvm_cpus *c)
 /* Every period begins again as a whole. When the parts lost by that make up a period, its tick is given. */
 static void pit_thaw(struct kvm_cpus *c)
 {
-	struct kvm_irq_level irq0 = { .irq = 0, .level = 1 };
+	struct kvm_irq_level up = { .irq = 0, .level = 1 }, down = { .irq = 0, .level = 0 };
 	struct kvm_clock *k = c->clock;
 
 	if (!k->pit_held)
@@ -291,10 +291,10 @@ static void pit_thaw(struct kvm_cpus *c)
 	k->pit_owed += k->pit_lost;
 	if (!k->pit_lost || k->pit_owed < k->pit.channels[0].count)
 		return;
-	k->pit_owed -= k->pit.channels[0].count;
-	vm_ioctl(c, KVM_IRQ_LINE, &irq0);
-	irq0.level = 0;
-	vm_ioctl(c, KVM_IRQ_LINE, &irq0);
+	vm_ioctl(c, KVM_IRQ_LINE_STATUS, &up); // status takes the place of irq
+	if (up.status != 0) // else the one before it is still pending, and this one is none
+		k->pit_owed -= k->pit.channels[0].count;
+	vm_ioctl(c, KVM_IRQ_LINE, &down);
 }
 
 void kvm_clock_freeze_locked(struct kvm_cpus *c)

@@ -635,6 +635,30 @@ TEST(a_pit_one_shot_waits_for_the_guest)
 	rig_close(&r);
 }
 
+static void take_interrupts(struct rig *r, bool on)
+{
+	struct arch_regs regs;
+
+	rig_regs(r, 0, ARCH_CORE, &regs);
+	regs.x86.rflags = on ? regs.x86.rflags | X86_RFLAGS_IF : regs.x86.rflags & ~(uint64_t)X86_RFLAGS_IF;
+	CHECK_EQ(rig_regs_write(r, 0, ARCH_CORE, &regs), 0);
+}
+
+/* A run of 30 ms, or as long as the host draws it out. Returns: the guest's milliseconds. */
+static uint64_t short_run(struct rig *r)
+{
+	uint64_t turns = word(r, TURNS), begin = tsc(r, 0), ms;
+
+	go(r);
+	while (word(r, TURNS) == turns) // a tick that is given now is taken now, and not along with the next
+		poll(NULL, 0, 1);
+	hold(r, 30);
+	stop(r);
+	ms = (tsc(r, 0) - begin) / tsc_khz(r);
+	hold(r, 60);
+	return ms;
+}
+
 TEST(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs)
 {
 	struct rig r;
@@ -643,21 +667,31 @@ TEST(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs)
 	open_pit(&r, 2, PIT_50MS);
 	first = tsc(&r, 0);
 	for (unsigned i = 0; i < 20; i++) {
-		uint64_t turns = word(&r, TURNS), begin = tsc(&r, 0), ms;
+		uint64_t ms = short_run(&r);
 
-		go(&r);
-		while (word(&r, TURNS) == turns) // a tick that is given now is taken now, and not along with the next
-			poll(NULL, 0, 1);
-		hold(&r, 30);
-		stop(&r);
-		ms = (tsc(&r, 0) - begin) / tsc_khz(&r);
-		excess +=
-			ms > 50 ? ms - 50
-				: 0; // in a run that the host drew out beyond a period, ticks are lost as in any guest
-		hold(&r, 60);
+		excess += ms > 50 ? ms - 50 : 0; // beyond a period, ticks are lost as in any guest
 	}
 	ticks = word(&r, TICKS);
 	check_ms(&r, tsc(&r, 0) - first, ticks * 50 - 50, ticks * 50 + 600 + excess);
+	rig_close(&r);
+}
+
+/* A tick that comes while the one before it is still pending is none. */
+TEST(ticks_that_a_pit_owes_wait_until_the_guest_takes_them)
+{
+	enum { DEAF = 15, LISTENING = 10 };
+	struct rig r;
+
+	open_pit(&r, 2, PIT_50MS);
+	take_interrupts(&r, false);
+	for (unsigned i = 0; i < DEAF;)
+		i += short_run(&r) <= 50; // a longer one has a tick of its own, which is lost as in any guest
+	CHECK_EQ(word(&r, TICKS), 0);
+	take_interrupts(&r, true);
+	for (unsigned i = 0; i < LISTENING; i++)
+		short_run(&r);
+	/* Of 450 ms there are nine left, and of each of these 30 ms come on top: one for each run. */
+	CHECK(word(&r, TICKS) >= LISTENING);
 	rig_close(&r);
 }
 
@@ -669,4 +703,5 @@ TESTS(T(steps_that_cannot_tell_the_time_take_none_and_rdtsc_takes_what_it_takes)
       T(a_deadline_is_shown_while_the_timer_is_held), T(a_periodic_timer_has_no_ticks_to_catch_up),
       T(a_held_timer_is_shown_as_it_was_at_the_stop), T(interrupt_controllers_are_shown),
       T(an_interrupt_that_comes_while_the_timer_is_held_is_kept), T(a_pit_one_shot_waits_for_the_guest),
-      T(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs))
+      T(a_periodic_pit_has_no_ticks_to_catch_up_and_loses_none_to_short_runs),
+      T(ticks_that_a_pit_owes_wait_until_the_guest_takes_them))
