@@ -218,6 +218,13 @@ bool bps_judged(const struct engine *e, enum stop_why why)
 	return e->bps.judges & BIT(why);
 }
 
+bool bps_in_space(struct engine *e, unsigned vcpu)
+{
+	struct bp_judge j = { .engine = e, .vcpu = vcpu };
+
+	return is_in_space(&j);
+}
+
 enum bp_hit bps_hit(struct engine *e, unsigned vcpu, gva pc)
 {
 	struct bp_judge j = { .engine = e, .vcpu = vcpu };

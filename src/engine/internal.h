@@ -159,6 +159,9 @@ enum bp_hit {
 /** bps_judged() - has the filter seen and counted hits of this kind, on the thread of the vCPU? */
 bool bps_judged(const struct engine *e, enum stop_why why);
 
+/** bps_in_space() - is @vcpu in an address space in which hits count? */
+bool bps_in_space(struct engine *e, unsigned vcpu);
+
 /** bps_hit() - count and judge a hit that no filter has seen: @vcpu is about to execute what is at @pc. Stopped. */
 enum bp_hit bps_hit(struct engine *e, unsigned vcpu, gva pc);
 

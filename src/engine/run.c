@@ -291,12 +291,17 @@ static bool was_moved(struct engine *e, const struct stop_event *ev)
 static bool digest_break(struct engine *e, int over, struct stop_event *ev)
 {
 	bool stepped = over == (int)ev->vcpu || is_stepping(e->run.plan.vcpu[ev->vcpu].action);
+	bool judged = bps_judged(e, ev->why);
 	enum bp_hit hit = BP_STOP;
 
 	if (was_moved(e, ev))
 		return false;
-	if (bps_judged(e, ev->why) ? bps_exec_at(e, ev->vcpu, ev->pc, &ev->why) : (hit = arrive(e, ev)) != BP_NO_HIT) {
+	if (judged ? bps_exec_at(e, ev->vcpu, ev->pc, &ev->why) : (hit = arrive(e, ev)) != BP_NO_HIT) {
 		bps_fault_text(e, ev);
+		if (judged && !bps_in_space(e, ev->vcpu)) { // it hit before the client said where hits count
+			pass(e, ev->vcpu, ev->pc);
+			return false;
+		}
 		return hit != BP_PASS;
 	}
 	if (stepped && ev->pc.raw != e->vcpu[ev->vcpu].from.raw) { // a target that calls every trap a breakpoint

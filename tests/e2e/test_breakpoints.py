@@ -22,6 +22,8 @@ def place(s, address):
     return rows(s)[address][3].split(" at ")[0].split(";")[0]
 
 
+TABLES = ~0xFFF  # of cr3; the rest is the process context
+
 PLACES = Scene(**flat("places"))
 
 
@@ -194,6 +196,37 @@ def a_watchpoint_counts_in_one_address_space(s):
     s.interrupt()
     s.cmd("monitor bp-filter off")
     s.run_to_stop("continue", reason="watchpoint-trigger")
+
+
+@test(needs="x86 kvm swbreak long")
+def a_breakpoint_counts_in_one_of_two_processes(context):
+    """Of Linux, on two vCPUs; both call write() without end."""
+    with started(context, linux(do="shell", cpus=2)) as s:
+        s.cont()
+        s.wait_console(r"[#$] ", 60)
+        for _ in range(2):
+            s.guest.process.write(b"while :; do echo > /dev/null; done &\n")
+        s.guest.process.write(b"echo $((6 * 7)) are started\n")
+        s.wait_console("42 are started", 60)
+        s.interrupt()
+        bp, space = s.brk(function(s, "ksys_write")), context.arch.space
+
+        def process():
+            s.cont()
+            s.expect_stop(bp=bp)
+            return s.reg(context.arch.root) & TABLES
+
+        s.run_to_stop("continue", bp=bp)
+        told = s.cmd(f"monitor bp-filter {space} current")
+        one = s.reg(context.arch.root) & TABLES
+        check(f"{one:#x}"[:-3] in told, f"the filter is that of the stop: {told}")
+        check_eq({process() for _ in range(20)}, {one}, "processes that hit it")
+        s.cmd("monitor bp-filter off")
+        for _ in range(200):
+            if process() != one:
+                break
+        else:
+            check(False, "without the filter the other one hits it, too")
 
 
 # ---- conditions, evaluated here ----

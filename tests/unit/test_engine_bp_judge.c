@@ -534,6 +534,33 @@ TEST(breakpoint_counts_in_one_address_space_only)
 	world_close(&w);
 }
 
+/* Both have come to it, one was told, and then the filter is set. */
+TEST(a_hit_from_before_the_filter_of_address_spaces_is_not_told)
+{
+	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
+	uint64_t first = w.root, second;
+	struct stop_event ev;
+
+	world_map(&w, 0x400000, 0x8000);
+	second = world_new_tables(&w);
+	world_map(&w, 0x400000, 0x8000);
+	world_use_tables(&w, 0, first);
+	world_use_tables(&w, 1, second);
+	CHECK_EQ(insert(&w, ENGINE_SWBP, 0x400005), 0);
+	target_fake_regs(w.t, 0)->x86.rip = 0x400000;
+	target_fake_regs(w.t, 1)->x86.rip = 0x400005;
+	CHECK_EQ(resume(&w, TARGET_HOLD, 0, TARGET_RUN), 0);
+	CHECK(wait_stop(&w, &ev));
+	CHECK_EQ(ev.vcpu, 0);
+	target_fake_push_stop(w.t, &(struct stop_event){ .why = STOP_SWBREAK, .vcpu = 1, .pc = GVA(0x400005) });
+	CHECK(monitor_says(&w, "bp-filter cr3 current", "while cr3 is"));
+	CHECK_EQ(resume(&w, RUN_ALL), 0);
+	CHECK(!wait_stop(&w, &ev));
+	stop_it(&w);
+	CHECK(rip(&w, 1) > 0x400005);
+	world_close(&w);
+}
+
 TEST(filter_of_address_spaces_ends_with_the_client)
 {
 	struct world w = world_open((struct target_fake_cfg){ 0 });
@@ -667,7 +694,7 @@ TESTS(T(false_condition_lets_the_guest_run_on_and_a_true_one_stops_it), T(one_tr
       T(vcpu_that_passed_a_breakpoint_as_an_interrupt_came_does_not_hit_it_again),
       T(range_step_passes_a_breakpoint_whose_condition_is_false), T(vcpus_judge_and_print_at_once_and_no_hit_is_lost),
       T(breakpoint_counts_in_one_address_space_only), T(filter_of_address_spaces_ends_with_the_client),
-      T(watchpoint_counts_in_one_address_space_only),
+      T(a_hit_from_before_the_filter_of_address_spaces_is_not_told), T(watchpoint_counts_in_one_address_space_only),
       T(breakpoints_move_to_the_guest_that_takes_the_place_of_one_that_was_reset),
       T(what_finds_no_place_in_the_new_guest_waits_and_goes_in_later),
       T(failure_at_any_call_of_a_pass_loses_no_breakpoint))
