@@ -65,10 +65,23 @@ static void ram_view(struct qemu *q, const struct mem_layout *at, uint64_t size)
 							  .hva = q->ram + low };
 }
 
+/* QEMU's log is told to the trace, which passes on to the file what is not about debug ports. */
+static int trace_open(struct qemu_start *s)
+{
+	int theirs, rc = qemu_trace_create(s->cfg, s->q->log_fd, &s->q->trace, &theirs);
+
+	if (rc < 0)
+		return rc;
+	close(s->theirs[QEMU_FD_LOG]);
+	s->theirs[QEMU_FD_LOG] = theirs;
+	return 0;
+}
+
 static int channels_open(struct qemu_start *s)
 {
 	struct qemu *q = s->q;
 	uint64_t size = s->cfg->mem_size;
+	int rc;
 
 	for (unsigned i = 0; i < ARRAY_LEN(s->ours); i++) {
 		int pair[2];
@@ -83,10 +96,14 @@ static int channels_open(struct qemu_start *s)
 	if (s->theirs[QEMU_FD_RAM] < 0 || s->theirs[QEMU_FD_LOG] < 0)
 		return -errno;
 	q->log_fd = fcntl(s->theirs[QEMU_FD_LOG], F_DUPFD_CLOEXEC, 0);
+	if (q->log_fd < 0)
+		return -errno;
+	if (s->cfg->checkpoint && (rc = trace_open(s)) < 0)
+		return rc;
 	q->ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, s->theirs[QEMU_FD_RAM], 0);
 	if (q->ram == MAP_FAILED)
 		q->ram = NULL;
-	if (!q->ram || q->log_fd < 0)
+	if (!q->ram)
 		return -errno;
 	ram_view(q, q->machine->ram, size);
 	return 0;
@@ -154,6 +171,8 @@ static int qemu_connect(struct qemu_start *s, struct target **ret, struct errtex
 		return errtext_set(why, -EPROTO, "%s runs %s guests, not %s", s->program, t->arch->name,
 				   q->machine->arch->name);
 	rc = q->machine->enter(s, t, why);
+	if (rc == 0 && q->trace)
+		qemu_trace_begin(q->trace);
 	if (rc == 0)
 		*ret = take_ptr(t);
 	return rc;
@@ -171,6 +190,10 @@ int backend_qemu_create(const struct vm_cfg *cfg, struct target **ret, int *seri
 	s.q->log_fd = s.q->qmp.fd = -1;
 	s.q->nvcpus = cfg->cpus;
 	s.q->machine = (cfg->arch ?: vm_arch()) == &arch_arm64 ? &qemu_machine_arm64 : &qemu_machine_x86;
+	if (cfg->checkpoint && s.q->machine->arch != &arch_x86)
+		return errtext_set(why, -ENODEV,
+				   "--checkpoints: QEMU's machine for %s guests has no debug port; use --accel kvm",
+				   s.q->machine->arch->name);
 	rc = channels_open(&s);
 	if (rc < 0)
 		return errtext_set(why, rc, "no memory for a guest of %" PRIu64 " MiB: %s", cfg->mem_size >> 20,

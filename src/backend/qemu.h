@@ -4,6 +4,7 @@
 
 #include "backend/backend.h"
 #include "backend/qemu_child.h"
+#include "backend/qemu_trace.h"
 #include "backend/qmp.h"
 #include "vmm/mem.h"
 
@@ -31,9 +32,10 @@ struct qemu {
 	unsigned nregions, nvcpus;
 	char *asleep[TARGET_MAX_VCPUS]; /* arm64: what the monitor said of a vCPU before anyone started it; malloc */
 	int log_fd;
-	off_t log_seen;  /* what QEMU logged before the last resume */
-	char reason[32]; /* of the last SHUTDOWN event */
-	bool over;       /* the guest switched itself off, or reset: QEMU ends with the next resume */
+	struct qemu_trace *trace; /* NULL: nobody records what the guest writes to its debug ports */
+	off_t log_seen;           /* what QEMU logged before the last resume */
+	char reason[32];          /* of the last SHUTDOWN event */
+	bool over;                /* the guest switched itself off, or reset: QEMU ends with the next resume */
 	enum stop_why over_why;
 };
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "checkpoint/line.h"
 #include "util/strbuf.h"
 
 void args_add(struct args *a, const char *fmt, ...)
@@ -108,6 +109,16 @@ static void common_args(struct args *a, const struct vm_cfg *cfg, const int *fds
 	}
 }
 
+/* Each write to a device is told in the log, with its time; and OVMF writes text if there is a debug console. */
+static void checkpoint_args(struct args *a)
+{
+	opt(a, "-trace", "memory_region_ops_write");
+	opt(a, "-msg", "timestamp=on");
+	opt(a, "-chardev", "null,id=debugcon");
+	args_add(a, "-device");
+	args_add(a, "isa-debugcon,iobase=%#x,chardev=debugcon", CHECKPOINT_DEBUGCON);
+}
+
 void qemu_args_x86(struct args *a, const char *program, const struct vm_cfg *cfg, const int fds[QEMU_NFDS])
 {
 	args_add(a, "%s", program);
@@ -115,6 +126,8 @@ void qemu_args_x86(struct args *a, const char *program, const struct vm_cfg *cfg
 	opt(a, "-cpu", "max");
 	common_args(a, cfg, fds);
 	opt(a, "-device", "pvpanic");
+	if (cfg->checkpoint)
+		checkpoint_args(a);
 	if (cfg->flat)
 		opt(a, "-global", "PIIX4_PM.s4_val=5"); // turns the guest off, as the sleep type does on our own board
 	if (cfg->kernel) {

@@ -150,6 +150,7 @@ static void hook_stopped(void *arg, int sig, struct stop_event *ev)
 {
 	struct qemu *q = arg;
 
+	qemu_trace_sync(q->trace); // what the guest wrote before, and all of the log
 	// Events come in order with answers: after this, the one that says why has been taken.
 	if ((sig != SIG_RSP_QUIT && sig != SIG_RSP_UNKNOWN) || qmp_execute(&q->qmp, "query-status", NULL, NULL) < 0)
 		return;
@@ -173,6 +174,7 @@ static int hook_resuming(void *arg)
 	if (q->over)
 		child_kill(&q->child);
 	q->reason[0] = '\0';
+	qemu_trace_sync(q->trace);
 	q->log_seen = lseek(q->log_fd, 0, SEEK_END);
 	return 0;
 }
@@ -196,6 +198,7 @@ static void hook_hung_up(void *arg, struct stop_event *ev)
 	struct qemu *q = arg;
 
 	qemu_gone_text(q, ev->text, sizeof(ev->text));
+	qemu_trace_sync(q->trace);
 	if (q->over) {
 		*ev = (struct stop_event){ .why = STOP_EXIT, .code = (int)stop_exit_code(q->over_why) };
 		if (q->over_why != STOP_POWER_OFF)
@@ -234,6 +237,7 @@ void qemu_destroy(struct qemu *q)
 	if (!q)
 		return;
 	child_end(&q->child);
+	qemu_trace_destroy(q->trace);
 	qmp_close(&q->qmp);
 	if (q->ram)
 		munmap(q->ram, q->ram_size);

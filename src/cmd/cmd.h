@@ -61,6 +61,9 @@ int cmd_maps_load(const struct cmd_maps *maps, struct checkpoint_names **ret, st
 /** cmd_limit_take() - the value of --checkpoint-limit, in bytes. */
 uint64_t cmd_limit_take(struct argp_state *st, const char *arg);
 
+/** cmd_ports_take() - the value of --debug-port. Returns: how many ports that is. */
+unsigned cmd_ports_take(struct argp_state *st, const char *arg, uint16_t ports[VM_MAX_DEBUG_PORTS]);
+
 /** cmd_attach(), cmd_trace() - likewise. */
 int cmd_attach(int argc, char **argv);
 int cmd_trace(int argc, char **argv);

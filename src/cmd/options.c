@@ -45,7 +45,7 @@ static const struct argp_option options[] = {
 	{ "gdb", OPT_GDB, "ADDR", 0, "serve GDB on PORT, HOST:PORT (loopback only), unix:PATH, or - for stdin and stdout", 3 },
 	{ "gdb-wait", OPT_GDB_WAIT, NULL, 0, "hold the guest before its first instruction until GDB lets it run", 3 },
 	{ NULL, 0, NULL, 0, "Checkpoints:", 4 },
-	{ "checkpoints", OPT_CHECKPOINTS, "FILE", 0, "record what the guest writes to its debug ports (JSON Lines), and print it (KVM)", 4 },
+	{ "checkpoints", OPT_CHECKPOINTS, "FILE", 0, "record what the guest writes to its debug ports (JSON Lines), and print it", 4 },
 	{ "checkpoint-map", OPT_CHECKPOINT_MAP, "FILE|ovmf|efi|linux|seabios", 0, "names for what is recorded; may be repeated", 4 },
 	{ "debug-port", OPT_DEBUG_PORT, "PORT[,PORT...]", 0, "I/O ports that are recorded instead of 0x80, up to 8 (x86)", 4 },
 	{ "checkpoint-mode", OPT_CHECKPOINT_MODE, "exact|coalesced", 0, "each write exits (default), or KVM keeps them: faster, in order, without vCPU and pc (x86)", 4 },
@@ -129,24 +129,26 @@ static uint64_t take_debug_mmio(struct argp_state *st, const char *s)
 	return at;
 }
 
-static void take_ports(struct argp_state *st, const char *s, struct vm_cfg *vm)
+unsigned cmd_ports_take(struct argp_state *st, const char *s, uint16_t ports[VM_MAX_DEBUG_PORTS])
 {
 	const char *p = s, *end = "";
 	uint64_t port = 0;
+	unsigned n;
 
-	for (vm->ndebug_ports = 0; p; p = *end ? end + 1 : NULL) {
+	for (n = 0; p; p = *end ? end + 1 : NULL) {
 		if (!take_number(p, &port, &end) || (*end && *end != ',') || port > UINT16_MAX)
 			argp_error(st,
 				   "--debug-port %s: expected I/O ports from 0 to 0xffff, decimal or 0x hex, "
 				   "between commas",
 				   s);
-		for (unsigned i = 0; i < vm->ndebug_ports; i++)
-			if (vm->debug_port[i] == port)
+		for (unsigned i = 0; i < n; i++)
+			if (ports[i] == port)
 				argp_error(st, "--debug-port %s: %#" PRIx64 " is in it twice", s, port);
-		if (vm->ndebug_ports == VM_MAX_DEBUG_PORTS)
+		if (n == VM_MAX_DEBUG_PORTS)
 			argp_error(st, "--debug-port %s: expected %d ports at most", s, VM_MAX_DEBUG_PORTS);
-		vm->debug_port[vm->ndebug_ports++] = (uint16_t)port;
+		ports[n++] = (uint16_t)port;
 	}
+	return n;
 }
 
 static void take_flat(struct argp_state *st, const char *s, struct run_options *o)
@@ -286,7 +288,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		cmd_maps_take(st, &o->maps, arg);
 		return 0;
 	case OPT_DEBUG_PORT:
-		take_ports(st, arg, &o->vm);
+		o->vm.ndebug_ports = cmd_ports_take(st, arg, o->vm.debug_port);
 		return 0;
 	case OPT_CHECKPOINT_MODE:
 		o->vm.coalesced =

@@ -290,10 +290,6 @@ static int open_kvm(struct run *r, struct errtext *why)
 	r->opt.vm.console_out = console_write;
 	r->opt.vm.console_room = console_room;
 	r->opt.vm.console_arg = r->console;
-	if (r->checkpoints) {
-		r->opt.vm.checkpoint = on_checkpoint;
-		r->opt.vm.checkpoint_arg = r->checkpoints;
-	}
 	rc = vm_open(&r->opt.vm, &r->guest.vm, why);
 	if (rc < 0)
 		return rc;
@@ -305,13 +301,10 @@ static int open_kvm(struct run *r, struct errtext *why)
 
 static int open_tcg(struct run *r, struct errtext *why)
 {
-	if (r->checkpoints)
-		return errtext_set(why, -ENODEV, "--checkpoints: this version records them with --accel kvm only");
 	if (r->opt.vm.debug_mmio)
 		return errtext_set(why, -ENODEV, "--debug-mmio: only the machine of --accel kvm has this port");
-	if (r->opt.vm.ndebug_ports || r->opt.vm.coalesced)
-		return errtext_set(why, -ENODEV, "%s: expected only with --accel kvm",
-				   r->opt.vm.ndebug_ports ? "--debug-port" : "--checkpoint-mode coalesced");
+	if (r->opt.vm.coalesced)
+		return errtext_set(why, -ENODEV, "--checkpoint-mode coalesced: expected only with --accel kvm");
 
 	int rc = backend_qemu_create(&r->opt.vm, &r->guest.target, &r->guest.serial_fd, why);
 
@@ -328,6 +321,10 @@ static int open_guest(struct run *r)
 	if (why.text[0])
 		fprintf(stderr, "gdbvm: %s\n", why.text);
 	r->opt.accel = (enum cmd_accel)accel; // said once, and the same after a reset
+	if (r->checkpoints) {
+		r->opt.vm.checkpoint = on_checkpoint;
+		r->opt.vm.checkpoint_arg = r->checkpoints;
+	}
 	rc = accel == CMD_ACCEL_KVM ? open_kvm(r, &why) : open_tcg(r, &why);
 	if (rc == 0 && r->guest.target->arch == &arch_x86 && boot_x86_is_64bit(&r->opt.vm))
 		r->guest.target->layout = &arch_layout_x86_64;

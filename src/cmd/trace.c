@@ -34,7 +34,7 @@ static const struct argp_option options[] = {
 	{ "checkpoints", OPT_CHECKPOINTS, "FILE", 0, "record to this file, too (JSON Lines)", 0 },
 	{ "checkpoint-map", OPT_MAP, "FILE|ovmf|efi|linux|seabios", 0, "names for what is recorded; may be repeated", 0 },
 	{ "checkpoint-limit", OPT_LIMIT, "SIZE", 0, "end that file at SIZE MiB, or with suffix K, M or G (default 1G)", 0 },
-	{ "debug-port", OPT_PORT, "PORT[,PORT...]", 0, "the I/O ports to trace (default 0x80); 0x402 is a debug console, whose lines are recorded", 0 },
+	{ "debug-port", OPT_PORT, "PORT[,PORT...]", 0, "I/O ports that are traced instead of 0x80, up to 8; of 0x402, a debug console, whole lines are recorded", 0 },
 	{ 0 },
 };
 // clang-format on
@@ -49,23 +49,6 @@ static void take_pid(struct argp_state *st, const char *arg, struct tracing *t)
 	if (!cur_done(&c) || pid < 1 || pid > INT32_MAX)
 		argp_error(st, "%s: expected the process id of a VMM", arg);
 	t->cfg.pid = (pid_t)pid;
-}
-
-static void take_ports(struct argp_state *st, const char *arg, struct trace_cfg *cfg)
-{
-	struct cur c = cur_init(arg, strlen(arg));
-
-	do {
-		const uint64_t port = cur_number(&c);
-
-		if (c.bad || port > 0xffff)
-			argp_error(st, "--debug-port %s: expected I/O ports from 0 to 0xffff, as in 0x80,0xe0", arg);
-		if (cfg->nports == ARRAY_LEN(cfg->port))
-			argp_error(st, "--debug-port %s: expected no more than %zu ports", arg, ARRAY_LEN(cfg->port));
-		cfg->port[cfg->nports++] = (uint16_t)port;
-	} while (cur_try(&c, ','));
-	if (!cur_done(&c))
-		argp_error(st, "--debug-port %s: expected I/O ports, as in 0x80,0xe0", arg);
 }
 
 static void check(struct argp_state *st, struct tracing *t)
@@ -95,7 +78,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		cmd_maps_take(st, &t->maps, arg);
 		return 0;
 	case OPT_PORT:
-		take_ports(st, arg, &t->cfg);
+		t->cfg.nports = cmd_ports_take(st, arg, t->cfg.port);
 		return 0;
 	case ARGP_KEY_ARG:
 		take_pid(st, arg, t);

@@ -15,7 +15,7 @@
  */
 struct trace;
 
-enum { TRACE_PORTS_MAX = 16 };
+enum { TRACE_PORTS_MAX = 8 };
 
 struct trace_cfg {
 	pid_t pid; /* of the VMM */

@@ -115,6 +115,39 @@ def port_of_another_device_is_refused(context):
             check(f"the debug port cannot be at {port}: the {there} is there" in guest.messages.text(), "it is said")
 
 
+def bytes_of(writes, port=0x80):
+    """What QEMU makes of writes to port 0x80: one of each byte, at ports that follow."""
+    return [(port + i, value >> 8 * i & 0xFF) for size, value in writes for i in range(size)]
+
+
+@test(needs="tcg x86")
+def qemu_tells_what_a_guest_writes(context):
+    """The same as on KVM, but that QEMU takes wide writes apart, and that a read gives 0xff."""
+    _, records, messages = recorded(context, "codes")
+    check_sequence(records)
+    writes = [r for r in records if "value" in r]
+    check(all((r["size"], r["mode"], r["vcpu"]) == (1, "tcg", 0) for r in writes), "size, mode and vCPU")
+    expected = bytes_of([(1, 0x16), (2, 0x3344), (4, 0x11223344), *STRING, *((4, n) for n in range(BURST)), (1, 0xFF)])
+    check_eq([(int(r["port"], 16), int(r["value"], 16)) for r in writes], expected, "writes")
+    at = len(bytes_of([(1, 0x16), (2, 0x3344), (4, 0x11223344), *STRING]))
+    check_eq([r["text"] for r in records[at:at + 2]], ["one line", 'and "another"'], "text, in its place")
+    check(messages.index("the guest powered off") > messages.rindex("port80:"), "all of it comes before the end is told")
+
+
+@test(needs="tcg x86")
+def a_crash_is_told_in_a_log_of_checkpoints(context):
+    """Two codes in real mode, and then an interrupt without a vector table: a triple fault, which QEMU only logs."""
+    path = context.scratch("crash.bin")
+    with open(path, "wb") as f:
+        f.write(bytes.fromhex("b0 16 e6 80 e6 e0 0f 01 1e 0d 80 cd 03" "00 00 00 00 00 00"))
+    for ports in [], ["--debug-port", "0xe0"]:
+        args = ["--flat", f"{path}@0x8000", "-m", "16", "--console", "none", "--checkpoints", "/proc/self/fd/1", *ports]
+        with Guest(context, args, gdb=False) as guest:
+            check_eq(guest.wait_exit(), 11, "exit status after a triple fault")
+            records = [json.loads(line) for line in guest.console.text().splitlines()[1:]]
+            check_eq([(r["port"], r["value"]) for r in records], [("0xe0" if ports else "0x80", "0x16")], "records")
+
+
 @test(needs="tcg x86")
 def ports_that_are_none_are_refused(context):
     for ports, why in (("0x10000", "from 0 to 0xffff"), ("80h", "from 0 to 0xffff"), ("0x80,", "between commas"),
