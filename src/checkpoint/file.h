@@ -52,6 +52,9 @@ bool *checkpoint_file_parts(const struct checkpoint_file *f);
 /** checkpoint_table_add() - for people. @all: also the bytes that sequences and frames were put together from. */
 void checkpoint_table_add(struct strbuf *out, const struct checkpoint_file *f, bool all);
 
+/** checkpoint_table_add_last() - likewise the last @rows rows; times count from @since_ns. */
+void checkpoint_table_add_last(struct strbuf *out, const struct checkpoint_file *f, uint64_t since_ns, size_t rows);
+
 /** checkpoint_trace_add() - the trace format of Chrome, which Perfetto reads: what a vCPU wrote lasts until it writes
  *  again. */
 void checkpoint_trace_add(struct strbuf *out, const struct checkpoint_file *f);

@@ -122,6 +122,14 @@ const char *frame_kind_name(const struct frame *f)
 	return kind_of(f)->name;
 }
 
+bool frame_kind_exists(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static void add_field(struct strbuf *out, const char *name, size_t name_len, uint64_t value)
 {
 	strbuf_add(out, name, name_len);

@@ -46,6 +46,7 @@ enum frame_event frame_feed(struct frame *f, uint8_t byte, const char **why);
 enum frame_kind frame_kind(const struct frame *f);
 uint16_t frame_id(const struct frame *f);
 const char *frame_kind_name(const struct frame *f);
+bool frame_kind_exists(const char *name);
 
 /** frame_fields() - of a frame that is done, as NAME NUL VALUE NUL for each. Returns: how many. */
 unsigned frame_fields(const struct frame *f, struct strbuf *out);

@@ -176,7 +176,7 @@ static void *writer(void *arg)
 
 /* ---- for everyone else ---- */
 
-static void push_locked(struct checkpoint_log *log, const struct checkpoint_record *rec)
+static uint64_t push_locked(struct checkpoint_log *log, const struct checkpoint_record *rec)
 {
 	struct checkpoint_record *at = &log->queue[log->tail++ % QUEUE_LEN];
 	const uint64_t n = log->tail - log->head;
@@ -188,18 +188,22 @@ static void push_locked(struct checkpoint_log *log, const struct checkpoint_reco
 		log->seq += rec->value;
 	if (n == 1 || n == QUEUE_LEN / 2)
 		pthread_cond_signal(&log->work);
+	return log->seq;
 }
 
-void checkpoint_log_add(struct checkpoint_log *log, const struct checkpoint_record *rec)
+uint64_t checkpoint_log_add(struct checkpoint_log *log, const struct checkpoint_record *rec)
 {
+	uint64_t seq = 0;
+
 	pthread_mutex_lock(&log->lock);
 	while (log->tail - log->head == QUEUE_LEN && !log->hung_up)
 		pthread_cond_wait(&log->room, &log->lock);
 	if (log->tail - log->head < QUEUE_LEN && !log->lost)
-		push_locked(log, rec);
+		seq = push_locked(log, rec);
 	else
 		log->lost++;
 	pthread_mutex_unlock(&log->lock);
+	return seq;
 }
 
 void checkpoint_log_flush(struct checkpoint_log *log)

@@ -36,8 +36,9 @@ int checkpoint_log_create(const struct checkpoint_log_cfg *cfg, struct checkpoin
 /**
  * checkpoint_log_add() - append a copy of @rec, with the next sequence number. Any thread; does no I/O, and blocks only
  * while the queue is full. After checkpoint_log_hangup() it does not block, and what does not fit is lost and counted.
+ * Returns: that number; 0: it is lost.
  */
-void checkpoint_log_add(struct checkpoint_log *log, const struct checkpoint_record *rec);
+uint64_t checkpoint_log_add(struct checkpoint_log *log, const struct checkpoint_record *rec);
 
 /** checkpoint_log_flush() - returns when everything that was added before is written and told. Not after a hangup. */
 void checkpoint_log_flush(struct checkpoint_log *log);

@@ -78,12 +78,12 @@ static void add_value(struct strbuf *out, const struct checkpoint_record *rec)
 }
 
 static void add_row(struct strbuf *out, const struct checkpoint_file *f, const struct checkpoint_entry *e,
-		    uint64_t before_ns)
+		    uint64_t since_ns, uint64_t before_ns)
 {
 	char vcpu[8] = "-", pc[24] = "-";
 
 	strbuf_addf(out, "%7" PRIu64, e->rec.seq);
-	add_time(out, e->rec.ns, f->entry[0].rec.ns, "");
+	add_time(out, e->rec.ns, since_ns, "");
 	add_time(out, e->rec.ns, before_ns, "+");
 	if (e->rec.vcpu >= 0)
 		snprintf(vcpu, sizeof(vcpu), "%d", e->rec.vcpu);
@@ -107,26 +107,56 @@ static void add_mark(struct strbuf *out, const struct checkpoint_record *rec)
 		strbuf_addf(out, "--- the file was cut here, at its limit of %" PRIu64 " bytes\n", rec->value);
 }
 
+static bool is_mark(const struct checkpoint_entry *e)
+{
+	return e->rec.kind == CHECKPOINT_LOST || e->rec.kind == CHECKPOINT_CUT;
+}
+
+/* The last @rows rows. @part: what has none; NULL: all have. */
+static void add_rows(struct strbuf *out, const struct checkpoint_file *f, const bool *part, uint64_t since_ns,
+		     size_t rows)
+{
+	uint64_t before_ns = f->n ? f->entry[0].rec.ns : 0;
+	size_t skip = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		skip += !part || !part[i];
+	skip = skip > rows ? skip - rows : 0;
+	strbuf_adds(out, "    seq         time        delta  vcpu                  pc    port       value  what\n");
+	for (size_t i = 0; i < f->n; i++) {
+		const struct checkpoint_entry *e = &f->entry[i];
+
+		if (part && part[i])
+			continue;
+		if (!skip && is_mark(e))
+			add_mark(out, &e->rec);
+		else if (!skip)
+			add_row(out, f, e, since_ns, before_ns);
+		if (!is_mark(e))
+			before_ns = e->rec.ns;
+		skip -= !!skip;
+	}
+}
+
 void checkpoint_table_add(struct strbuf *out, const struct checkpoint_file *f, bool all)
 {
 	_cleanup_(freep) bool *part = all ? NULL : checkpoint_file_parts(f);
-	uint64_t before_ns = f->n ? f->entry[0].rec.ns : 0;
 
 	if (!part && !all) {
 		out->oom = true;
 		return;
 	}
-	strbuf_adds(out, "    seq         time        delta  vcpu                  pc    port       value  what\n");
-	for (size_t i = 0; i < f->n; i++) {
-		if (part && part[i])
-			continue;
-		if (f->entry[i].rec.kind == CHECKPOINT_LOST || f->entry[i].rec.kind == CHECKPOINT_CUT) {
-			add_mark(out, &f->entry[i].rec);
-			continue;
-		}
-		add_row(out, f, &f->entry[i], before_ns);
-		before_ns = f->entry[i].rec.ns;
-	}
+	add_rows(out, f, part, f->n ? f->entry[0].rec.ns : 0, f->n);
 	if (f->torn)
 		strbuf_adds(out, "--- the file ends in the middle of a line\n");
+}
+
+void checkpoint_table_add_last(struct strbuf *out, const struct checkpoint_file *f, uint64_t since_ns, size_t rows)
+{
+	_cleanup_(freep) bool *part = checkpoint_file_parts(f);
+
+	if (part)
+		add_rows(out, f, part, since_ns, rows);
+	else
+		out->oom = true;
 }
