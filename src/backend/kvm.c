@@ -116,6 +116,11 @@ static int kvm_target_vcpu_on_catch(struct target *t, bool on)
 	return kvm_cpus_online_catch(cpus_of(t), on);
 }
 
+static int kvm_target_checkpoint_catch(struct target *t, bool on)
+{
+	return vm_checkpoint_catch(vm_of(t), on);
+}
+
 static void kvm_target_describe(struct target *t, struct strbuf *out)
 {
 	const struct target_region *map;
@@ -158,6 +163,7 @@ static const struct target_ops kvm_target_ops = {
 	.kill = kvm_target_kill,
 	.vcpu_online = kvm_target_vcpu_online,
 	.vcpu_on_catch = kvm_target_vcpu_on_catch,
+	.checkpoint_catch = kvm_target_checkpoint_catch,
 	.describe = kvm_target_describe,
 	.info = kvm_target_info,
 	.time = kvm_target_time,

@@ -217,8 +217,8 @@ static void check(struct argp_state *st, struct run_options *o)
 		argp_error(st, "--initrd %s: expected only with --kernel", o->vm.initrd);
 	if (o->checkpoint_limit && !o->checkpoints)
 		argp_error(st, "--checkpoint-limit: expected together with --checkpoints");
-	if (o->maps.n && !o->checkpoints)
-		argp_error(st, "--checkpoint-map %s: expected together with --checkpoints", o->maps.spec[0]);
+	if (o->maps.n && !o->checkpoints && !o->gdb)
+		argp_error(st, "--checkpoint-map %s: expected together with --checkpoints or --gdb", o->maps.spec[0]);
 	if (o->gdb_wait && !o->gdb)
 		argp_error(st, "--gdb-wait: expected together with --gdb");
 	settle_arch(st, o);

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "checkpoint/log.h"
+#include "checkpoint/recent.h"
 #include "cmd.h"
 #include "console.h"
 #include "server/server.h"
@@ -27,6 +28,7 @@ struct run {
 	struct run_options opt;
 	struct console *console;
 	struct checkpoint_log *checkpoints; /* NULL: not recorded */
+	struct checkpoint_recent *recent;   /* what it heard last, for the monitor */
 	struct checkpoint_names *names;
 	struct loop *loop;
 	struct guest guest;
@@ -49,6 +51,7 @@ static void close_checkpoints(struct run *r)
 
 	if (checkpoint_log_close(r->checkpoints, &why) < 0)
 		fprintf(stderr, "gdbvm: %s\n", why.text);
+	checkpoint_recent_destroy(r->recent);
 	checkpoint_names_destroy(r->names);
 }
 
@@ -277,10 +280,19 @@ static int status_of(int err)
 	return err == -ENODEV || err == -EPROTO || err == -ENOMEM || err == -EPIPE ? CMD_ENVIRONMENT : CMD_FILE;
 }
 
-static enum kvm_fate on_checkpoint(void *arg, const struct checkpoint_record *rec)
+static enum kvm_fate on_tcg_checkpoint(void *arg, const struct checkpoint_record *rec)
 {
 	checkpoint_log_add(arg, rec);
 	return KVM_FATE_RUN;
+}
+
+static enum kvm_fate on_kvm_checkpoint(void *arg, const struct checkpoint_record *rec)
+{
+	const struct run *r = arg;
+	struct checkpoint_record numbered = *rec;
+
+	numbered.seq = checkpoint_log_add(r->checkpoints, rec);
+	return engine_checkpoint(r->guest.engine, &numbered) ? KVM_FATE_CHECKPOINT : KVM_FATE_RUN;
 }
 
 static int open_kvm(struct run *r, struct errtext *why)
@@ -290,6 +302,10 @@ static int open_kvm(struct run *r, struct errtext *why)
 	r->opt.vm.console_out = console_write;
 	r->opt.vm.console_room = console_room;
 	r->opt.vm.console_arg = r->console;
+	if (r->checkpoints) {
+		r->opt.vm.checkpoint = on_kvm_checkpoint;
+		r->opt.vm.checkpoint_arg = r;
+	}
 	rc = vm_open(&r->opt.vm, &r->guest.vm, why);
 	if (rc < 0)
 		return rc;
@@ -306,6 +322,10 @@ static int open_tcg(struct run *r, struct errtext *why)
 	if (r->opt.vm.coalesced)
 		return errtext_set(why, -ENODEV, "--checkpoint-mode coalesced: expected only with --accel kvm");
 
+	if (r->opt.checkpoints) { // who only might ask for them is not to pay for them
+		r->opt.vm.checkpoint = on_tcg_checkpoint;
+		r->opt.vm.checkpoint_arg = r->checkpoints;
+	}
 	int rc = backend_qemu_create(&r->opt.vm, &r->guest.target, &r->guest.serial_fd, why);
 
 	return rc < 0 ? rc : loop_watch(r->loop, r->guest.serial_fd, POLLIN, on_serial, r);
@@ -321,16 +341,17 @@ static int open_guest(struct run *r)
 	if (why.text[0])
 		fprintf(stderr, "gdbvm: %s\n", why.text);
 	r->opt.accel = (enum cmd_accel)accel; // said once, and the same after a reset
-	if (r->checkpoints) {
-		r->opt.vm.checkpoint = on_checkpoint;
-		r->opt.vm.checkpoint_arg = r->checkpoints;
-	}
 	rc = accel == CMD_ACCEL_KVM ? open_kvm(r, &why) : open_tcg(r, &why);
 	if (rc == 0 && r->guest.target->arch == &arch_x86 && boot_x86_is_64bit(&r->opt.vm))
 		r->guest.target->layout = &arch_layout_x86_64;
 	if (rc == 0 && (rc = engine_create(r->guest.target, &r->guest.engine)) < 0)
 		errtext_set(&why, rc, "cannot start the debug engine: %s", strerror(-rc));
-	return rc < 0 ? fail(status_of(rc), &why) : 0;
+	if (rc < 0)
+		return fail(status_of(rc), &why);
+	if (r->opt.vm.checkpoint)
+		engine_checkpoints_use(r->guest.engine,
+				       &(struct engine_checkpoints){ r->checkpoints, r->recent, r->names });
+	return 0;
 }
 
 static void guest_unwatch(struct run *r, struct guest *g)
@@ -423,15 +444,21 @@ static int open_checkpoints(struct run *r)
 	struct checkpoint_log_cfg cfg = {
 		.path = r->opt.checkpoints,
 		.limit = r->opt.checkpoint_limit ?: UINT64_C(1) << 30,
-		.text_fd = STDERR_FILENO,
+		.text_fd = r->opt.checkpoints ? STDERR_FILENO : -1,
+		.nlisteners = 1,
 	};
 	struct errtext why = { "" };
 
-	if (!r->opt.checkpoints)
+	if (!r->opt.checkpoints && !r->opt.gdb)
 		return 0;
 	if (cmd_maps_load(&r->opt.maps, &r->names, &why) < 0)
 		return fail(CMD_FILE, &why);
+	if (checkpoint_recent_create(&r->recent) < 0) {
+		errtext_set(&why, -ENOMEM, "no memory for the checkpoints");
+		return fail(CMD_ENVIRONMENT, &why);
+	}
 	cfg.names = r->names;
+	cfg.listener[0] = (struct checkpoint_listener){ checkpoint_recent_add, r->recent };
 	return checkpoint_log_create(&cfg, &r->checkpoints, &why) < 0 ? fail(CMD_FILE, &why) : 0;
 }
 

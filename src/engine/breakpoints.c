@@ -338,5 +338,6 @@ int engine_adopt(struct engine *to, struct engine *from)
 		bps_clear(from);
 	pwatch_adopt(to, from);
 	catches_adopt(to, from);
+	checkpoints_adopt(to, from);
 	return 0;
 }

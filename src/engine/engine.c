@@ -49,6 +49,7 @@ void engine_destroy(struct engine *e)
 		pwatch_clear(e);
 		bps_clear(e);
 	}
+	checkpoints_clear(e);
 	bps_deinit(e);
 	text_deinit(e);
 	free(e);

@@ -185,6 +185,28 @@ int engine_detach(struct engine *e);
  */
 int engine_clear(struct engine *e);
 
+/* ---- checkpoints: what the guest writes to its debug ports ---- */
+
+struct checkpoint_log;
+struct checkpoint_names;
+struct checkpoint_record;
+struct checkpoint_recent;
+
+/* Where they are recorded. All of it outlives the engine. */
+struct engine_checkpoints {
+	struct checkpoint_log *log;       /* NULL: nowhere */
+	struct checkpoint_recent *recent; /* listens to it */
+	const struct checkpoint_names *names;
+};
+void engine_checkpoints_use(struct engine *e, const struct engine_checkpoints *c);
+
+/**
+ * engine_checkpoint() - a record, with the number that the log gave it. On the thread of its vCPU, one call at a time,
+ * in the order of the numbers.
+ * Returns: is the guest to stop behind it, with STOP_CHECKPOINT?
+ */
+bool engine_checkpoint(struct engine *e, const struct checkpoint_record *rec);
+
 /* ---- events that stop the guest for the client, or not: `monitor catch` ---- */
 
 /** engine_catches() - is the client to see a stop of this kind? Without a catch an event that the guest can go on from

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "checkpoint/stops.h"
 #include "engine/engine.h"
 #include "guard/guard.h"
 
@@ -76,6 +77,14 @@ struct text {
 	int fd;
 };
 
+/* A checkpoint that stops its vCPU. */
+struct checkpoint_hit {
+	unsigned stop; /* number of what asks for that; 0: there is none */
+	unsigned more; /* that the same string instruction has written */
+	uint64_t pc;   /* of that instruction */
+	char text[128];
+};
+
 struct engine_vcpu {
 	struct arch_regs regs; /* have == 0 after every resume */
 	uint32_t asked;        /* groups fetched since; the target may lack some of them */
@@ -87,6 +96,7 @@ struct engine_vcpu {
 
 	/* its own thread's while it runs */
 	gpa passes_at; /* the site that it passes */
+	struct checkpoint_hit checkpoint;
 };
 
 struct engine_run {
@@ -110,8 +120,10 @@ struct engine {
 	struct pwatch_table pwatch;
 	struct text text;
 	struct engine_run run;
-	uint32_t catches;          /* bit per stop_why: the client is to see it */
-	struct engine_vcpu vcpu[]; /* target->nvcpus */
+	struct engine_checkpoints seen; /* where checkpoints are recorded */
+	struct checkpoint_stops *stops; /* those that stop the guest; NULL: none. Changes only while it is stopped. */
+	uint32_t catches;               /* bit per stop_why: the client is to see it */
+	struct engine_vcpu vcpu[];      /* target->nvcpus */
 };
 
 /* ---- engine.c: the register cache, without the check whether the client may look ---- */
@@ -220,6 +232,17 @@ void catches_reset(struct engine *e);
 /** catches_adopt() - @to, a guest that was reset, stops for what @from did. Both stopped. */
 void catches_adopt(struct engine *to, const struct engine *from);
 
+/* ---- checkpoints.c ---- */
+
+/** checkpoints_clear() - none stops the guest any more. Stopped, unless it is gone. */
+void checkpoints_clear(struct engine *e);
+
+/** checkpoints_adopt() - @to, a guest that was reset, stops at what @from did. Both stopped. */
+void checkpoints_adopt(struct engine *to, struct engine *from);
+
+/** checkpoint_digest() - fill in the text of a stop. False: nobody asks for it any more. */
+bool checkpoint_digest(struct engine *e, struct stop_event *ev);
+
 /* ---- text.c ---- */
 int text_init(struct engine *e);
 void text_deinit(struct engine *e);
@@ -239,9 +262,11 @@ monitor_fn monitor_registers, monitor_vcpus, monitor_mtree;                     
 monitor_fn monitor_catch;                                                       /* catch.c */
 monitor_fn monitor_pages, monitor_tlb, monitor_pt, monitor_s2pt, monitor_xp;    /* monitor_mem.c */
 monitor_fn monitor_time, monitor_pic, monitor_irq, monitor_lapic, monitor_vgic; /* monitor_machine.c */
-monitor_fn monitor_pwatch;                                                      /* pwatch.c */
-monitor_fn monitor_esr, monitor_hpfar, monitor_lr;                              /* monitor_arm64.c */
-monitor_fn monitor_breakpoints, monitor_bp_filter;                              /* monitor_bps.c */
+/* monitor_checkpoints.c */
+monitor_fn monitor_checkpoint, monitor_checkpoint_break, monitor_checkpoint_delete, monitor_checkpoints;
+monitor_fn monitor_pwatch;                         /* pwatch.c */
+monitor_fn monitor_esr, monitor_hpfar, monitor_lr; /* monitor_arm64.c */
+monitor_fn monitor_breakpoints, monitor_bp_filter; /* monitor_bps.c */
 
 /**
  * monitor_number() - take the next word of *@args as a number, 0x hex or decimal; *@args moves behind it.

@@ -329,10 +329,13 @@ static bool digest_watch(struct engine *e, const struct stop_event *ev)
 	return hit == BP_STOP;
 }
 
-/* The instruction that told of the panic is done: for a vCPU that steps, it was the step. */
-static bool digest_panic(struct engine *e, int over, struct stop_event *ev)
+/*
+ * The instruction that told of a panic, or wrote a checkpoint, is done: if that is no stop, it was the step for a vCPU
+ * that steps.
+ */
+static bool digest_done(struct engine *e, int over, bool wanted, struct stop_event *ev)
 {
-	if (engine_catches(e, STOP_PANIC))
+	if (wanted)
 		return true;
 	if (!is_stepping(e->run.plan.vcpu[ev->vcpu].action))
 		return false;
@@ -355,7 +358,9 @@ static bool digest(struct engine *e, int over, struct stop_event *ev)
 	case STOP_PWATCH:
 		return pwatch_digest(e, ev);
 	case STOP_PANIC:
-		return digest_panic(e, over, ev);
+		return digest_done(e, over, engine_catches(e, STOP_PANIC), ev);
+	case STOP_CHECKPOINT:
+		return digest_done(e, over, checkpoint_digest(e, ev), ev);
 	case STOP_VCPU_ON:
 		return engine_catches(e, STOP_VCPU_ON);
 	default:
@@ -479,6 +484,7 @@ int engine_clear(struct engine *e)
 	if (e->target->gone)
 		return -ENODEV;
 	catches_reset(e);
+	checkpoints_clear(e);
 	pwatch = pwatch_clear(e);
 	bps = bps_clear(e);
 	return pwatch < 0 ? pwatch : bps;

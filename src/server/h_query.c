@@ -136,6 +136,8 @@ static void vcpu_text(struct session *s, unsigned vcpu, struct strbuf *b)
 		strbuf_adds(b, "unavailable");
 	else
 		strbuf_addf(b, "%s, pc %#" PRIx64, t->arch->mode_text(r), t->arch->pc_get(r).raw);
+	if (!engine_running(s->e) && vcpu == s->last_stop.vcpu && s->last_stop.text[0])
+		strbuf_addf(b, "; %s", s->last_stop.text);
 }
 
 int h_thread_extra(struct session *s, const struct rsp_req *r, struct rsp_out *out)
@@ -251,15 +253,31 @@ static int doc_memory_map(struct session *s, struct strbuf *b)
 	return 0;
 }
 
+/* Names in it may be a person's own. */
+static void add_xml(const char *s, struct strbuf *b)
+{
+	for (; *s; s++) {
+		if (*s == '<' || *s == '&')
+			strbuf_addf(b, "&#%d;", *s);
+		else
+			strbuf_addc(b, *s);
+	}
+}
+
 static int doc_threads(struct session *s, struct strbuf *b)
 {
+	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
+
 	strbuf_adds(b, "<?xml version=\"1.0\"?>\n<threads>\n");
 	for (unsigned i = 0; i < thread_count(s); i++) {
 		strbuf_addf(b, "<thread id=\"%x\" core=\"%u\">", session_thread(i), i);
-		vcpu_text(s, i, b);
+		strbuf_reset(&text);
+		vcpu_text(s, i, &text);
+		add_xml(strbuf_str(&text), b);
 		strbuf_adds(b, "</thread>\n");
 	}
 	strbuf_adds(b, "</threads>\n");
+	b->oom |= text.oom;
 	return 0;
 }
 

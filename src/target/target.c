@@ -212,6 +212,15 @@ int target_vcpu_on_catch(struct target *t, bool on)
 	return t->ops->vcpu_on_catch ? t->ops->vcpu_on_catch(t, on) : -ENOTSUP;
 }
 
+int target_checkpoint_catch(struct target *t, bool on)
+{
+	int rc = need_stopped(t);
+
+	if (rc < 0)
+		return rc;
+	return t->ops->checkpoint_catch ? t->ops->checkpoint_catch(t, on) : -ENOTSUP;
+}
+
 void target_describe(struct target *t, struct strbuf *out)
 {
 	if (t->ops->describe)

@@ -44,7 +44,8 @@ enum stop_why {
 	STOP_WATCH,          /* watch_kind, watch_at */
 	STOP_PWATCH,         /* watched physical memory has changed: pwatch */
 	STOP_PANIC,          /* the guest's kernel says that it panicked; text says which way. The guest can go on */
-	STOP_CHECKPOINT,     /* the vCPU has just written to a debug port, and who heard of that wants it to stop */
+	STOP_CHECKPOINT,     /* the vCPU has just written to a debug port, and who heard of that wants it to stop there:
+				target_checkpoint_catch() */
 	STOP_VCPU_ON,        /* a vCPU got its start-up interrupt and is at its first instruction */
 	STOP_POWER_OFF,      /* the guest switched itself off; readable until the next resume, which gives STOP_EXIT */
 	STOP_RESET,          /* the guest asked for a reboot */
@@ -168,6 +169,7 @@ struct target_ops {
 	int (*kill)(struct target *t);
 	bool (*vcpu_online)(struct target *t, unsigned vcpu);
 	int (*vcpu_on_catch)(struct target *t, bool on);
+	int (*checkpoint_catch)(struct target *t, bool on);
 	void (*describe)(struct target *t, struct strbuf *out);
 	int (*info)(struct target *t, enum target_info what, unsigned vcpu, struct strbuf *out);
 	int (*time)(struct target *t, enum target_time_mode mode, unsigned vcpu, struct target_time *out);
@@ -275,6 +277,13 @@ bool target_vcpu_online(struct target *t, unsigned vcpu);
  */
 int target_vcpu_on_catch(struct target *t, bool on);
 
+/**
+ * target_checkpoint_catch() - who is told of writes to debug ports may answer that the guest is to stop right behind
+ * that instruction, with STOP_CHECKPOINT: have each told when it is made. Off at first.
+ * Returns: 0; -EBUSY: running; -ENOTSUP: this guest cannot stop there.
+ */
+int target_checkpoint_catch(struct target *t, bool on);
+
 /** target_describe() - one or more lines about the guest, for `monitor info vcpus` and logs. */
 void target_describe(struct target *t, struct strbuf *out);
 
@@ -325,6 +334,7 @@ struct target_fake_cfg {
 	bool no_hw, no_step; /* leave these out */
 	bool no_range;       /* steps, but not STEP_RANGE */
 	bool no_vcpu_on;     /* cannot tell when a vCPU comes online */
+	bool no_checkpoints; /* cannot stop at them */
 };
 
 /**
@@ -352,5 +362,6 @@ bool target_fake_failed(struct target *t); /* did that failure happen? */
 enum target_verdict target_fake_ask_filter(struct target *t, unsigned vcpu, gva pc);
 bool target_fake_has_filter(struct target *t); /* is int3 intercepted? */
 bool target_fake_catches_vcpu_on(struct target *t);
+bool target_fake_catches_checkpoints(struct target *t);
 
 #endif

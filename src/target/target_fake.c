@@ -39,7 +39,7 @@ struct fake {
 	unsigned npushed;
 	struct resume_plan plan; /* the last one */
 	bool resumed;
-	bool due_set, killed, catches_vcpu_on, time_runs;
+	bool due_set, killed, catches_vcpu_on, catches_checkpoints, time_runs;
 	struct stop_event due; /* what next_stop will hand out */
 	int fd;                /* readable while due_set */
 	unsigned fail_in;
@@ -454,6 +454,16 @@ static int fake_vcpu_on_catch(struct target *t, bool on)
 	return rc;
 }
 
+static int fake_checkpoint_catch(struct target *t, bool on)
+{
+	struct fake *f = fake_of(t);
+	int rc = fake_fail(f);
+
+	if (rc == 0)
+		f->catches_checkpoints = on;
+	return rc;
+}
+
 static void fake_describe(struct target *t, struct strbuf *out)
 {
 	strbuf_adds(out, "a fake guest\n");
@@ -517,6 +527,7 @@ static const struct target_ops fake_ops = {
 	.pwatch_set = fake_pwatch_set,
 	.kill = fake_kill,
 	.vcpu_on_catch = fake_vcpu_on_catch,
+	.checkpoint_catch = fake_checkpoint_catch,
 	.describe = fake_describe,
 	.info = fake_info,
 	.time = fake_time,
@@ -534,6 +545,8 @@ static void fake_abilities(struct fake *f, const struct target_fake_cfg *cfg)
 		f->ops.filter_set = NULL;
 	if (cfg->no_vcpu_on)
 		f->ops.vcpu_on_catch = NULL;
+	if (cfg->no_checkpoints)
+		f->ops.checkpoint_catch = NULL;
 	if (!cfg->no_step)
 		f->target.step_actions = BIT(TARGET_STEP) | (cfg->no_range ? 0 : BIT(TARGET_STEP_RANGE));
 }
@@ -631,6 +644,11 @@ enum target_verdict target_fake_ask_filter(struct target *t, unsigned vcpu, gva 
 bool target_fake_has_filter(struct target *t)
 {
 	return fake_of(t)->filter.whys & BIT(STOP_SWBREAK);
+}
+
+bool target_fake_catches_checkpoints(struct target *t)
+{
+	return fake_of(t)->catches_checkpoints;
 }
 
 bool target_fake_catches_vcpu_on(struct target *t)

@@ -171,7 +171,26 @@ static int kvm_open(struct vm *m, const struct vm_cfg *cfg, struct errtext *why)
 	return rc < 0 ? rc : machine_cpus_add(&m->hv, cfg, why);
 }
 
-/* Have KVM keep what is written to the debug ports. */
+/* Have KVM keep what is written to the debug ports, or no more. After an error nothing has changed. */
+static int zones_set(struct vm *m, struct debug_ports *ports, bool on)
+{
+	struct kvm_coalesced_mmio_zone zone;
+	unsigned i;
+	int rc = 0;
+
+	for (i = 0; i < debug_ports_count(ports) && rc == 0; i++) {
+		debug_ports_zone(ports, i, &zone);
+		rc = collector_zone(m->collector, &zone, on);
+	}
+	for (; rc < 0 && i-- > 0;) {
+		debug_ports_zone(ports, i, &zone);
+		collector_zone(m->collector, &zone, !on);
+	}
+	if (rc == 0)
+		debug_ports_coalesce(ports, on);
+	return rc;
+}
+
 static int coalesce(struct vm *m, const struct vm_cfg *cfg, struct errtext *why)
 {
 	struct debug_ports *ports = machine_board->debug_ports ? machine_board->debug_ports(m->board) : NULL;
@@ -179,17 +198,14 @@ static int coalesce(struct vm *m, const struct vm_cfg *cfg, struct errtext *why)
 		return errtext_set(why, -ENODEV, "only I/O ports can be coalesced, and this guest has none");
 	int rc = collector_create(m->hv.vm_fd, m->hv.vcpu_fd[0], &m->bus, &m->collector, why);
 
-	for (unsigned i = 0; i < debug_ports_count(ports) && rc == 0; i++) {
-		struct kvm_coalesced_mmio_zone zone;
-
-		debug_ports_zone(ports, i, &zone);
-		rc = collector_zone(m->collector, &zone, true);
-		if (rc < 0)
-			return errtext_set(why, rc, "KVM cannot coalesce writes to port %#" PRIx64 ": %s",
-					   (uint64_t)zone.addr, strerror(-rc));
-	}
-	debug_ports_coalesce(ports, rc == 0);
+	if (rc == 0 && (rc = zones_set(m, ports, true)) < 0)
+		return errtext_set(why, rc, "KVM cannot coalesce writes to the debug ports: %s", strerror(-rc));
 	return rc;
+}
+
+int vm_checkpoint_catch(struct vm *m, bool on)
+{
+	return m->collector ? zones_set(m, machine_board->debug_ports(m->board), !on) : 0;
 }
 
 static int kvm_fill(struct vm *m, const struct vm_cfg *cfg, const struct arch_regs *first, struct errtext *why)

@@ -80,6 +80,9 @@ int vm_mem_read(struct vm *m, unsigned vcpu, gpa at, void *buf, size_t len, size
 /** vm_mem_write() - likewise, but for the interrupt controllers: they cannot be written. */
 int vm_mem_write(struct vm *m, unsigned vcpu, gpa at, const void *buf, size_t len, size_t *done);
 
+/** vm_checkpoint_catch() - as target_checkpoint_catch(): meanwhile KVM keeps no writes. Server thread, guest stopped. */
+int vm_checkpoint_catch(struct vm *m, bool on);
+
 /** vm_pwatch_set() - as target_pwatch_set(). Server thread, guest stopped. */
 int vm_pwatch_set(struct vm *m, const struct target_pwatch *set, unsigned n);
 

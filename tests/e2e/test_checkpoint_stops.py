@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Checkpoints in GDB: the guest stops behind the instruction that writes one, and the last ones are shown."""
+import re
+
+from guests import flat
+from session import check, check_eq, started
+from suite import Scene, test
+from test_smp import CPUS, run_until_all_count
+
+MAP = "0x16 16BIT_MODE\nsequence 0xa1 FOUR a:u8 b:le16\n0xb3b4 WORDS_END\n"
+TOLD = r"gdbvm: checkpoint (\d+): (\S+) ?(.*?), port 0x80, vCPU (\d+), pc (0x[0-9a-f]+)"
+
+
+def codes(context, *more):
+    """The guest that writes in every size; GDB stands at its first instruction."""
+    names = context.scratch("codes.map")
+    with open(names, "w", encoding="ascii") as f:
+        f.write(MAP)
+    return started(context, flat("codes", "--checkpoint-map", names, *more))
+
+
+def next_stop(s, go="continue", sig="SIGTRAP", **expected):
+    """Run to the next checkpoint; its number, value, what else is told of it, vCPU and pc."""
+    mark = len(s.mi.told)
+    s.run_to_stop(go, sig=sig, **expected)
+    match = re.search(TOLD, s.mi.told[mark:])
+    check(match, f"the checkpoint is named: {s.mi.told[mark:]!r}")
+    return int(match[1]), match[2], match[3], int(match[4]), int(match[5], 16)
+
+
+def check_pc(found, instruction, length=2):
+    """Where KVM emulates the instruction its record has the address behind it."""
+    check(found in (instruction, instruction + length), f"{found:#x} is at {instruction:#x}, or right behind it")
+
+
+@test(needs="kvm x86")
+def a_value_stops_behind_the_instruction_that_wrote_it(context):
+    with codes(context) as s:
+        check("1  value 0x16, 16BIT_MODE" in s.cmd("monitor checkpoint break 0x16"), "the answer names it")
+        number, value, name, vcpu, pc = next_stop(s, pc=s.address("first") + 2)
+        check_eq((number, value, name, vcpu), (1, "0x16", "16BIT_MODE", 0), "number, value, name and vCPU")
+        check_pc(pc, s.address("first"))
+        check_eq(s.reg("rax"), 0x16, "rax")
+        check("checkpoint 1: 0x16 16BIT_MODE" in s.cmd("info threads"), "the thread tells it, too")
+        s.stepi()
+        check_eq((s.pc(), s.reg("rax")), (s.address("first") + 7, 0x11223344), "after the next instruction: pc and rax")
+        check("1 time" in s.cmd("monitor checkpoint list"), "hits are counted")
+
+
+@test(needs="kvm x86")
+def a_step_that_writes_a_checkpoint_is_done(context):
+    with codes(context) as s:
+        s.cmd("monitor checkpoint break 16BIT_MODE")
+        while s.pc() != s.address("first"):
+            s.stepi()
+        mark = len(s.mi.told)
+        s.stepi()
+        check_eq(s.pc(), s.address("first") + 2, "pc")
+        check("checkpoint 1: 0x16 16BIT_MODE" in s.mi.told[mark:], "the checkpoint is named")
+        s.stepi()
+        check_eq(s.pc(), s.address("first") + 7, "pc after the next step")
+        check("  1     0.000000" in s.cmd("monitor info checkpoints"), "it was written once")
+
+
+@test(needs="kvm x86 hwbreak")
+def a_breakpoint_behind_the_instruction_is_hit_as_well(context):
+    with codes(context) as s:
+        s.cmd("monitor checkpoint break 0x16")
+        mark = len(s.mi.told)
+        bp = s.hbrk(f"*{s.address('first') + 7:#x}")
+        next_stop(s)
+        s.cmd("monitor checkpoint delete all")
+        s.cont()
+        s.expect_stop(bp=bp, pc=s.address("first") + 7)
+        s.delete(bp)
+        check_eq(len(re.findall(TOLD, s.mi.told[mark:])), 1, "checkpoints told")
+
+
+@test(needs="kvm x86")
+def elements_of_a_string_stop_and_the_last_are_shown(context):
+    with codes(context) as s:
+        for value in ("0xa3", "WORDS_END"):
+            s.cmd(f"monitor checkpoint break {value}")
+        check_eq(next_stop(s)[:2], (6, "0xa3"), "an element")
+        check_eq(next_stop(s)[:3], (9, "0xb3b4", "WORDS_END"), "the last word")
+        rows = s.cmd("monitor info checkpoints 3").splitlines()
+        check_eq([int(row.split()[0]) for row in rows[1:]], [7, 8, 9], "the last three")
+        check(rows[-1].endswith("0xb3b4  WORDS_END"), rows[-1])
+
+
+@test(needs="kvm x86")
+def a_sequence_stops_at_its_last_byte(context):
+    with codes(context) as s:
+        s.cmd("monitor checkpoint break FOUR")
+        check_eq(next_stop(s)[:3], (7, "FOUR", "a=0xa2 b=0xa4a3"), "number, name and fields")
+        check(re.search(r"0xa1  FOUR a=0xa2 b=0xa4a3\n", s.cmd("monitor info checkpoints")), "the table has it in one row")
+
+
+@test(needs="kvm x86")
+def stops_survive_a_reset(context):
+    with codes(context) as s:
+        s.cmd("monitor checkpoint break 0x16")
+        check_eq(next_stop(s)[0], 1, "number")
+        s.cmd("monitor reset")
+        s.cmd("maintenance flush register-cache")
+        check_eq(next_stop(s)[0], 2, "number after a reset")
+
+
+@test(needs="kvm x86")
+def deleted_stops_do_not_stop(context):
+    with codes(context) as s:
+        s.cmd("monitor checkpoint break 0x16")
+        s.cmd("monitor checkpoint break 0x3344")
+        check("0x3344" in s.cmd("monitor checkpoint delete 1"), "the list that is left")
+        check_eq(next_stop(s)[1], "0x3344", "the other one")
+
+
+@test(needs="kvm x86")
+def stops_are_exact_where_writes_are_collected_otherwise(context):
+    with codes(context, "--checkpoint-mode", "coalesced") as s:
+        s.stepi()
+        s.stepi()
+        s.cmd("monitor checkpoint break 0x3344")
+        check_eq(next_stop(s)[:4], (2, "0x3344", "", 0), "number, value, name and vCPU")
+        s.cmd("monitor checkpoint delete all")
+        s.stepi()
+        s.cmd("monitor checkpoint break 0xa1")
+        check_eq(next_stop(s)[0], 4, "number")
+        vcpus = [row.split()[3] for row in s.cmd("monitor info checkpoints").splitlines()[1:]]
+        check_eq(vcpus, ["0", "0", "-", "0"], "vCPUs, where they are known")
+
+
+def write_in_the_loop(s):
+    """Have every vCPU write its own number to the port instead of counting."""
+    run_until_all_count(s)
+    s.cmd(f"set var *(unsigned long *){s.address('count_here'):#x} = 0x90909090909080e6")
+
+
+WRITING = Scene(**flat("smp", "-c", str(CPUS)), prepare=write_in_the_loop, needs="kvm x86")
+
+
+@WRITING.test()
+def stops_of_several_vcpus_are_told_one_after_the_other(s):
+    for vcpu in range(CPUS):
+        s.cmd(f"monitor checkpoint break {vcpu}")
+    seen = [next_stop(s) for _ in range(10 * CPUS)]
+    for number, value, _, vcpu, pc in seen:
+        check_eq(int(value, 16), vcpu, f"who wrote number {number}")
+        check_pc(pc, s.address("count_here"))
+    numbers = sorted(stop[0] for stop in seen)
+    check_eq(len(set(numbers)), len(numbers), "each is told once")
+    late = set(range(numbers[0], numbers[-1])) - set(numbers)
+    check(len(late) < CPUS, f"and none is lost: {late} of {numbers} are still to come")
+    s.cmd("monitor checkpoint delete all")
+
+
+@WRITING.test()
+def only_the_vcpu_that_writes_it_stops_for_its_value(s):
+    for vcpu in reversed(range(CPUS)):
+        s.cmd("monitor checkpoint delete all")
+        s.cmd(f"monitor checkpoint break {vcpu}")
+        for _ in range(3):
+            stop = next_stop(s)
+            check_eq((int(stop[1], 16), stop[3]), (vcpu, vcpu), "value and vCPU")
+            check_eq(s.pc(), s.address("count_here") + 2, "pc")
+    s.cmd("monitor checkpoint delete all")
+
+
+@test(needs="kvm x86")
+def a_client_that_is_lost_takes_its_stops_along(context):
+    with started(context, flat("smp", "-c", str(CPUS))) as s:
+        write_in_the_loop(s)
+        s.cmd("monitor checkpoint break 0")
+        next_stop(s)
+        s.cont()
+        s.expect_stop(sig="SIGTRAP")
+        s.gdb.kill_hard()
+        s.reconnect()
+        check("stops at no checkpoint" in s.cmd("monitor checkpoint"), "nothing stops it any more")
+        rows = s.cmd("monitor info checkpoints 1").splitlines()
+        s.cont()
+        s.expect_no_stop(0.3)
+        s.interrupt()
+        check(int(s.cmd("monitor info checkpoints 1").splitlines()[1].split()[0]) > int(rows[1].split()[0]),
+              "and it goes on writing")
+
+
+@test(needs="tcg x86")
+def a_guest_that_cannot_stop_there_says_so(context):
+    with started(context, flat("real")) as s:
+        for command in ("checkpoint break 0x16", "info checkpoints"):
+            check("that takes gdbvm run on KVM" in s.cmd(f"monitor {command}"), command)
