@@ -5,14 +5,14 @@
 #include <string.h>
 
 #include "checkpoint/diff.h"
-#include "checkpoint/file.h"
+#include "checkpoint/golden.h"
 #include "checkpoint/report.h"
 #include "checkpoint/scan.h"
 #include "cmd.h"
 #include "util/cursor.h"
 
 enum { OPT_ALL = 0x100, OPT_FORMAT, OPT_LARGEST, OPT_MAP, OPT_OUTPUT = 'o' };
-enum format { FORMAT_TABLE, FORMAT_TEXT, FORMAT_TRACE };
+enum format { FORMAT_TABLE, FORMAT_TEXT, FORMAT_TRACE, FORMAT_GOLDEN };
 
 /* What every action takes: files and maps. */
 struct input {
@@ -119,6 +119,8 @@ static int show(const struct show_options *o)
 		checkpoint_trace_add(&out, f);
 	else if (o->format == FORMAT_TEXT)
 		add_text_form(&out, f);
+	else if (o->format == FORMAT_GOLDEN)
+		golden_add(&out, f);
 	else
 		checkpoint_table_add(&out, f, o->all);
 	return put(&out);
@@ -126,14 +128,14 @@ static int show(const struct show_options *o)
 
 static void take_format(struct argp_state *st, struct show_options *o, const char *arg)
 {
-	static const char *const formats[] = { "table", "text", "trace" };
+	static const char *const formats[] = { "table", "text", "trace", "golden" };
 
 	for (unsigned i = 0; i < ARRAY_LEN(formats); i++) {
 		o->format = (enum format)i;
 		if (strcmp(arg, formats[i]) == 0)
 			return;
 	}
-	argp_error(st, "--format %s: expected table, text or trace", arg);
+	argp_error(st, "--format %s: expected table, text, trace or golden", arg);
 }
 
 /* What all actions have in common. */
@@ -177,7 +179,7 @@ static int cmd_show(int argc, char **argv)
 {
 	// clang-format off
 	static const struct argp_option options[] = {
-		{ "format", OPT_FORMAT, "table|text|trace", 0, "table (default); text: port80: write 0x16; trace: JSON for chrome://tracing and Perfetto", 0 },
+		{ "format", OPT_FORMAT, "table|text|trace|golden", 0, "table (default); text: port80: write 0x16; trace: JSON for chrome://tracing and Perfetto; golden: a file for run --expect", 0 },
 		{ "all", OPT_ALL, NULL, 0, "in the table, also each byte of sequences and frames", 0 },
 		{ "checkpoint-map", OPT_MAP, "FILE|ovmf|efi|linux|seabios", 0, "name values by this map, not as when they were recorded; may be repeated", 0 },
 		{ 0 },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What checkpoints are read from: a file of them, a map, an image to be scanned, and bytes on the wire with sequences
- * and frames among them.
+ * What checkpoints are read from: a file of them, a map, an image to be scanned, a golden file, and bytes on the wire
+ * with sequences and frames among them.
  * Whatever comes, there is an answer, what is shown is printable, and what was read can be written and read again.
  *
  * Input: a byte that chooses, then the text or the bytes.
@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checkpoint/file.h"
+#include "checkpoint/expect.h"
 #include "checkpoint/labels.h"
 #include "checkpoint/scan.h"
+#include "checkpoint/units.h"
 #include "fuzz.h"
 
 static void require(bool what)
@@ -25,6 +26,35 @@ static void check_printable(const struct strbuf *out)
 	require(!out->oom && out->len && out->s[out->len - 1] == '\n');
 	for (size_t i = 0; i < out->len; i++)
 		require(out->s[i] == '\n' || (out->s[i] >= ' ' && out->s[i] <= '~'));
+}
+
+static void judge_unit(void *arg, const struct checkpoint_record *rec, const struct checkpoint_label *label)
+{
+	expect_unit(arg, rec, label);
+}
+
+/* A recording meets the golden file that is made of it, whose lines have no wildcards. */
+static void check_golden_of(const struct checkpoint_file *f)
+{
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	struct checkpoint_units *units;
+	struct errtext why = { "" };
+	struct golden *g = NULL;
+	struct expect *e;
+
+	golden_add(&out, f);
+	require(!out.oom);
+	if (out.len == 0)
+		return;
+	require(golden_parse("x", out.s, out.len, &g, &why) == 0);
+	require(expect_create(g, 0, &e) == 0 && checkpoint_units_create(&units) == 0);
+	for (size_t i = 0; i < f->n; i++)
+		if (f->entry[i].rec.kind == CHECKPOINT_WRITE)
+			checkpoint_units_feed(units, &f->entry[i].rec, &f->entry[i].label, judge_unit, e);
+	require(expect_unit(e, &f->entry[0].rec, &f->entry[0].label) == EXPECT_MATCHED);
+	checkpoint_units_destroy(units);
+	expect_destroy(e);
+	golden_destroy(g);
 }
 
 static void feed_file(const char *text, size_t n)
@@ -48,6 +78,7 @@ static void feed_file(const char *text, size_t n)
 		checkpoint_json_add(&out, &f->entry[i].rec, &f->entry[i].label);
 	require(checkpoint_file_parse("y", strbuf_str(&out), out.len, &again, &why) == 0 && again->n == f->n);
 	require(checkpoint_file_relabel(again, NULL) == 0);
+	check_golden_of(again);
 }
 
 static void feed_map(const char *text, size_t n)
@@ -59,6 +90,39 @@ static void feed_map(const char *text, size_t n)
 	require(checkpoint_names_parse(names, "x", text, n, &why) == 0 || why.text[0]);
 	checkpoint_names_find(names, CHECKPOINT_NAME_SITE, n);
 	checkpoint_names_destroy(names);
+}
+
+/* A golden file up to a NUL, then values; those below 0x10 also say which vCPU writes. */
+static void feed_golden(const char *text, size_t n)
+{
+	const char *end = memchr(text, '\0', n) ?: text + n;
+	struct checkpoint_record rec = { .size = 1, .port = 0x80 };
+	const struct checkpoint_label label = { .name = "NAME" };
+	const struct golden_item *wanted[8];
+	struct errtext why = { "" };
+	struct golden *g = NULL;
+	struct expect *e;
+
+	if (golden_parse("x", text, (size_t)(end - text), &g, &why) < 0) {
+		require(!g && why.text[0]);
+		return;
+	}
+	require(expect_create(g, 0, &e) == 0);
+	struct expect_result *result = calloc(g->n, sizeof(*result));
+	require(result);
+	for (; end < text + n; end++) {
+		rec.seq++;
+		rec.ns += 1000;
+		rec.value = (uint8_t)*end;
+		rec.vcpu = rec.value < 0x10 ? (int16_t)rec.value : rec.vcpu;
+		const enum expect_state state = expect_unit(e, &rec, &label);
+		require(state == EXPECT_MATCHED || expect_wanted(e, wanted, ARRAY_LEN(wanted)) > 0);
+		expect_results(e, result);
+	}
+	expect_power_off(e, rec.ns);
+	free(result);
+	expect_destroy(e);
+	golden_destroy(g);
 }
 
 static void feed_image(uint8_t *image, size_t n)
@@ -119,6 +183,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			feed_file((char *)copy, size - 1);
 		else if (data[0] == 'm')
 			feed_map((char *)copy, size - 1);
+		else if (data[0] == 'g')
+			feed_golden((char *)copy, size - 1);
 		else if (data[0] == 's')
 			feed_image(copy, size - 1);
 		else
