@@ -15,7 +15,12 @@ enum cmd_status {
 	CMD_ENVIRONMENT = 3, /* something of this machine is missing: /dev/kvm, rights to it, QEMU */
 	CMD_FILE = 4,        /* a file is missing, or is not what it should be */
 	CMD_LISTEN = 5,      /* the address of --gdb cannot be listened on */
-	CMD_SIGNAL = 128,    /* plus the number of the signal that ended us */
+	/* --expect, and for CMD_STALLED also --boot-timeout alone: */
+	CMD_DIVERGED = 20,  /* something else came, or the guest ended too early */
+	CMD_STALLED = 21,   /* nothing came for too long */
+	CMD_CRASHED = 22,   /* crash or panic */
+	CMD_UNDECIDED = 23, /* the user or the debugger ended the guest before there was a verdict */
+	CMD_SIGNAL = 128,   /* plus the number of the signal that ended us */
 };
 
 enum cmd_accel { CMD_ACCEL_AUTO, CMD_ACCEL_KVM, CMD_ACCEL_TCG };
@@ -38,6 +43,8 @@ struct run_options {
 	const char *console;     /* NULL: the terminal */
 	const char *checkpoints; /* NULL: none */
 	uint64_t checkpoint_limit;
+	const char *expect, *junit, *metrics; /* NULL: none */
+	uint64_t boot_timeout_s;              /* 0: none */
 	struct cmd_maps maps;
 };
 

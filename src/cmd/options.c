@@ -20,6 +20,10 @@ enum {
 	OPT_CHECKPOINTS,
 	OPT_CHECKPOINT_LIMIT,
 	OPT_CHECKPOINT_MAP,
+	OPT_EXPECT,
+	OPT_BOOT_TIMEOUT,
+	OPT_JUNIT,
+	OPT_METRICS,
 	OPT_DEBUG_MMIO,
 	OPT_CHECKPOINT_MODE,
 	OPT_DEBUG_PORT,
@@ -50,6 +54,10 @@ static const struct argp_option options[] = {
 	{ "debug-port", OPT_DEBUG_PORT, "PORT[,PORT...]", 0, "I/O ports that are recorded instead of 0x80, up to 8 (x86)", 4 },
 	{ "checkpoint-mode", OPT_CHECKPOINT_MODE, "exact|coalesced", 0, "each write exits (default), or KVM keeps them: faster, in order, without vCPU and pc (x86)", 4 },
 	{ "checkpoint-limit", OPT_CHECKPOINT_LIMIT, "SIZE", 0, "end that file at SIZE MiB, or with suffix K, M or G (default 1G)", 4 },
+	{ "expect", OPT_EXPECT, "FILE", 0, "compare the checkpoints with a golden file, and end with an exit status that says how it went", 4 },
+	{ "boot-timeout", OPT_BOOT_TIMEOUT, "SECONDS", 0, "end the guest, and say where it is, when nothing that is expected comes for so long (without --expect: no checkpoint)", 4 },
+	{ "junit", OPT_JUNIT, "FILE", 0, "with --expect: write what became of each expectation, as JUnit XML", 4 },
+	{ "metrics", OPT_METRICS, "FILE", 0, "write counts, the time of each phase and the verdict, as OpenMetrics text", 4 },
 	{ "debug-mmio", OPT_DEBUG_MMIO, "ADDR", 0, "where the debug port of an arm64 guest is: a page of guest-physical memory (default 0x90f0000; KVM)", 4 },
 	{ NULL, 0, NULL, 0, "", -1 },
 	{ 0 },
@@ -117,6 +125,16 @@ uint64_t cmd_limit_take(struct argp_state *st, const char *s)
 		argp_error(st, "--checkpoint-limit %s: expected MiB, or a number with suffix K, M or G, at least 4K",
 			   s);
 	return size;
+}
+
+static uint64_t take_timeout(struct argp_state *st, const char *s)
+{
+	uint64_t n = 0;
+	const char *end = "";
+
+	if (!take_number(s, &n, &end) || *end || n < 1 || n > 1000000)
+		argp_error(st, "--boot-timeout %s: expected seconds, from 1 to 1000000", s);
+	return n;
 }
 
 static uint64_t take_debug_mmio(struct argp_state *st, const char *s)
@@ -217,8 +235,13 @@ static void check(struct argp_state *st, struct run_options *o)
 		argp_error(st, "--initrd %s: expected only with --kernel", o->vm.initrd);
 	if (o->checkpoint_limit && !o->checkpoints)
 		argp_error(st, "--checkpoint-limit: expected together with --checkpoints");
-	if (o->maps.n && !o->checkpoints && !o->gdb)
-		argp_error(st, "--checkpoint-map %s: expected together with --checkpoints or --gdb", o->maps.spec[0]);
+	if (o->maps.n && !o->checkpoints && !o->gdb && !o->expect && !o->boot_timeout_s && !o->metrics)
+		argp_error(st,
+			   "--checkpoint-map %s: expected together with --checkpoints, --gdb, --expect, --boot-timeout "
+			   "or --metrics",
+			   o->maps.spec[0]);
+	if (o->junit && !o->expect)
+		argp_error(st, "--junit %s: expected together with --expect", o->junit);
 	if (o->gdb_wait && !o->gdb)
 		argp_error(st, "--gdb-wait: expected together with --gdb");
 	settle_arch(st, o);
@@ -296,6 +319,18 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_CHECKPOINT_LIMIT:
 		o->checkpoint_limit = cmd_limit_take(st, arg);
+		return 0;
+	case OPT_EXPECT:
+		o->expect = arg;
+		return 0;
+	case OPT_BOOT_TIMEOUT:
+		o->boot_timeout_s = take_timeout(st, arg);
+		return 0;
+	case OPT_JUNIT:
+		o->junit = arg;
+		return 0;
+	case OPT_METRICS:
+		o->metrics = arg;
 		return 0;
 	case OPT_DEBUG_MMIO:
 		o->vm.debug_mmio = take_debug_mmio(st, arg);

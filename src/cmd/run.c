@@ -11,6 +11,7 @@
 #include "checkpoint/recent.h"
 #include "cmd.h"
 #include "console.h"
+#include "judge.h"
 #include "server/server.h"
 #include "util/loop.h"
 #include "vmm/boot.h"
@@ -30,6 +31,7 @@ struct run {
 	struct checkpoint_log *checkpoints; /* NULL: not recorded */
 	struct checkpoint_recent *recent;   /* what it heard last, for the monitor */
 	struct checkpoint_names *names;
+	struct judge *judge; /* NULL: nothing is asked of it */
 	struct loop *loop;
 	struct guest guest;
 	struct server *server;
@@ -45,7 +47,8 @@ static void guest_deinit(struct guest *g)
 	closep(&g->serial_fd);
 }
 
-static void close_checkpoints(struct run *r)
+/* Returns: a negative errno if a file that tells how it went could not be written. */
+static int close_checkpoints(struct run *r)
 {
 	struct errtext why;
 
@@ -53,6 +56,7 @@ static void close_checkpoints(struct run *r)
 		fprintf(stderr, "gdbvm: %s\n", why.text);
 	checkpoint_recent_destroy(r->recent);
 	checkpoint_names_destroy(r->names);
+	return judge_close(r->judge);
 }
 
 /* What it wrote last may still be on its way. */
@@ -65,7 +69,8 @@ static void drain_serial(struct run *r, int fd)
 		console_write(r->console, buf, (size_t)n);
 }
 
-static void run_deinit(struct run *r)
+/* Returns: as close_checkpoints(). */
+static int run_deinit(struct run *r)
 {
 	if (r->console && r->guest.serial_fd >= 0 && r->status < CMD_SIGNAL) // who sends a signal waits for nobody
 		drain_serial(r, r->guest.serial_fd);
@@ -73,11 +78,12 @@ static void run_deinit(struct run *r)
 	checkpoint_log_hangup(r->checkpoints);
 	server_close(r->server);
 	guest_deinit(&r->guest);
-	close_checkpoints(r);
+	const int rc = close_checkpoints(r);
 	console_close(r->console);
 	loop_destroy(r->loop);
 	closep(&r->signal_fd);
 	run_options_deinit(&r->opt);
+	return rc;
 }
 
 static int fail(int status, const struct errtext *why)
@@ -90,8 +96,22 @@ static void end(struct run *r, int status)
 {
 	if (r->server)
 		server_tell_end(r->server, status > CMD_SIGNAL ? status - CMD_SIGNAL : 0);
-	r->status = status;
+	r->status = judge_end(r->judge, status);
 	loop_quit(r->loop);
+}
+
+/* What the guest wrote before comes first. Returns: is it not to go on after this? */
+static bool is_over(struct run *r, const struct stop_event *why)
+{
+	if (r->checkpoints)
+		checkpoint_log_flush(r->checkpoints);
+	judge_stop(r->judge, why);
+	return stop_is_terminal(why->why) || judge_decides(r->judge);
+}
+
+static void end_at(struct run *r, const struct stop_event *why)
+{
+	end(r, why->why == STOP_INTERRUPT ? CMD_OK : report_end(r->guest.engine, why));
 }
 
 /* ---- the console ---- */
@@ -177,8 +197,8 @@ static void console_command(void *arg, const char *line, struct strbuf *answer)
 		strbuf_adds(answer, "the guest could not be stopped\n");
 		return;
 	}
-	if (was_running && stop_is_terminal(ev.why)) { // it ended just now
-		end(r, report_end(r->guest.engine, &ev));
+	if (was_running && is_over(r, &ev)) { // just now
+		end_at(r, &ev);
 		return;
 	}
 	engine_monitor(&ctx, line, answer);
@@ -212,14 +232,6 @@ static void on_serial(void *arg, int fd, short revents)
 
 /* ---- the guest ---- */
 
-/* What the guest wrote before comes first. */
-static int report(struct run *r, const struct stop_event *why)
-{
-	if (r->checkpoints)
-		checkpoint_log_flush(r->checkpoints);
-	return report_end(r->guest.engine, why);
-}
-
 static void on_server_end(void *arg, const struct stop_event *why, bool killed)
 {
 	struct run *r = arg;
@@ -229,14 +241,20 @@ static void on_server_end(void *arg, const struct stop_event *why, bool killed)
 		end(r, CMD_OK);
 		return;
 	}
-	end(r, report(r, why));
+	is_over(r, why);
+	end_at(r, why);
 }
 
 static void on_server_kept(void *arg, const struct stop_event *why)
 {
 	struct run *r = arg;
 
-	report(r, why);
+	is_over(r, why);
+	const int status = report_end(r->guest.engine, why);
+	if (judge_decides(r->judge)) {
+		end(r, status);
+		return;
+	}
 	fprintf(stderr, "gdbvm: the guest is kept as it is, waiting for GDB on %s\n", server_listening(r->server));
 }
 
@@ -254,12 +272,12 @@ static void on_guest_event(void *arg, int fd, short revents)
 	if (r->server) {
 		server_guest_event(r->server);
 	} else if (engine_next_stop(r->guest.engine, &ev) == 0) {
-		const int status = report(r, &ev);
-
-		if (stop_is_terminal(ev.why))
-			end(r, status);
-		else
-			run_all(r); // a panic, or what the monitor watches: what comes of it is the guest's business
+		if (is_over(r, &ev)) {
+			end_at(r, &ev);
+			return;
+		}
+		report_end(r->guest.engine, &ev); // a panic, or what the monitor watches: what comes of it is the
+		run_all(r);                       // guest's business
 	}
 }
 
@@ -269,6 +287,45 @@ static void on_signal(void *arg, int fd, short revents)
 
 	if (number)
 		end(arg, CMD_SIGNAL + number);
+}
+
+/* ---- what the judge asks for ---- */
+
+static enum judge_guest judge_guest(void *arg)
+{
+	const struct run *r = arg;
+
+	if (r->server && server_has_client(r->server))
+		return JUDGE_DEBUGGED;
+	return engine_running(r->guest.engine) ? JUDGE_RUNS : JUDGE_HELD;
+}
+
+/* The text form of what led to the verdict comes before it. */
+static void judge_over(void *arg)
+{
+	struct run *r = arg;
+
+	checkpoint_log_flush(r->checkpoints);
+	end(r, CMD_OK);
+}
+
+static void judge_stalls(void *arg)
+{
+	_cleanup_(strbuf_deinit) struct strbuf vcpus = { 0 };
+	struct run *r = arg;
+	struct engine *e = r->guest.engine;
+	struct stop_event ev;
+
+	if (engine_stop_now(e, &ev) < 0) {
+		strbuf_adds(&vcpus, "and it could not be stopped");
+	} else if (is_over(r, &ev)) { // just now
+		end_at(r, &ev);
+		return;
+	}
+	for (unsigned i = 0; !engine_running(e) && i < engine_target(e)->nvcpus; i++)
+		engine_describe_vcpu(e, i, &vcpus);
+	judge_stalled(r->judge, strbuf_str(&vcpus));
+	judge_over(r);
 }
 
 /* ---- set-up ---- */
@@ -368,7 +425,9 @@ static int replace_guest(struct run *r, bool reset)
 	struct guest former = r->guest;
 
 	r->guest = (struct guest){ .serial_fd = -1 };
-	if (open_guest(r) != 0 ||
+	if (r->judge)
+		checkpoint_log_flush(r->checkpoints); // all that is about the former guest
+	if (open_guest(r) != 0 || judge_start(r->judge) < 0 ||
 	    loop_watch(r->loop, engine_event_fd(r->guest.engine), POLLIN, on_guest_event, r) < 0 ||
 	    (reset && engine_adopt(r->guest.engine, former.engine) < 0)) {
 		guest_unwatch(r, &r->guest);
@@ -439,17 +498,35 @@ static int open_console(struct run *r)
 	return console_open(spec, r->signal_fd, &r->console, &why) < 0 ? fail(CMD_FILE, &why) : 0;
 }
 
+static int open_judge(struct run *r)
+{
+	const struct judge_cfg cfg = {
+		.expect = r->opt.expect,
+		.junit = r->opt.junit,
+		.metrics = r->opt.metrics,
+		.timeout_ns = r->opt.boot_timeout_s * 1000000000,
+		.held = r->opt.gdb_wait,
+		.loop = r->loop,
+		.guest = judge_guest,
+		.stalled = judge_stalls,
+		.over = judge_over,
+		.arg = r,
+	};
+	struct errtext why;
+
+	return judge_create(&cfg, &r->judge, &why) < 0 ? fail(CMD_FILE, &why) : 0;
+}
+
 static int open_checkpoints(struct run *r)
 {
 	struct checkpoint_log_cfg cfg = {
 		.path = r->opt.checkpoints,
 		.limit = r->opt.checkpoint_limit ?: UINT64_C(1) << 30,
 		.text_fd = r->opt.checkpoints ? STDERR_FILENO : -1,
-		.nlisteners = 1,
 	};
 	struct errtext why = { "" };
 
-	if (!r->opt.checkpoints && !r->opt.gdb)
+	if (!r->opt.checkpoints && !r->opt.gdb && !r->judge)
 		return 0;
 	if (cmd_maps_load(&r->opt.maps, &r->names, &why) < 0)
 		return fail(CMD_FILE, &why);
@@ -458,7 +535,9 @@ static int open_checkpoints(struct run *r)
 		return fail(CMD_ENVIRONMENT, &why);
 	}
 	cfg.names = r->names;
-	cfg.listener[0] = (struct checkpoint_listener){ checkpoint_recent_add, r->recent };
+	cfg.listener[cfg.nlisteners++] = (struct checkpoint_listener){ checkpoint_recent_add, r->recent };
+	if (r->judge)
+		cfg.listener[cfg.nlisteners++] = judge_listener(r->judge);
 	return checkpoint_log_create(&cfg, &r->checkpoints, &why) < 0 ? fail(CMD_FILE, &why) : 0;
 }
 
@@ -475,6 +554,8 @@ static int set_up(struct run *r)
 	}
 	rc = open_console(r);
 	if (rc == 0)
+		rc = open_judge(r);
+	if (rc == 0)
 		rc = open_checkpoints(r);
 	if (rc == 0)
 		rc = open_guest(r);
@@ -486,9 +567,14 @@ static int set_up(struct run *r)
 static int serve(struct run *r)
 {
 	const int rc = set_up(r);
+	struct errtext why;
 
 	if (rc != 0)
 		return rc;
+	if (judge_start(r->judge) < 0) {
+		errtext_set(&why, -ENOMEM, "no memory to judge checkpoints");
+		return fail(CMD_ENVIRONMENT, &why);
+	}
 	if (!r->opt.gdb_wait)
 		run_all(r);
 	loop_run(r->loop);
@@ -502,6 +588,5 @@ int cmd_run(int argc, char **argv)
 
 	run_options_parse(argc, argv, &r.opt);
 	status = serve(&r);
-	run_deinit(&r);
-	return status;
+	return run_deinit(&r) < 0 && status == CMD_OK ? CMD_FILE : status;
 }

@@ -53,7 +53,7 @@ class Arch:
 X86 = Arch(
     name="x86", machine="x86_64", gdb="gdb", objdump="objdump", objcopy="objcopy", kernel_args="console=ttyS0", ram=0,
     flat={"real": 0x8000, "modes": 0x8000, "count": 0x100000, "smp": 0x100000, "places": 0x100000, "codes": 0x100000,
-          "crowd": 0x100000, "frames": 0x8000, "frames_nasm": 0x8000, "talk": 0x100000},
+          "crowd": 0x100000, "ends": 0x100000, "frames": 0x8000, "frames_nasm": 0x8000, "talk": 0x100000},
     pc="rip", stack="rsp", mark="rbx", root="cr3", space="cr3", free=("r15", "r12"), loop="rcx",
     arguments=("rdi", "rsi"), vector="xmm3.v4_int32[1]",
     lldb_names=("rax", "r15", "eflags", "gs_base", "st0", "xmm15", "cr3", "efer", "gdt_base"),

@@ -9,7 +9,7 @@ def flat(name, *more):
     def args(context):
         out = ["--flat", f"{context.guest(name + '.bin')}@{context.arch.flat[name]:#x}", "-m", "16", *more]
         if context.arch.name == "x86":
-            out += ["--flat-mode", "long" if name in ("count", "smp", "places", "codes", "crowd", "talk") else "real"]
+            out += ["--flat-mode", "long" if name in ("count", "smp", "places", "codes", "crowd", "ends", "talk") else "real"]
         return out
     return {"args": args, "symbols": lambda context: context.guest(name + ".elf")}
 

@@ -30,7 +30,8 @@ def bad_option_values(context):
             (["--gdb-wait"], "--gdb"), (["extra"], "extra"), (["--console"], "console"), (["--accel", "warp"], "warp"),
             (["--arch", "vax"], "vax"), (["--flat", "x"], "x"),
             (["--checkpoint-map", "ovmf"], "--checkpoints"),
-            (["--checkpoint-limit", "1M"], "--checkpoints"), (["--checkpoints", "x", "--checkpoint-limit", "1K"], "1K")]:
+            (["--checkpoint-limit", "1M"], "--checkpoints"), (["--checkpoints", "x", "--checkpoint-limit", "1K"], "1K"),
+            (["--junit", "x"], "--expect"), (["--boot-timeout", "0"], "0"), (["--boot-timeout", "1s"], "1s")]:
         refused(context, kernel + args, USAGE, word)
     refused(context, [], USAGE, "--kernel")
     refused(context, ["-i", "x", "--flat", "x@0x8000"], USAGE, "--initrd")
@@ -56,6 +57,9 @@ def files_that_are_not_there_or_not_kernels(context):
     refused(context, flat("count")["args"](context) + ["--checkpoints", "/no/such/boot.jsonl"], FILE, "/no/such/boot.jsonl")
     refused(context, flat("count")["args"](context) + ["--checkpoints", "/dev/null", "--checkpoint-map", "/etc/passwd"], FILE,
             "/etc/passwd, line 1")
+    refused(context, flat("count")["args"](context) + ["--expect", "/no/such/golden"], FILE, "/no/such/golden")
+    refused(context, flat("count")["args"](context) + ["--expect", "/etc/passwd"], FILE, "/etc/passwd, line ")
+    refused(context, flat("count")["args"](context) + ["--metrics", "/no/such/metrics"], FILE, "/no/such/metrics")
 
 
 @test()
