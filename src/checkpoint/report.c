@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The data of the page; src/checkpoint/report/script.js reads them. */
+/* The data of the page; src/checkpoint/report/records.js reads them. */
 #include "checkpoint/report.h"
 
 #include <inttypes.h>

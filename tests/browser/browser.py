@@ -5,13 +5,17 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 
-ARGUMENTS = ["--headless=new", "--remote-debugging-pipe", "--no-first-run", "--no-default-browser-check", "--disable-gpu",
-             "--disable-extensions", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-             "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb", "--lang=en-US"]
+# Without its sandbox, which not every container lets it make: it sees our own pages only.
+ARGUMENTS = [
+    "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--no-first-run", "--no-default-browser-check",
+    "--disable-gpu", "--disable-extensions", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb", "--lang=en-US",
+]
 
 
 class Failure(Exception):
@@ -21,7 +25,7 @@ class Failure(Exception):
 class Browser:
     """One page. `limit`: seconds that anything may take."""
 
-    def __init__(self, limit=60):
+    def __init__(self, limit=180):
         program = shutil.which("chromium")
         if not program:
             raise Failure("there is no chromium: tools/install-packages check installs it")
@@ -30,18 +34,16 @@ class Browser:
         to_browser, self.write = os.pipe()
         self.read, from_browser = os.pipe()
 
-        def give_pipes():  # as descriptors 3 and 4
-            high = os.dup2(to_browser, 50), os.dup2(from_browser, 51)
+        def give_pipes():  # as descriptors 3 and 4, which either of them may have been
+            high = os.dup2(to_browser, 50, False), os.dup2(from_browser, 51, False)
             os.dup2(high[0], 3)
             os.dup2(high[1], 4)
 
-        arguments = [program, *ARGUMENTS, f"--user-data-dir={self.home}"]
-        if os.geteuid() == 0:
-            arguments.append("--no-sandbox")  # it refuses to make one as root
         self.log = open(os.path.join(self.home, "log"), "w+", encoding="utf-8", errors="replace")
-        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, close_fds=False,
-                                        preexec_fn=give_pipes, start_new_session=True,
-                                        env={**os.environ, "HOME": self.home, "XDG_RUNTIME_DIR": self.home})
+        self.process = subprocess.Popen(
+            [program, *ARGUMENTS, f"--user-data-dir={self.home}"], stdin=subprocess.DEVNULL, stdout=self.log,
+            stderr=self.log, close_fds=False, preexec_fn=give_pipes, start_new_session=True,
+            env={**os.environ, "HOME": self.home, "XDG_RUNTIME_DIR": self.home})
         os.close(to_browser)
         os.close(from_browser)
         self.session = None
@@ -51,7 +53,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def close(self):
-        self.process.kill()
+        os.killpg(self.process.pid, signal.SIGKILL)  # and all of its own processes
         self.process.wait()
         os.close(self.read)
         os.close(self.write)
@@ -110,7 +112,8 @@ class Browser:
 
     def open(self, path, width=1280, height=900, dark=False):
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[theme])
         self.events = []
         self.call("Page.navigate", url="file://" + os.path.abspath(path))
         self.wait_event("Page.loadEventFired")
@@ -136,8 +139,9 @@ class Browser:
         self.mouse("mouseReleased", x, y, button="left", clickCount=1)
 
     def key(self, key):
-        for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, **({"text": key} if len(key) == 1 and kind == "keyDown" else {}))
+        text = {"text": key} if len(key) == 1 else {}
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
         self.frame()
 
     def type(self, text):
@@ -151,8 +155,9 @@ class Browser:
 
     def complaints(self):
         """Errors of scripts, and what the browser refused to do."""
-        thrown = [p["exceptionDetails"].get("exception", {}).get("description", "?") for p in self.params("Runtime.exceptionThrown")]
-        return thrown + [p["entry"]["text"] for p in self.params("Log.entryAdded")]
+        thrown = [p["exceptionDetails"] for p in self.params("Runtime.exceptionThrown")]
+        return [e.get("exception", {}).get("description") or e["text"] for e in thrown] + \
+            [p["entry"]["text"] for p in self.params("Log.entryAdded")]
 
     def requests(self):
         return [p["request"]["url"] for p in self.params("Network.requestWillBeSent")]

@@ -17,7 +17,8 @@ import traceback
 from browser import Browser
 
 SAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "samples")
-EVIL = "</script><script>window.broken = 1</script><img src=x onerror=\"window.broken = 2\"><svg onload='window.broken = 3'>&lt;"
+EVIL = ("</script><script>window.broken = 1</script><img src=x onerror=\"window.broken = 2\">"
+        "<svg onload='window.broken = 3'>&lt;")
 TESTS = []
 
 
@@ -49,7 +50,8 @@ class Place:
         return os.path.join(self.folder, name)
 
     def report(self, name, *files):
-        done = subprocess.run([self.gdbvm, "checkpoints", "report", "-o", self.path(name), *files], stderr=subprocess.PIPE, text=True)
+        command = [self.gdbvm, "checkpoints", "report", "-o", self.path(name), *files]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         check_eq(done.returncode, 0, f"exit status of report: {done.stderr}")
         return self.path(name)
 
@@ -69,17 +71,23 @@ def sample(name):
 
 
 def write(seq, t, value, **more):
-    return {"seq": seq, "t": t, "vcpu": 0, "pc": "0xfffffe92", "port": "0x80", "size": 1, "value": hex(value), "mode": "exact", **more}
+    return {"seq": seq, "t": t, "vcpu": 0, "pc": "0xfffffe92", "port": "0x80", "size": 1, "value": hex(value),
+            "mode": "exact", **more}
+
+
+def texts(browser, selector):
+    return browser.run(f"[...document.querySelectorAll({json.dumps(selector)})].map(node => node.textContent)")
 
 
 def phases(browser):
-    return browser.run("[...document.querySelectorAll('#timeline .phase text')].map(text => text.textContent)")
+    return texts(browser, "#timeline .phase text")
 
 
 def middle(browser, selector, text):
     """Where the first element is that matches and has that text in it."""
     return browser.run(f"""(() => {{
-        const node = [...document.querySelectorAll({json.dumps(selector)})].find(n => n.textContent.includes({json.dumps(text)}));
+        const nodes = [...document.querySelectorAll({json.dumps(selector)})];
+        const node = nodes.find(n => n.textContent.includes({json.dumps(text)}));
         node.scrollIntoView({{ block: "nearest" }});
         const box = node.getBoundingClientRect();
         return [box.x + box.width / 2, box.y + box.height / 2];
@@ -105,10 +113,8 @@ def a_boot_is_a_timeline_with_what_is_known_of_each_checkpoint(place):
     browser = place.look(path)
     check_eq(browser.run("document.title"), "before.jsonl \u2013 checkpoints", "title")
     check("EXTRACT_KERNEL" in phases(browser), f"phases have their names: {phases(browser)}")
-    names = browser.run("[...document.querySelectorAll('#timeline .lane-name')].map(text => text.textContent)")
-    check_eq(names, ["vCPU 0", "vCPU 1", "Console"], "lanes")
-    check(any(text.startswith("Loading driver") for text in browser.run("[...document.querySelectorAll('.line text')].map(t => t.textContent)")),
-          "lines of the console are there")
+    check_eq(texts(browser, "#timeline .lane-name"), ["vCPU 0", "vCPU 1", "Console"], "lanes")
+    check(any(text.startswith("Loading driver") for text in texts(browser, ".line text")), "the console is there")
     check_eq(tip(browser), "", "tip before anything is pointed at")
     browser.mouse("mouseMoved", *middle(browser, "#timeline .phase", "START_KERNEL"))
     for word in ("START_KERNEL", "0xd2", "674.200 ms", "98.80 ms", "0xffffffff82a00e41", "init/main.c:913"):
@@ -125,7 +131,7 @@ def keys_go_from_checkpoint_to_checkpoint(place):
     check("16BIT_MODE" in tip(browser), f"the first one: {tip(browser)!r}")
     browser.key("ArrowRight")
     check("32BIT_MODE" in tip(browser) and "Real16ToFlat32.asm:52" in tip(browser), f"the next one: {tip(browser)!r}")
-    check(browser.run("document.querySelector('tr[aria-selected=true]').innerText").find("32BIT_MODE") > 0, "its row is chosen, too")
+    check("32BIT_MODE" in texts(browser, "tr[aria-selected=true]")[0], "its row is chosen, too")
     browser.key("Enter")
     check("32BIT_MODE" in phases(browser), f"it is wide enough for its name: {phases(browser)}")
     browser.key("End")
@@ -153,19 +159,17 @@ def zoom_shows_what_was_too_narrow(place):
 def two_boots_are_compared(place):
     path = place.report("two.html", sample("before.jsonl"), sample("after.jsonl"))
     browser = place.look(path)
-    lanes = browser.run("[...document.querySelectorAll('.lane-boot')].map(text => text.textContent)")
-    check_eq(lanes, ["A", "B"] * 3, "lanes")
+    check_eq(texts(browser, ".lane-boot"), ["A", "B"] * 3, "lanes")
     check(len(browser.run("document.querySelector('.join').getAttribute('d')")) > 20, "the same checkpoints are joined")
-    signs = browser.run("[...document.querySelectorAll('#scroller tbody tr[data-index]')].map(tr => tr.cells[0].textContent).join('')")
-    check_eq(signs, "~+", "marks of what differs")
+    check_eq("".join(texts(browser, "tr[data-index] td:first-child")), "~+", "marks of what differs")
     browser.mouse("mouseMoved", *middle(browser, "#timeline .phase", "EXTRACT_KERNEL"))
     check("(+160.8 ms)" in tip(browser), f"the difference is told: {tip(browser)!r}")
-    check("EXTRACT_KERNEL" in browser.run("document.querySelector('#rankings li').innerText"), "it is the largest")
+    check("EXTRACT_KERNEL" in texts(browser, "#rankings li")[0], "it is the largest")
     browser.screenshot(place.path("two.png"))
     place.look(path, dark=True)
     browser.click(*middle(browser, "#scale-even", ""))
     check(browser.run("document.querySelectorAll('.badge').length") >= 2, "differences have badges")
-    check_eq(browser.run("getComputedStyle(document.documentElement).backgroundColor"), "rgb(14, 17, 20)", "it is dark")
+    check_eq(browser.run("getComputedStyle(document.documentElement).backgroundColor"), "rgb(14, 17, 20)", "background")
     browser.screenshot(place.path("two-dark.png"))
     check_quiet(browser, path)
 
@@ -179,7 +183,7 @@ def the_table_is_filtered_and_sorted(place):
     check_eq(len(rows(browser)), 2, "rows with the word")
     browser.type(" main.c")
     check_eq(len(rows(browser)), 1, "rows with both words")
-    browser.run("document.getElementById('filter').value = ''; document.getElementById('filter').dispatchEvent(new Event('input'))")
+    browser.run("(f => { f.value = ''; f.dispatchEvent(new Event('input')); })(document.getElementById('filter'))")
     check_eq(len(rows(browser)), everything, "rows without a filter")
     browser.click(*middle(browser, "th button", "B \u2212 A"))
     check("EXTRACT_KERNEL" in rows(browser)[0], f"the largest difference is first: {rows(browser)[0]}")
@@ -207,8 +211,11 @@ def what_a_guest_wrote_runs_nowhere(place):
         check_eq(browser.run("String(window.broken)"), "undefined", "what its script would have set")
         check_eq(browser.run("[document.scripts.length, document.images.length]"), [2, 0], "scripts and images")
         check_quiet(browser, path)
-    injected = "const s = document.createElement('script'); s.textContent = 'window.broken = 4'; document.body.append(s); String(window.broken)"
-    check_eq(browser.run(injected), "undefined", "a script that got in all the same")
+    browser.run("""(script => {
+        script.textContent = 'window.broken = 4';
+        document.body.append(script);
+    })(document.createElement('script'))""")
+    check_eq(browser.run("String(window.broken)"), "undefined", "what a script sets that got in all the same")
 
 
 @test

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Put the page of the report together and make it a C file: what comes before its data, and what comes behind.
 
-usage: embed.py PAGE STYLE SCRIPT OUTPUT
+usage: embed.py OUTPUT PAGE STYLE SCRIPT...
 """
 import base64
 import hashlib
@@ -26,15 +26,17 @@ def array(name, text):
 
 
 def main():
-    page, style, script = (read(path) for path in sys.argv[1:4])
-    for mark, text in (("@style-hash@", digest(style)), ("@script-hash@", digest(script)), ("@style@", style),
-                       ("@script@", script)):
-        if page.count(mark) != 1:
-            sys.exit(f"embed.py: {sys.argv[1]} has {page.count(mark)} times {mark}: expected once")
-        page = page.replace(mark, text)
-    head, tail = page.split("@data@")
-    with open(sys.argv[4], "w", encoding="utf-8") as f:
-        f.write('#include "checkpoint/report.h"\n\n' + array("checkpoint_report_head", head) + array("checkpoint_report_tail", tail))
+    output, page, style, *scripts = sys.argv[1:]
+    text, style, script = read(page), read(style), "\n".join(read(path) for path in scripts)
+    for mark, value in (("@style-hash@", digest(style)), ("@script-hash@", digest(script)), ("@style@", style),
+                        ("@script@", script)):
+        if text.count(mark) != 1:
+            sys.exit(f"embed.py: {page} has {mark} {text.count(mark)} times: expected once")
+        text = text.replace(mark, value)
+    head, tail = text.split("@data@")
+    with open(output, "w", encoding="utf-8") as f:
+        f.write('#include "checkpoint/report.h"\n\n')
+        f.write(array("checkpoint_report_head", head) + array("checkpoint_report_tail", tail))
 
 
 if __name__ == "__main__":
