@@ -130,6 +130,14 @@ bool frame_kind_exists(const char *name)
 	return false;
 }
 
+bool frame_is_kind_name(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static void add_field(struct strbuf *out, const char *name, size_t name_len, uint64_t value)
 {
 	strbuf_add(out, name, name_len);

@@ -48,6 +48,9 @@ uint16_t frame_id(const struct frame *f);
 const char *frame_kind_name(const struct frame *f);
 bool frame_kind_exists(const char *name);
 
+/** frame_is_kind_name() - is that the name of frames that have none of their own? */
+bool frame_is_kind_name(const char *name);
+
 /** frame_fields() - of a frame that is done, as NAME NUL VALUE NUL for each. Returns: how many. */
 unsigned frame_fields(const struct frame *f, struct strbuf *out);
 

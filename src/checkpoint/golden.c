@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "checkpoint/frame.h"
 #include "checkpoint/internal.h"
 #include "util/cursor.h"
 #include "util/macros.h"
@@ -443,4 +444,25 @@ int golden_read(const char *path, struct golden **ret, struct errtext *why)
 	const int rc = checkpoint_read_file(path, &text, why);
 
 	return rc < 0 ? rc : golden_parse(path, strbuf_str(&text), text.len, ret, why);
+}
+
+static bool is_plain_name(const struct golden_item *x)
+{
+	uint64_t number;
+
+	return x->kind == GOLDEN_VALUE && !strpbrk(x->what, "*?") && !to_number(x->what, &number);
+}
+
+int golden_check_names(const struct golden *g, const struct checkpoint_names *names, struct errtext *why)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		const struct golden_item *x = &g->item[i];
+
+		if (is_plain_name(x) && !frame_is_kind_name(x->what) && !checkpoint_names_has(names, x->what))
+			return errtext_set(why, -EINVAL,
+					   "%s, line %u: '%s': expected a value such as 0x16, or a name that a "
+					   "--checkpoint-map has",
+					   g->path, x->line, x->what);
+	}
+	return 0;
 }

@@ -54,6 +54,9 @@ int golden_parse(const char *what, const char *text, size_t n, struct golden **r
 void golden_destroy(struct golden *g); /* NULL ok */
 void golden_destroyp(struct golden **g);
 
+/** golden_check_names() - can each name of it come at all? Returns: 0; -EINVAL: no, and @why says which. */
+int golden_check_names(const struct golden *g, const struct checkpoint_names *names, struct errtext *why);
+
 /** golden_item_fits() - does the item mean this unit (see checkpoint_units), whenever it came? */
 bool golden_item_fits(const struct golden_item *x, const struct checkpoint_record *rec,
 		      const struct checkpoint_label *label);

@@ -101,7 +101,7 @@ static void add_last(struct strbuf *out, const struct judge *j)
 	if (j->last.len)
 		strbuf_addf(out, " after %s", strbuf_str(&j->last));
 	else
-		strbuf_adds(out, " before the first checkpoint");
+		strbuf_adds(out, " with no checkpoint before");
 }
 
 /* ---- the verdict ---- */
@@ -400,6 +400,11 @@ int judge_create(const struct judge_cfg *cfg, struct judge **ret, struct errtext
 	else
 		*ret = j;
 	return rc;
+}
+
+int judge_check_names(const struct judge *j, const struct checkpoint_names *names, struct errtext *why)
+{
+	return j && j->golden ? golden_check_names(j->golden, names, why) : 0;
 }
 
 static void ended_locked(struct judge *j, int status)

@@ -37,6 +37,9 @@ struct judge_cfg {
  *  what timerfd_create(2) returns. @why filled. */
 int judge_create(const struct judge_cfg *cfg, struct judge **ret, struct errtext *why);
 
+/** judge_check_names() - could what is expected come with these names? Returns: as golden_check_names(). */
+int judge_check_names(const struct judge *j, const struct checkpoint_names *names, struct errtext *why);
+
 /** judge_listener() - what the log is to call. */
 struct checkpoint_listener judge_listener(struct judge *j);
 

@@ -528,7 +528,7 @@ static int open_checkpoints(struct run *r)
 
 	if (!r->opt.checkpoints && !r->opt.gdb && !r->judge)
 		return 0;
-	if (cmd_maps_load(&r->opt.maps, &r->names, &why) < 0)
+	if (cmd_maps_load(&r->opt.maps, &r->names, &why) < 0 || judge_check_names(r->judge, r->names, &why) < 0)
 		return fail(CMD_FILE, &why);
 	if (checkpoint_recent_create(&r->recent) < 0) {
 		errtext_set(&why, -ENOMEM, "no memory for the checkpoints");

@@ -172,6 +172,26 @@ TEST(values_and_names_may_have_wildcards)
 			fail_msg("row %zu: %s", i, rows[i].line);
 }
 
+TEST(names_that_no_map_has_are_refused)
+{
+	static const char map[] = "0x16 REAL\nrecord 7 COUNTER\nsite 0x1000 PLACE\nsequence 0xcd PFN pfn:le16\n"
+				  "meaning pfn 1 LOW\n";
+	struct checkpoint_names *names;
+	struct errtext why = { "" };
+
+	CHECK_EQ(checkpoint_names_create(&names), 0);
+	CHECK_EQ(checkpoint_names_parse(names, "map", map, strlen(map), &why), 0);
+	struct golden *g = parse("REAL\nCOUNTER\nPLACE\nPFN\nLOW\nregisters\nmemory\nvalue\n0x99\n12\nNO*\n0x?9\n"
+				 "text NOWHERE\nnoise NOTHING\n...\nany\nREAL\nend\npower-off\n");
+	CHECK_EQ(golden_check_names(g, names, &why), 0);
+	golden_destroy(g);
+	g = parse("REAL\noptional REEL vcpu 1\n");
+	CHECK_EQ(golden_check_names(g, names, &why), -EINVAL);
+	CHECK(strstr(why.text, "golden.txt, line 2: 'REEL'"));
+	golden_destroy(g);
+	checkpoint_names_destroy(names);
+}
+
 /* ---- units ---- */
 
 struct rig {
@@ -303,5 +323,6 @@ TEST(a_recording_makes_a_golden_file)
 }
 
 TESTS(T(a_line_says_what_is_expected_and_under_which_conditions), T(lines_that_make_no_sense_are_named),
-      T(values_and_names_may_have_wildcards), T(a_sequence_and_a_frame_are_one_unit_each),
-      T(the_bytes_of_what_is_no_frame_are_values), T(a_recording_makes_a_golden_file))
+      T(values_and_names_may_have_wildcards), T(names_that_no_map_has_are_refused),
+      T(a_sequence_and_a_frame_are_one_unit_each), T(the_bytes_of_what_is_no_frame_are_values),
+      T(a_recording_makes_a_golden_file))
