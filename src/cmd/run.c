@@ -379,7 +379,7 @@ static int open_tcg(struct run *r, struct errtext *why)
 	if (r->opt.vm.coalesced)
 		return errtext_set(why, -ENODEV, "--checkpoint-mode coalesced: expected only with --accel kvm");
 
-	if (r->opt.checkpoints) { // who only might ask for them is not to pay for them
+	if (r->opt.checkpoints || r->judge) { // who only might ask for them is not to pay for them
 		r->opt.vm.checkpoint = on_tcg_checkpoint;
 		r->opt.vm.checkpoint_arg = r->checkpoints;
 	}
