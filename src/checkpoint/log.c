@@ -131,7 +131,8 @@ static void put(struct checkpoint_log *log, uint64_t from, uint64_t to)
 		const struct checkpoint_record *rec = &log->queue[i % QUEUE_LEN];
 
 		put_record(log, rec);
-		checkpoint_text_add(&log->text, rec);
+		if (log->cfg.text_fd >= 0)
+			checkpoint_text_add(&log->text, rec);
 		free((char *)(uintptr_t)rec->text);
 	}
 	put_file(log);

@@ -293,13 +293,17 @@ static int site_cmp(const void *a, const void *b)
 	return (x->at > y->at) - (x->at < y->at);
 }
 
-int checkpoint_scan_image(const char *what, void *image, size_t n, struct checkpoint_scan **ret, struct errtext *why)
+/* @at: where it is loaded, if it is code and nothing else; NULL: an ELF file, or firmware. */
+static int scan_image(const char *what, void *image, size_t n, const uint64_t *at, struct checkpoint_scan **ret,
+		      struct errtext *why)
 {
 	_cleanup_(checkpoint_scan_destroyp) struct checkpoint_scan *out = calloc(1, sizeof(*out));
 	struct scan s = { .out = out, .oom = !out };
 	int rc = 0;
 
-	if (out && n >= SELFMAG && memcmp(image, ELFMAG, SELFMAG) == 0)
+	if (out && at)
+		scan_code(&s, image, n, *at, *at);
+	else if (out && n >= SELFMAG && memcmp(image, ELFMAG, SELFMAG) == 0)
 		rc = scan_elf(&s, what, image, n, why);
 	else if (n > TOP / 2)
 		rc = errtext_set(why, -EINVAL, "%s is too large for a firmware image", what);
@@ -316,7 +320,12 @@ int checkpoint_scan_image(const char *what, void *image, size_t n, struct checkp
 	return 0;
 }
 
-int checkpoint_scan_file(const char *path, struct checkpoint_scan **ret, struct errtext *why)
+int checkpoint_scan_image(const char *what, void *image, size_t n, struct checkpoint_scan **ret, struct errtext *why)
+{
+	return scan_image(what, image, n, NULL, ret, why);
+}
+
+static int scan_file(const char *path, const uint64_t *at, struct checkpoint_scan **ret, struct errtext *why)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -330,9 +339,19 @@ int checkpoint_scan_file(const char *path, struct checkpoint_scan **ret, struct 
 	image = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	if (image == MAP_FAILED)
 		return errtext_set(why, -errno, "cannot read %s: %s", path, strerror(errno));
-	rc = checkpoint_scan_image(path, image, (size_t)st.st_size, ret, why);
+	rc = scan_image(path, image, (size_t)st.st_size, at, ret, why);
 	munmap(image, (size_t)st.st_size);
 	return rc;
+}
+
+int checkpoint_scan_file(const char *path, struct checkpoint_scan **ret, struct errtext *why)
+{
+	return scan_file(path, NULL, ret, why);
+}
+
+int checkpoint_scan_flat(const char *path, uint64_t at, struct checkpoint_scan **ret, struct errtext *why)
+{
+	return scan_file(path, &at, ret, why);
 }
 
 /* ---- what is said about it ---- */
@@ -343,9 +362,11 @@ static void add_word(struct strbuf *out, const char *s)
 		strbuf_addc(out, *s > ' ' && *s <= '~' && *s != '#' ? *s : '.');
 }
 
-static void add_name(struct strbuf *out, const struct checkpoint_site *site, const struct checkpoint_names *names)
+void checkpoint_site_name_add(struct strbuf *out, const struct checkpoint_site *site,
+			      const struct checkpoint_names *names)
 {
-	const struct checkpoint_name *known = checkpoint_names_find(names, CHECKPOINT_NAME_VALUE, site->value);
+	const struct checkpoint_name *known =
+		names ? checkpoint_names_find(names, CHECKPOINT_NAME_VALUE, site->value) : NULL;
 
 	if (known) {
 		add_word(out, known->name);
@@ -361,7 +382,7 @@ static void add_site_line(struct strbuf *out, const struct checkpoint_site *site
 			  const struct checkpoint_names *names)
 {
 	strbuf_addf(out, "site 0x%" PRIx64 " ", at);
-	add_name(out, site, names);
+	checkpoint_site_name_add(out, site, names);
 	strbuf_addf(out, " # 0x%02" PRIx8 "%s\n", site->value, at != site->at ? ", at its physical address" : "");
 }
 

@@ -37,10 +37,18 @@ struct checkpoint_scan {
  * and mmap(2) return; @why filled. */
 int checkpoint_scan_file(const char *path, struct checkpoint_scan **ret, struct errtext *why);
 
+/** checkpoint_scan_flat() - likewise raw code that is loaded at @at. */
+int checkpoint_scan_flat(const char *path, uint64_t at, struct checkpoint_scan **ret, struct errtext *why);
+
 /** checkpoint_scan_image() - likewise an image in memory; @what: how @why is to call it. */
 int checkpoint_scan_image(const char *what, void *image, size_t n, struct checkpoint_scan **ret, struct errtext *why);
 void checkpoint_scan_destroy(struct checkpoint_scan *s); /* NULL ok */
 void checkpoint_scan_destroyp(struct checkpoint_scan **s);
+
+/** checkpoint_site_name_add() - what its value is called, else the function that it is in, else the value. @names: NULL
+ *  ok. */
+void checkpoint_site_name_add(struct strbuf *out, const struct checkpoint_site *site,
+			      const struct checkpoint_names *names);
 
 /** checkpoint_scan_add() - a map file with the sites, and a verdict in comments. @names: of values. */
 void checkpoint_scan_add(struct strbuf *out, const char *what, const struct checkpoint_scan *s,

@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "checkpoint/log.h"
 #include "checkpoint/recent.h"
+#include "checkpoint/scan.h"
 #include "cmd.h"
 #include "console.h"
 #include "judge.h"
@@ -388,6 +389,42 @@ static int open_tcg(struct run *r, struct errtext *why)
 	return rc < 0 ? rc : loop_watch(r->loop, r->guest.serial_fd, POLLIN, on_serial, r);
 }
 
+/* For `monitor checkpoint sites`. */
+static int scan_image(void *arg, struct checkpoint_scan **ret, struct errtext *why)
+{
+	const struct vm_cfg *vm = &((const struct run *)arg)->opt.vm;
+	struct checkpoint_scan *found = NULL;
+	int rc;
+
+	if (vm->arch != &arch_x86)
+		return errtext_set(why, -ENOTSUP, "sites can be found in code of x86 only");
+	if (vm->flat)
+		return checkpoint_scan_flat(vm->flat, vm->flat_addr, ret, why);
+	rc = checkpoint_scan_file(vm->kernel ?: vm->firmware, &found, why);
+	if (rc == 0 && vm->kernel && !found->elf) {
+		checkpoint_scan_destroy(found);
+		return errtext_set(
+			why, -ENOEXEC,
+			"%s is compressed: gdbvm checkpoints scan finds the sites of the vmlinux that it was "
+			"made of",
+			vm->kernel);
+	}
+	if (rc == 0)
+		*ret = found;
+	return rc;
+}
+
+static void use_checkpoints(struct run *r)
+{
+	struct engine_checkpoints use = { .names = r->names, .scan = scan_image, .scan_arg = r };
+
+	if (r->opt.vm.checkpoint) {
+		use.log = r->checkpoints;
+		use.recent = r->recent;
+	}
+	engine_checkpoints_use(r->guest.engine, &use);
+}
+
 static int open_guest(struct run *r)
 {
 	struct errtext why = { "" };
@@ -405,9 +442,7 @@ static int open_guest(struct run *r)
 		errtext_set(&why, rc, "cannot start the debug engine: %s", strerror(-rc));
 	if (rc < 0)
 		return fail(status_of(rc), &why);
-	if (r->opt.vm.checkpoint)
-		engine_checkpoints_use(r->guest.engine,
-				       &(struct engine_checkpoints){ r->checkpoints, r->recent, r->names });
+	use_checkpoints(r);
 	return 0;
 }
 

@@ -75,8 +75,20 @@ static int put_in_list(struct engine *e, struct bp *b)
 	return rc;
 }
 
-/* Have one software breakpoint leave its debug register for memory. False: none can. */
-static bool make_room(struct engine *e)
+/* Have the last site of a checkpoint leave its debug register: what the client asks for goes first. */
+static bool site_makes_room(struct engine *e)
+{
+	for (unsigned i = e->bps.nbps; i-- > 0;) {
+		if (!e->bps.bp[i].site || e->bps.bp[i].place != BP_LISTED)
+			continue;
+		e->bps.bp[i].place = BP_WAITS;
+		return true;
+	}
+	return false;
+}
+
+/* Have one leave its debug register: a software breakpoint for memory, or a site for @b. False: none can. */
+static bool make_room(struct engine *e, const struct bp *for_whom)
 {
 	for (unsigned i = 0; i < e->bps.nbps; i++) {
 		struct bp *b = &e->bps.bp[i];
@@ -87,7 +99,7 @@ static bool make_room(struct engine *e)
 		    mem >= MEM_RAM && put_in_memory(e, b, where) == 0)
 			return true;
 	}
-	return false;
+	return !for_whom->site && site_makes_room(e);
 }
 
 /* The list, and if it is full, what others can do without. */
@@ -95,7 +107,7 @@ static int put_in_list_first(struct engine *e, struct bp *b)
 {
 	int rc = put_in_list(e, b);
 
-	while (rc == -ENOSPC && make_room(e)) {
+	while (rc == -ENOSPC && make_room(e, b)) {
 		rc = put_in_list(e, b);
 		e->bps.native_stale |= rc < 0; // the target still has what made room
 	}
@@ -164,9 +176,9 @@ static void tell_waits(struct engine *e, struct bp *b)
 {
 	if (!b->told_waits)
 		text_addf(e,
-			  "gdbvm: the breakpoint at %#" PRIx64 " waits: its page is not mapped, or there is no debug "
+			  "gdbvm: the %s at %#" PRIx64 " waits: its page is not mapped, or there is no debug "
 			  "register left for it\n",
-			  b->at.raw);
+			  b->site ? "checkpoint site" : "breakpoint", b->at.raw);
 	b->told_waits = true;
 }
 

@@ -78,7 +78,7 @@ void bps_deinit(struct engine *e)
 static struct bp *bp_find(struct bp_table *t, enum engine_bp_kind kind, gva at, uint64_t len)
 {
 	for (unsigned i = 0; i < t->nbps; i++)
-		if (t->bp[i].kind == kind && t->bp[i].at.raw == at.raw && t->bp[i].len == len)
+		if (t->bp[i].kind == kind && t->bp[i].at.raw == at.raw && t->bp[i].len == len && !t->bp[i].site)
 			return &t->bp[i];
 	return NULL;
 }
@@ -97,6 +97,7 @@ struct bp_past bp_past_of(const struct bp *b)
 		.stops = __atomic_load_n(&b->stops, __ATOMIC_RELAXED),
 		.conds = b->opts && b->opts->nconds,
 		.cmds = b->opts && b->opts->ncmds,
+		.site = b->site,
 	};
 }
 
@@ -138,6 +139,21 @@ static int insert_check(struct engine *e, unsigned vcpu, enum engine_bp_kind kin
 	return vcpu >= e->target->nvcpus ? -EINVAL : 0;
 }
 
+/* Put @bp into the table, as its last one, and find a place for it. */
+static int bp_add(struct engine *e, const struct bp *bp)
+{
+	struct bp_table *t = &e->bps;
+	int rc = array_room((void **)&t->bp, t->nbps, &t->bp_cap, sizeof(*bp));
+
+	if (rc < 0)
+		return rc;
+	t->bp[t->nbps++] = *bp;
+	rc = bp_put(e, &t->bp[t->nbps - 1]);
+	if (rc < 0)
+		t->nbps--;
+	return rc;
+}
+
 int engine_bp_insert(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, gva at, uint64_t len,
 		     struct engine_bp_opts *opts)
 {
@@ -154,42 +170,82 @@ int engine_bp_insert(struct engine *e, unsigned vcpu, enum engine_bp_kind kind, 
 		b->opts = opts;
 		return 0;
 	}
-	rc = array_room((void **)&t->bp, t->nbps, &t->bp_cap, sizeof(*b));
+	rc = bp_add(e, &(struct bp){ .kind = kind, .at = at, .len = len, .vcpu = vcpu, .opts = opts });
 	if (rc < 0)
 		return rc;
-	b = &t->bp[t->nbps++];
-	*b = (struct bp){ .kind = kind, .at = at, .len = len, .vcpu = vcpu, .opts = opts };
-	rc = bp_put(e, b);
-	if (rc < 0) {
-		t->nbps--;
-		return rc;
-	}
-	past_take(t, b);
+	past_take(t, &t->bp[t->nbps - 1]);
 	take_ptr(old);
 	return 0;
 }
 
-int engine_bp_remove(struct engine *e, enum engine_bp_kind kind, gva at, uint64_t len)
+/* Take the one at @b out of the guest and of the table. */
+static int bp_drop(struct engine *e, struct bp *b)
 {
 	struct bp_table *t = &e->bps;
-	struct bp *b, gone;
+	struct bp gone = *b;
 	int rc;
 
-	if (e->run.running)
-		return -EBUSY;
-	b = bp_find(t, kind, at, len);
-	if (!b)
-		return 0;
-	gone = *b;
 	*b = t->bp[--t->nbps];
 	rc = bp_take(e, &gone);
 	if (rc < 0) { // still in the guest, so still in the table
 		t->bp[t->nbps++] = gone;
 		return rc;
 	}
-	past_add(t, &gone);
+	if (!gone.site)
+		past_add(t, &gone);
 	engine_bp_opts_destroy(gone.opts);
 	return 0;
+}
+
+int engine_bp_remove(struct engine *e, enum engine_bp_kind kind, gva at, uint64_t len)
+{
+	struct bp *b;
+
+	if (e->run.running)
+		return -EBUSY;
+	b = bp_find(&e->bps, kind, at, len);
+	return b ? bp_drop(e, b) : 0;
+}
+
+int bps_site_add(struct engine *e, gva at)
+{
+	const uint64_t len = e->target->arch->bp_len;
+	enum bp_place place;
+	int rc = insert_check(e, 0, ENGINE_HWBP, at, len);
+
+	if (rc < 0 || bps_site_at(e, at, &place))
+		return rc;
+	return bp_add(e, &(struct bp){ .kind = ENGINE_HWBP, .at = at, .len = len, .site = true });
+}
+
+int bps_sites_remove(struct engine *e)
+{
+	for (unsigned i = e->bps.nbps; i-- > 0;) {
+		const int rc = e->bps.bp[i].site ? bp_drop(e, &e->bps.bp[i]) : 0;
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+bool bps_site_at(const struct engine *e, gva pc, enum bp_place *place)
+{
+	for (unsigned i = 0; i < e->bps.nbps; i++) {
+		if (!e->bps.bp[i].site || e->bps.bp[i].at.raw != pc.raw)
+			continue;
+		*place = e->bps.bp[i].place;
+		return true;
+	}
+	return false;
+}
+
+bool bps_client_at(const struct engine *e, gva pc)
+{
+	for (unsigned i = 0; i < e->bps.nbps; i++)
+		if (!e->bps.bp[i].site && is_exec(e->bps.bp[i].kind) && e->bps.bp[i].at.raw == pc.raw)
+			return true;
+	return false;
 }
 
 bool engine_bp_supported(struct engine *e, enum engine_bp_kind kind)
@@ -339,5 +395,6 @@ int engine_adopt(struct engine *to, struct engine *from)
 	pwatch_adopt(to, from);
 	catches_adopt(to, from);
 	checkpoints_adopt(to, from);
+	checkpoint_sites_adopt(to, from);
 	return 0;
 }

@@ -50,6 +50,7 @@ void engine_destroy(struct engine *e)
 		bps_clear(e);
 	}
 	checkpoints_clear(e);
+	checkpoint_sites_deinit(e);
 	bps_deinit(e);
 	text_deinit(e);
 	free(e);

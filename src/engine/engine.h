@@ -191,12 +191,17 @@ struct checkpoint_log;
 struct checkpoint_names;
 struct checkpoint_record;
 struct checkpoint_recent;
+struct checkpoint_scan;
+struct errtext;
 
-/* Where they are recorded. All of it outlives the engine. */
+/* Where they are recorded, and what they are called. All of it outlives the engine. */
 struct engine_checkpoints {
-	struct checkpoint_log *log;       /* NULL: nowhere */
-	struct checkpoint_recent *recent; /* listens to it */
-	const struct checkpoint_names *names;
+	struct checkpoint_log *log;           /* NULL: nowhere */
+	struct checkpoint_recent *recent;     /* listens to it */
+	const struct checkpoint_names *names; /* NULL: none */
+	/* Look for sites in what the guest was started with. NULL: it is not known. */
+	int (*scan)(void *arg, struct checkpoint_scan **ret, struct errtext *why);
+	void *scan_arg;
 };
 void engine_checkpoints_use(struct engine *e, const struct engine_checkpoints *c);
 

@@ -23,6 +23,7 @@ struct bp {
 	enum bp_place place;
 	gpa where; /* BP_MEMORY: its site, for good */
 	struct engine_bp_opts *opts;
+	bool site;       /* ours: where a checkpoint is written, not what the client asked for */
 	bool told_waits; /* the person was told that it waits */
 
 	/* counted and set by the threads of the vCPUs, atomically */
@@ -39,7 +40,7 @@ struct bp_past {
 	enum bp_place place;
 	gpa where;
 	uint64_t hits, stops;
-	bool conds, cmds;
+	bool conds, cmds, site;
 };
 enum { BP_PAST_MAX = 64 };
 
@@ -122,6 +123,7 @@ struct engine {
 	struct engine_run run;
 	struct engine_checkpoints seen; /* where checkpoints are recorded */
 	struct checkpoint_stops *stops; /* those that stop the guest; NULL: none. Changes only while it is stopped. */
+	struct checkpoint_scan *sites;  /* NULL: nobody has looked for them */
 	uint32_t catches;               /* bit per stop_why: the client is to see it */
 	struct engine_vcpu vcpu[];      /* target->nvcpus */
 };
@@ -208,6 +210,18 @@ int bps_settle(struct engine *e);
 /** bps_refresh() - put in again what the guest has overwritten since. Returns as bps_arm(). */
 int bps_refresh(struct engine *e);
 
+/** bps_site_add() - stop before the instruction at @at, on behalf of nobody. Returns as engine_bp_insert(). */
+int bps_site_add(struct engine *e, gva at);
+
+/** bps_sites_remove() - all that bps_site_add() has added. Returns: 0; the first error of the target. */
+int bps_sites_remove(struct engine *e);
+
+/** bps_site_at() - is there one at @pc? @place: where it is. */
+bool bps_site_at(const struct engine *e, gva pc, enum bp_place *place);
+
+/** bps_client_at() - has the client asked for a stop before the instruction at @pc? */
+bool bps_client_at(const struct engine *e, gva pc);
+
 /** bps_clear() - empty the table and take everything out of the guest. Returns as bps_arm(). */
 int bps_clear(struct engine *e);
 
@@ -243,6 +257,13 @@ void checkpoints_adopt(struct engine *to, struct engine *from);
 /** checkpoint_digest() - fill in the text of a stop. False: nobody asks for it any more. */
 bool checkpoint_digest(struct engine *e, struct stop_event *ev);
 
+/* ---- checkpoint_sites.c ---- */
+void checkpoint_sites_deinit(struct engine *e);
+void checkpoint_sites_adopt(struct engine *to, struct engine *from);
+
+/** checkpoint_site_digest() - a stop that only a site has made is one at a checkpoint. */
+void checkpoint_site_digest(struct engine *e, struct stop_event *ev);
+
 /* ---- text.c ---- */
 int text_init(struct engine *e);
 void text_deinit(struct engine *e);
@@ -262,6 +283,7 @@ monitor_fn monitor_registers, monitor_vcpus, monitor_mtree;                     
 monitor_fn monitor_catch;                                                       /* catch.c */
 monitor_fn monitor_pages, monitor_tlb, monitor_pt, monitor_s2pt, monitor_xp;    /* monitor_mem.c */
 monitor_fn monitor_time, monitor_pic, monitor_irq, monitor_lapic, monitor_vgic; /* monitor_machine.c */
+monitor_fn monitor_checkpoint_sites;                                            /* checkpoint_sites.c */
 /* monitor_checkpoints.c */
 monitor_fn monitor_checkpoint, monitor_checkpoint_break, monitor_checkpoint_delete, monitor_checkpoints;
 monitor_fn monitor_pwatch;                         /* pwatch.c */

@@ -97,6 +97,7 @@ static const struct monitor_cmd cmds[] = {
 	{ "info checkpoints", "[N]",       "the last N (20) checkpoints: when, where, what",        monitor_checkpoints },
 	{ "checkpoint break", "VALUE|NAME|record ID", "stop when that is written to a debug port", monitor_checkpoint_break },
 	{ "checkpoint delete", "N|all",    "stop there no more",                                    monitor_checkpoint_delete },
+	{ "checkpoint sites", "[on|off]",  "where checkpoints are written; stop before as many as there are debug registers", monitor_checkpoint_sites },
 	{ "checkpoint",     "[list]",      "which checkpoints stop the guest",                      monitor_checkpoint },
 	{ "esr",            "[VALUE...]",  "arm64: exception syndrome in words; default: the vCPU's",  monitor_esr },
 	{ "hpfar",          "[HPFAR FAR [ESR]]", "arm64: IPA of a stage 2 fault; default: the vCPU's",  monitor_hpfar },

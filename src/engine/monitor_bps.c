@@ -33,8 +33,8 @@ static void add_row(const struct engine *e, const struct bp_past *b, bool past, 
 	char condition[32];
 
 	snprintf(condition, sizeof(condition), "%s%s", b->conds ? "yes" : "no", b->cmds ? ", commands" : "");
-	strbuf_addf(out, "%-8s  %#-18" PRIx64 "  %10" PRIu64 "  %10" PRIu64 "  %-13s  ", kind_text[b->kind], b->at.raw,
-		    b->hits, b->stops, condition);
+	strbuf_addf(out, "%-8s  %#-18" PRIx64 "  %10" PRIu64 "  %10" PRIu64 "  %-13s  ",
+		    b->site ? "site" : kind_text[b->kind], b->at.raw, b->hits, b->stops, condition);
 	add_place(e, b->kind, b->place, b->where, out);
 	strbuf_adds(out, past ? "; out now\n" : "\n");
 }

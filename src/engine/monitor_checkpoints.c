@@ -64,7 +64,7 @@ static void add_list(const struct engine *e, struct strbuf *out)
 void monitor_checkpoint(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 {
 	if (*args && strcmp(args, "list") != 0)
-		strbuf_addf(out, "'%s': expected break, delete or list\n", args);
+		strbuf_addf(out, "'%s': expected break, delete, list or sites\n", args);
 	else
 		add_list(ctx->engine, out);
 }

@@ -434,6 +434,7 @@ int engine_next_stop(struct engine *e, struct stop_event *out)
 		armed = bps_settle(e);
 	if (!digest(e, over, &ev) && go_on(e, armed, &ev))
 		return -EAGAIN;
+	checkpoint_site_digest(e, &ev);
 	pwatch_digest(e, &ev); // an instruction may have done two things at once
 	interrupt_where_it_ran(e, &ev);
 	deliver(e, &ev, out);

@@ -190,3 +190,30 @@ def a_guest_that_cannot_stop_there_says_so(context):
     with started(context, flat("real")) as s:
         for command in ("checkpoint break 0x16", "info checkpoints"):
             check("that takes gdbvm run on KVM" in s.cmd(f"monitor {command}"), command)
+
+
+@test(needs="x86")
+def sites_of_the_guest_are_listed(context):
+    with started(context, flat("modes", "--checkpoint-map", "ovmf")) as s:
+        rows = s.cmd("monitor checkpoint sites").splitlines()
+        check_eq([row.split()[1] for row in rows], ["0x16", "0x32", "0x33", "0x36", "0x64", "0xd0"], "values")
+        check(rows[0].endswith("  0x16  16BIT_MODE") and rows[4].endswith("  0x64  64BIT_MODE"), "names")
+        check_eq(int(rows[0].split()[0], 16), s.address("at_real") + 2, "the first one")
+
+
+@test(needs="x86 hwbreak")
+def sites_stop_in_every_mode_before_any_page_is_mapped(context):
+    with started(context, flat("modes", "--checkpoint-map", "ovmf")) as s:
+        rows = s.cmd("monitor checkpoint sites on").splitlines()
+        places = [int(row.split()[0], 16) for row in rows if row.endswith("  stops")]
+        if context.accel == "kvm":
+            check_eq((len(places), rows[0]), (4, "no debug register is left for 2 of them"), "as many as there are registers")
+        s.cmd("set var *(int *)&go = 5")
+        for value, place in zip((0x16, 0x32, 0x33, 0x36), places):
+            mark = len(s.mi.told)
+            s.run_to_stop("continue", sig="SIGTRAP", pc=place)
+            check(f"site {place:#x}: {value:#x} " in s.mi.told[mark:], f"the site is named: {s.mi.told[mark:]}")
+            check_eq(s.reg("eax") & 0xFF, value, "what it is about to write")
+        check("stops" not in s.cmd("monitor checkpoint sites off"), "none stops any more")
+        s.cont()
+        s.interrupt()

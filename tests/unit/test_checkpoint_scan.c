@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "test.h"
 
@@ -90,6 +91,25 @@ TEST(what_is_printed_is_a_map_that_names_by_pc)
 	checkpoint_scan_destroy(s);
 }
 
+TEST(raw_code_is_where_it_is_loaded)
+{
+	char path[] = "/tmp/gdbvm-test-XXXXXX";
+	const int fd = mkstemp(path);
+	struct checkpoint_scan *s = NULL;
+	struct errtext why;
+
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, "\x90\xb0\x16\xe6\x80", 5), 5);
+	CHECK_EQ(checkpoint_scan_flat(path, 0x8000, &s, &why), 0);
+	CHECK_EQ(s->nsites, 1);
+	CHECK_EQ(s->site[0].at, 0x8003);
+	CHECK_EQ(s->site[0].phys, 0x8003);
+	checkpoint_scan_destroy(s);
+	close(fd);
+	unlink(path);
+	CHECK_EQ(checkpoint_scan_flat(path, 0x8000, &s, &why), -ENOENT);
+}
+
 TEST(files_that_are_no_images_are_refused)
 {
 	struct checkpoint_scan *s = NULL;
@@ -110,4 +130,5 @@ TEST(files_that_are_no_images_are_refused)
 }
 
 TESTS(T(firmware_sites_are_where_the_image_ends_at_4_gib), T(every_way_to_load_a_constant_is_known),
-      T(what_is_printed_is_a_map_that_names_by_pc), T(files_that_are_no_images_are_refused))
+      T(what_is_printed_is_a_map_that_names_by_pc), T(raw_code_is_where_it_is_loaded),
+      T(files_that_are_no_images_are_refused))
