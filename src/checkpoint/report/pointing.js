@@ -9,14 +9,12 @@ function aboutRow(row) {
   if (row.name && row.value)
     add('value', row.value);
   add('time', `${ms(row.t)} ms${compare ? ` in ${letters[row.boot.index]}` : ''}`);
+  if (row.pair && row.pair.both)
+    lines.push(['', `${ms((row === row.pair.a ? row.pair.b : row.pair.a).t)} ms in ${letters[1 - row.boot.index]}`]);
   if (row.kind === CHECKPOINT)
     add('lasts', row.lasts === null ? 'until the end: the last of this vCPU' : span(row.lasts));
-  if (row.pair && row.pair.both) {
-    const { a, b, aLasts, bLasts, difference } = row.pair;
-    add('', `${ms((row === a ? b : a).t)} ms in ${letters[1 - row.boot.index]}`);
-    if (row.pair.timed)
-      add('A \u2192 B', `${span(aLasts)} \u2192 ${span(bLasts)} (${signed(difference)})`);
-  }
+  if (row.pair && row.pair.timed)
+    add('A \u2192 B', `${span(row.pair.aLasts)} \u2192 ${span(row.pair.bLasts)} (${signed(row.pair.difference)})`);
   if (row.kind !== LOST && row.kind !== CUT) {
     add('vCPU', vcpuWord(row));
     add('pc', row.pc);

@@ -25,17 +25,18 @@ function placeByTime() {
   scale.timeAt = u => u;
 }
 
-/* Each moment at which something happens is as far from the next. The second boot is laid onto the first. */
+/* Each checkpoint is as far from the next, whatever lies between; the second boot is laid onto the first. */
 function placeEvenly() {
   const [first, second] = boots;
-  const moments = [...new Set(first.rows.filter(row => row.kind !== NOISE).map(row => row.t))].sort((a, b) => a - b);
+  const rows = first.checkpoints.length ? first.checkpoints : first.rows;
+  const moments = [...new Set([...rows.map(row => row.t), first.end])].sort((a, b) => a - b);
   const points = moments.map((t, i) => [t, i]);
   const place = through(points, 0);
   for (const row of first.rows)
     row.u = place(row.t);
   if (second)
     placeOnto(second);
-  scale.end = Math.max(1, ...boots.map(boot => boot.rows.reduce((u, row) => Math.max(u, row.u), 0))) + 1;
+  scale.end = Math.max(1, ...boots.map(boot => boot.rows.reduce((u, row) => Math.max(u, row.u), 0))) + .7;
   scale.timeAt = through(points.map(([t, u]) => [u, t]), 0);
 }
 
@@ -62,6 +63,8 @@ function placeOnto(boot) {
     for (const row of lane)
       if (!points.length || row.t > points[points.length - 1][0])
         points.push([row.t, row.u]);
+    if (boot.end > points[points.length - 1][0])
+      points.push([boot.end, points[points.length - 1][1] + 1]);
     maps.set(vcpu, through(points, 0));
   }
   const any = maps.values().next().value || (() => 0);
