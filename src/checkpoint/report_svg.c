@@ -226,17 +226,21 @@ static void add_head(struct strbuf *out, const struct checkpoint_report *r, cons
 	strbuf_adds(out, "</text>\n");
 }
 
+/* Of round times, at most six. */
 static void add_grid(struct strbuf *out, const struct bars *b, size_t rows)
 {
-	enum { PARTS = 4 };
+	static const uint64_t digits[] = { 1, 2, 5 };
+	uint64_t step = 1000;
 
-	for (unsigned i = 0; i <= PARTS; i++) {
-		const unsigned x = LABEL + i * (RIGHT - LABEL) / PARTS;
+	for (unsigned i = 1; b->end / step > 6; i++)
+		step = step / digits[(i - 1) % 3] * digits[i % 3] * (i % 3 ? 1 : 10);
+	for (uint64_t ns = 0; ns <= b->end; ns += step) {
+		const unsigned x = place(b, ns);
 
 		strbuf_addf(out, "<path class=\"l\" d=\"M%u %uv%zu\"/>\n", x, TOP - 4, rows * ROW + 8);
 		strbuf_addf(out, "<text x=\"%u\" y=\"%zu\" class=\"s m\">", x, TOP + rows * ROW + 20);
-		if (i)
-			add_span(out, b->end / PARTS * i);
+		if (ns)
+			add_span(out, ns);
 		else
 			strbuf_addc(out, '0');
 		strbuf_adds(out, "</text>\n");

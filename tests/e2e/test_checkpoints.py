@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a guest writes to its debug ports, as gdbvm records it."""
 import json
+import os
 import re
 import subprocess
 
@@ -8,6 +9,7 @@ from guests import flat
 from session import Guest, check, check_eq
 from suite import test
 
+SAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "samples")
 BURST = 100000
 STRING = [(1, 0xA1), (1, 0xA2), (1, 0xA3), (1, 0xA4), (2, 0xB1B2), (2, 0xB3B4), (4, 0xC1C2C3C4), (4, 0xD1D2D3D4)]
 
@@ -238,6 +240,10 @@ def boots_are_compared(context):
     lines = checkpoints(context, "diff", "--checkpoint-map", "ovmf", a, b, status=1).splitlines()
     check_eq([line[0] + line.split()[-1] for line in lines if line[0] in "-+"],
              ["-BFV_FOUND", "-SEC_FOUND", "-64BIT_MODE", "+BFV_NOT_FOUND"], "what differs")
+    samples = [os.path.join(SAMPLES, name) for name in ("before.jsonl", "after.jsonl")]
+    shown = checkpoints(context, "diff", "--largest=2", *samples, status=1).split("\n", 2)[2]  # behind the names
+    with open(os.path.join(SAMPLES, "../../README.md"), encoding="utf-8") as f:
+        check(shown in f.read(), f"the tour shows what is printed: {shown}")
     check("no second file" in checkpoints(context, "diff", a, status=2), "a file is missing")
     check("--largest=0" in checkpoints(context, "diff", "--largest=0", a, b, status=2), "a number that makes no sense")
     check("/no/such" in checkpoints(context, "diff", a, "/no/such", status=4), "a file that is not there")
