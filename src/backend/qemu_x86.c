@@ -80,7 +80,13 @@ static int firmware_load(struct qemu_start *s, struct errtext *why)
 {
 	struct mem m;
 	uint8_t *rom = NULL;
-	int rc = mem_init(&m, &mem_layout_x86, s->cfg->mem_size, why);
+	int rc;
+
+	if (boot_x86_is_cloudhv(s->cfg))
+		return errtext_set(why, -ENOTSUP,
+				   "the firmware %s is an ELF file, which QEMU cannot start; use --accel kvm",
+				   s->cfg->firmware);
+	rc = mem_init(&m, &mem_layout_x86, s->cfg->mem_size, why);
 
 	if (rc < 0)
 		return rc;

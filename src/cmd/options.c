@@ -10,6 +10,8 @@
 
 enum {
 	OPT_FIRMWARE = 0x100,
+	OPT_NVRAM,
+	OPT_MACHINE,
 	OPT_FLAT,
 	OPT_FLAT_MODE,
 	OPT_GDB,
@@ -36,6 +38,7 @@ static const struct argp_option options[] = {
 	{ "initrd", 'i', "FILE", 0, "initial RAM disk for the kernel", 1 },
 	{ "params", 'p', "TEXT", 0, "kernel command line", 1 },
 	{ "firmware", OPT_FIRMWARE, "FILE", 0, "firmware image, mapped to end at 4 GiB (x86) or to start at 0 (arm64)", 1 },
+	{ "nvram", OPT_NVRAM, "FILE", 0, "flash memory below the firmware, for its variables (x86, KVM)", 1 },
 	{ "flat", OPT_FLAT, "FILE@ADDR", 0, "raw code, loaded and started at ADDR", 1 },
 	{ "flat-mode", OPT_FLAT_MODE, "MODE", 0, "start --flat in: x86 real (default) or long mode, identity-mapped; arm64 el1 (default) or el2", 1 },
 	{ NULL, 0, NULL, 0, "The machine:", 2 },
@@ -43,6 +46,7 @@ static const struct argp_option options[] = {
 	{ "mem", 'm', "SIZE", 0, "memory in MiB, or with suffix K, M or G (default 512)", 2 },
 	{ "disk", 'd', "IMAGE", 0, "raw disk image as a virtio block device", 2 },
 	{ "console", OPT_CONSOLE, "FILE|pty|none", 0, "guest's serial port (default: this terminal; Ctrl-A x quits, Ctrl-A c opens a monitor)", 2 },
+	{ "machine", OPT_MACHINE, "pc|microvm", 0, "x86: pc (default) has PCI; microvm has none, for firmware that is made so (KVM)", 2 },
 	{ "accel", OPT_ACCEL, "auto|kvm|tcg", 0, "what executes the guest (default auto: hardware KVM if the guest is of this machine's architecture, else QEMU's TCG)", 2 },
 	{ "arch", OPT_ARCH, "ARCH", 0, "the guest's architecture: x86_64 or arm64 (default: the kernel's, else this machine's)", 2 },
 	{ NULL, 0, NULL, 0, "Debugging:", 3 },
@@ -233,6 +237,8 @@ static void check(struct argp_state *st, struct run_options *o)
 			   what ? "too many things to run" : "nothing to run");
 	if (o->vm.initrd && !o->vm.kernel)
 		argp_error(st, "--initrd %s: expected only with --kernel", o->vm.initrd);
+	if (o->vm.nvram && !o->vm.firmware)
+		argp_error(st, "--nvram %s: expected only with --firmware", o->vm.nvram);
 	if (o->checkpoint_limit && !o->checkpoints)
 		argp_error(st, "--checkpoint-limit: expected together with --checkpoints");
 	if (o->maps.n && !o->checkpoints && !o->gdb && !o->expect && !o->boot_timeout_s && !o->metrics)
@@ -251,12 +257,17 @@ static void check(struct argp_state *st, struct run_options *o)
 	if ((o->vm.ndebug_ports || o->vm.coalesced) && o->vm.arch != &arch_x86)
 		argp_error(st, "%s: expected only with an x86 guest: %s has no I/O ports",
 			   o->vm.ndebug_ports ? "--debug-port" : "--checkpoint-mode coalesced", o->vm.arch->name);
+	if (o->vm.microvm && o->vm.arch != &arch_x86)
+		argp_error(st, "--machine microvm: not for a guest whose architecture is %s", o->vm.arch->name);
+	if (o->vm.nvram && o->vm.arch != &arch_x86)
+		argp_error(st, "--nvram %s: not for a guest whose architecture is %s", o->vm.nvram, o->vm.arch->name);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *st)
 {
 	static const char *const accels[] = { "auto", "kvm", "tcg" }, *const modes[] = { "real", "long", "el1", "el2" };
 	static const char *const checkpoint_modes[] = { "exact", "coalesced" };
+	static const char *const machines[] = { "pc", "microvm" };
 	static const char *const archs[] = { "x86_64", "arm64", "aarch64" };
 	struct run_options *o = st->input;
 
@@ -281,6 +292,12 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_FIRMWARE:
 		o->vm.firmware = arg;
+		return 0;
+	case OPT_MACHINE:
+		o->vm.microvm = take_word(st, "--machine", arg, machines, ARRAY_LEN(machines)) == 1;
+		return 0;
+	case OPT_NVRAM:
+		o->vm.nvram = arg;
 		return 0;
 	case OPT_FLAT:
 		take_flat(st, arg, o);

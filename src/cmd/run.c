@@ -379,6 +379,10 @@ static int open_tcg(struct run *r, struct errtext *why)
 		return errtext_set(why, -ENODEV, "--debug-mmio: only the machine of --accel kvm has this port");
 	if (r->opt.vm.coalesced)
 		return errtext_set(why, -ENODEV, "--checkpoint-mode coalesced: expected only with --accel kvm");
+	if (r->opt.vm.microvm)
+		return errtext_set(why, -ENODEV, "--machine microvm: only with --accel kvm");
+	if (r->opt.vm.nvram)
+		return errtext_set(why, -ENODEV, "--nvram %s: only with --accel kvm", r->opt.vm.nvram);
 
 	if (r->opt.checkpoints || r->judge) { // who only might ask for them is not to pay for them
 		r->opt.vm.checkpoint = on_tcg_checkpoint;

@@ -47,4 +47,32 @@ static inline void st_le64(void *p, uint64_t v)
 	memcpy(p, &v, sizeof(v));
 }
 
+/* Big-endian ones. */
+
+static inline uint32_t ld_be32(const void *p)
+{
+	uint32_t v;
+	memcpy(&v, p, sizeof(v));
+	return be32toh(v);
+}
+
+static inline uint64_t ld_be64(const void *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof(v));
+	return be64toh(v);
+}
+
+static inline void st_be16(void *p, uint16_t v)
+{
+	v = htobe16(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline void st_be32(void *p, uint32_t v)
+{
+	v = htobe32(v);
+	memcpy(p, &v, sizeof(v));
+}
+
 #endif

@@ -6,7 +6,7 @@
 #include "vmm/board.h"
 #include "vmm/boot.h"
 
-enum { COM1_PORT = 0x3f8, COM1_GSI = 4, DISK_SLOT = 1, IN_KVM = 5 };
+enum { COM1_PORT = 0x3f8, COM1_GSI = 4, DISK_SLOT = 2, IN_KVM = 5 };
 
 struct board {
 	const struct vm_cfg *cfg; // during creation
@@ -15,7 +15,10 @@ struct board {
 	struct rtc *rtc;
 	struct pm *pm;
 	struct pci *pci;
-	struct io_dev *i8042, *pvpanic;
+	struct piix *piix;
+	struct fw_cfg *fw_cfg;
+	struct flash *flash;
+	struct io_dev *i8042, *port92, *pvpanic;
 	struct debug_ports *debug_ports;
 	struct io_dev in_kvm[IN_KVM];
 	struct virtio_blk *disk;
@@ -89,6 +92,11 @@ static int add_pvpanic(struct board *b, struct errtext *why)
 	return pvpanic_create(b->at.bus, &b->pvpanic);
 }
 
+static int add_port92(struct board *b, struct errtext *why)
+{
+	return port92_create(b->at.bus, &b->port92);
+}
+
 static int add_pm(struct board *b, struct errtext *why)
 {
 	return pm_create(b->at.bus, b->at.clock, &b->pm);
@@ -96,13 +104,32 @@ static int add_pm(struct board *b, struct errtext *why)
 
 static int add_pci(struct board *b, struct errtext *why)
 {
-	return pci_create(b->at.bus, &b->pci);
+	if (b->cfg->microvm)
+		return 0;
+	return pci_create(b->at.bus, boot_x86_is_cloudhv(b->cfg) ? PCI_HOST_CLOUDHV : PCI_HOST_440FX, &b->pci);
+}
+
+/* Kernels that are started without firmware have no use for it, nor for the other. */
+static int add_piix(struct board *b, struct errtext *why)
+{
+	return b->pci && b->cfg->firmware && !boot_x86_is_cloudhv(b->cfg) ? piix_create(b->pci, b->pm, &b->piix) : 0;
+}
+
+static int add_fw_cfg(struct board *b, struct errtext *why)
+{
+	if (!b->cfg->firmware)
+		return 0;
+
+	const int rc = fw_cfg_create(b->at.bus, b->at.mem, &b->fw_cfg);
+	return rc < 0 ? rc : firmware_x86_describe(b->fw_cfg, b->at.mem, b->cfg->cpus);
 }
 
 static int add_disk(struct board *b, struct errtext *why)
 {
 	if (!b->cfg->disk)
 		return 0;
+	if (!b->pci)
+		return errtext_set(why, -EINVAL, "the disk %s is a PCI device: this machine has no PCI", b->cfg->disk);
 
 	const struct virtio_place at = { .mem = b->at.mem, .irq = b->at.irq, .pci = b->pci, .slot = DISK_SLOT };
 	return virtio_blk_create(&at, b->cfg->disk, &b->disk, why);
@@ -115,9 +142,12 @@ static const struct board_device devices[] = {
 	{ "serial port COM1", add_uart },
 	{ "real-time clock", add_rtc },
 	{ "keyboard controller", add_i8042 },
+	{ "system control port", add_port92 },
 	{ "panic device", add_pvpanic },
 	{ "ACPI power management", add_pm },
 	{ "PCI host bridge", add_pci },
+	{ "PIIX", add_piix },
+	{ "firmware configuration", add_fw_cfg },
 	{ "disk", add_disk },
 	{ "debug ports", add_debug_ports }, // last: to know what is there
 };
@@ -129,6 +159,9 @@ static void destroy(struct board *b)
 		return;
 	if (b->disk)
 		virtio_blk_destroy(b->disk);
+	flash_destroy(b->flash);
+	fw_cfg_destroy(b->fw_cfg);
+	piix_destroy(b->piix);
 	if (b->pci)
 		pci_destroy(b->pci);
 	if (b->pm)
@@ -139,6 +172,7 @@ static void destroy(struct board *b)
 		uart_destroy(b->uart);
 	free(b->i8042);
 	debug_ports_destroy(b->debug_ports);
+	free(b->port92);
 	free(b->pvpanic);
 	free(b);
 }
@@ -163,11 +197,22 @@ static int create(const struct vm_cfg *cfg, const struct board_ports *ports, str
 	return 0;
 }
 
+/* Right below the firmware, where it expects its variables. */
+static int add_flash(struct board *b, const struct vm_cfg *cfg, struct errtext *why)
+{
+	if (boot_x86_is_cloudhv(cfg))
+		return errtext_set(why, -EINVAL, "the firmware %s is an ELF file: it does not take NVRAM (%s)",
+				   cfg->firmware, cfg->nvram);
+	return flash_create(b->at.bus, b->at.mem, mem_rom_start(b->at.mem), cfg->nvram, &b->flash, why);
+}
+
 static int load(struct board *b, const struct vm_cfg *cfg, const struct board_cpus *cpus, struct arch_regs *regs,
 		struct errtext *why)
 {
 	regs->have = ARCH_CORE | ARCH_SYS;
-	return boot_x86_load(cfg, b->at.mem, acpi_x86_build(b->at.mem, cpus->n), &regs->x86, why);
+	const int rc = boot_x86_load(cfg, b->at.mem, acpi_x86_build(b->at.mem, cpus->n), &regs->x86, why);
+
+	return rc < 0 || !cfg->nvram ? rc : add_flash(b, cfg, why);
 }
 
 static size_t console_in(struct board *b, const void *p, size_t n)

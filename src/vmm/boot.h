@@ -7,6 +7,7 @@
 #include "arch/arch.h"
 #include "arch/arm64_regs.h"
 #include "util/errtext.h"
+#include "vmm/dev.h"
 #include "vmm/mem.h"
 #include "vmm/vm.h"
 
@@ -33,6 +34,12 @@ int boot_x86_load(const struct vm_cfg *cfg, struct mem *mem, gpa rsdp, struct x8
  * symbols then are, and so must be what a debugger is shown. A file that cannot be read is not.
  */
 bool boot_x86_is_64bit(const struct vm_cfg *cfg);
+
+/**
+ * boot_x86_is_cloudhv() - is the firmware of @cfg one for Cloud Hypervisor? That is an ELF file, which starts as a
+ * kernel with a PVH note does; firmware for PCs is an image at the reset vector.
+ */
+bool boot_x86_is_cloudhv(const struct vm_cfg *cfg);
 
 /* One per file; boot_x86_load() chooses by what the file is. */
 int boot_bzimage(const struct vm_cfg *cfg, struct mem *mem, gpa rsdp, const uint8_t *img, size_t n, struct x86_regs *r,
@@ -64,6 +71,9 @@ int boot_arm64_image(const struct vm_cfg *cfg, struct mem *mem, const uint8_t *i
 void boot_arm64_regs(const struct boot_arm64 *b, struct arm64_regs *r);
 
 /* ---- x86 ---- */
+
+/** firmware_x86_describe() - tell firmware about the machine. */
+int firmware_x86_describe(struct fw_cfg *f, const struct mem *mem, unsigned cpus);
 
 /** acpi_x86_build() - MADT, FADT, DSDT and their roots into low memory. Returns where the RSDP is. */
 gpa acpi_x86_build(struct mem *mem, unsigned cpus);

@@ -32,12 +32,26 @@ static int load_kernel(const struct vm_cfg *cfg, struct mem *mem, gpa rsdp, stru
 			   boot_image_describe(f.p, f.n, buf, sizeof(buf)));
 }
 
+bool boot_x86_is_cloudhv(const struct vm_cfg *cfg)
+{
+	_cleanup_(boot_file_close) struct boot_file f = { 0 };
+	struct errtext why;
+
+	return cfg->firmware && boot_file_open(cfg->firmware, "firmware", &f, &why) == 0 && is_elf(&f);
+}
+
 int boot_x86_load(const struct vm_cfg *cfg, struct mem *mem, gpa rsdp, struct x86_regs *r, struct errtext *why)
 {
 	if (!!cfg->kernel + !!cfg->firmware + !!cfg->flat != 1)
 		return errtext_set(why, -EINVAL, "exactly one of kernel, firmware and flat image must be given");
 	if (cfg->initrd && !cfg->kernel)
 		return errtext_set(why, -EINVAL, "the initrd %s has no kernel to go with", cfg->initrd);
+	if (boot_x86_is_cloudhv(cfg)) {
+		struct vm_cfg as_kernel = *cfg;
+
+		as_kernel.kernel = cfg->firmware;
+		return load_kernel(&as_kernel, mem, rsdp, r, why);
+	}
 	if (cfg->firmware)
 		return boot_firmware(cfg, mem, r, why);
 	if (cfg->flat)

@@ -38,6 +38,7 @@ int rtc_create(struct bus *b, uint64_t ram_size, struct rtc **ret);
 void rtc_destroy(struct rtc *r);
 
 int i8042_create(struct bus *b, struct io_dev **ret);   /* only the reset command and an empty keyboard */
+int port92_create(struct bus *b, struct io_dev **ret);  /* reset; free() it */
 int pvpanic_create(struct bus *b, struct io_dev **ret); /* the guest's kernel says that it panicked; free() it */
 
 /* Where a vCPU is that accesses a device right now. */
@@ -84,6 +85,19 @@ enum kvm_fate debug_tell(const struct debug_ports_cfg *cfg, unsigned vcpu, struc
 #define DEBUG_MMIO_SIZE 0x1000
 int debug_mmio_create(struct bus *b, uint64_t base, const struct debug_ports_cfg *cfg, struct io_dev **ret);
 
+struct fw_cfg; /* items that firmware reads, by number or by name: a copy of what is added */
+int fw_cfg_create(struct bus *b, struct mem *mem, struct fw_cfg **ret);
+int fw_cfg_add(struct fw_cfg *s, uint16_t key, const void *data, uint32_t len);          /* -EEXIST, -ENOSPC */
+int fw_cfg_add_file(struct fw_cfg *s, const char *name, const void *data, uint32_t len); /* likewise; -ENAMETOOLONG */
+void fw_cfg_destroy(struct fw_cfg *s);
+void fw_cfg_destroyp(struct fw_cfg **s);
+
+struct flash; /* firmware's variables: the file at @path, up to guest-physical @end */
+int flash_create(struct bus *b, struct mem *mem, uint64_t end, const char *path, struct flash **ret,
+		 struct errtext *why);
+void flash_destroy(struct flash *s);
+void flash_destroyp(struct flash **s);
+
 #define PVPANIC_PORT 0x505 /* DSDT names it */
 
 /* The guest's time: nanoseconds that go by only while it runs. Any thread. */
@@ -94,6 +108,7 @@ struct guest_clock {
 struct pm; /* ACPI PM1a event/control, PM timer, reset register (0xcf9) */
 #define PM_IO_BASE 0x600
 int pm_create(struct bus *b, struct guest_clock *clock, struct pm **ret);
+void pm_map(struct pm *p, uint64_t base); /* event, control and timer also here, where a free port is; BUS_NOWHERE */
 void pm_destroy(struct pm *p);
 
 /* ---- PCI: configuration mechanism 1 at 0xcf8/0xcfc, one bus ---- */
@@ -106,10 +121,15 @@ struct pci_func {
 	void (*config_written)(struct pci_func *f, unsigned off, unsigned n); /* NULL ok */
 	unsigned gsi; /* of its interrupt pin; filled by pci_add() */
 };
-int pci_create(struct bus *b, struct pci **ret); /* has the host bridge 00:00.0 (8086:1237) */
+enum pci_host { PCI_HOST_440FX = 0x1237, PCI_HOST_CLOUDHV = 0x0d57 }; /* device ID of the host bridge 00:00.0 */
+int pci_create(struct bus *b, enum pci_host host, struct pci **ret);
 void pci_destroy(struct pci *p);
 int pci_add(struct pci *p, struct pci_func *f); /* -EEXIST; BARs are mapped when the guest enables them */
 unsigned pci_gsi(unsigned slot, unsigned pin);  /* the GSI that DSDT's _PRT promises for this slot and pin (1 = A) */
+
+struct piix; /* 00:01.0, ISA bridge, and 00:01.3, which lets firmware move the power management */
+int piix_create(struct pci *pci, struct pm *pm, struct piix **ret);
+void piix_destroy(struct piix *s);
 
 /* ---- virtio, version 1 ---- */
 

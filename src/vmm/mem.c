@@ -71,6 +71,16 @@ uint64_t mem_end(const struct mem *m)
 	return end;
 }
 
+uint64_t mem_rom_start(const struct mem *m)
+{
+	uint64_t start = UINT64_MAX;
+
+	for (unsigned i = 0; i < m->nslots; i++)
+		if (m->slot[i].rom)
+			start = MIN(start, m->slot[i].start.raw);
+	return start;
+}
+
 static bool slots_overlap(const struct kvm_slot *a, const struct kvm_slot *b)
 {
 	return a->start.raw < b->start.raw + b->size && b->start.raw < a->start.raw + a->size;

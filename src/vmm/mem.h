@@ -49,6 +49,9 @@ void mem_deinit(struct mem *m);
 /** mem_end() - the end of the highest RAM. */
 uint64_t mem_end(const struct mem *m);
 
+/** mem_rom_start() - the start of the lowest ROM; the end of the address space if there is none. */
+uint64_t mem_rom_start(const struct mem *m);
+
 /** mem_ptr() - host address of [@at, @at + @len) if one RAM slot has all of it; else NULL. */
 void *mem_ptr(struct mem *m, gpa at, size_t len);
 

@@ -28,6 +28,8 @@ struct vm_cfg {
 	const char *initrd;      /* NULL: none */
 	const char *params;      /* kernel command line, not NULL */
 	const char *firmware;
+	bool microvm;      /* x86: a machine without PCI */
+	const char *nvram; /* x86: flash memory for the firmware's variables, directly below it; NULL: none */
 	const char *flat;
 	uint64_t flat_addr;
 	enum vm_flat_mode flat_mode;
@@ -80,7 +82,8 @@ int vm_mem_read(struct vm *m, unsigned vcpu, gpa at, void *buf, size_t len, size
 /** vm_mem_write() - likewise, but for the interrupt controllers: they cannot be written. */
 int vm_mem_write(struct vm *m, unsigned vcpu, gpa at, const void *buf, size_t len, size_t *done);
 
-/** vm_checkpoint_catch() - as target_checkpoint_catch(): meanwhile KVM keeps no writes. Server thread, guest stopped. */
+/** vm_checkpoint_catch() - as target_checkpoint_catch(): meanwhile KVM keeps no writes. Server thread, guest stopped.
+ */
 int vm_checkpoint_catch(struct vm *m, bool on);
 
 /** vm_pwatch_set() - as target_pwatch_set(). Server thread, guest stopped. */

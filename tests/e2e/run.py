@@ -199,6 +199,10 @@ class Context:
     def kernel(self, name):
         return os.path.join(self._tool("fetch-kernel", self.arch.name), name)
 
+    def ovmf(self, name):
+        """UEFI firmware that writes codes to port 0x80."""
+        return os.path.join(self._tool("build-ovmf"), name)
+
     def initrd(self, kind):
         return self._tool("make-initrd", kind, self.arch.name)
 

@@ -6,6 +6,7 @@ from guests import flat
 from session import Guest, accelerated, check, check_eq
 from suite import test
 
+SEABIOS = "/usr/share/seabios/bios-256k.bin"
 USAGE, ENVIRONMENT, FILE, LISTEN = 2, 3, 4, 5
 
 
@@ -29,6 +30,7 @@ def bad_option_values(context):
             (["-c", "0"], "0"), (["-c", "17"], "17"), (["-c", "two"], "two"), (["-m", "12Q"], "12Q"), (["-m", "0"], "0"),
             (["--gdb-wait"], "--gdb"), (["extra"], "extra"), (["--console"], "console"), (["--accel", "warp"], "warp"),
             (["--arch", "vax"], "vax"), (["--flat", "x"], "x"),
+            (["--nvram", "x"], "--firmware"), (["--machine", "vax"], "vax"),
             (["--checkpoint-map", "ovmf"], "--checkpoints"),
             (["--checkpoint-limit", "1M"], "--checkpoints"), (["--checkpoints", "x", "--checkpoint-limit", "1K"], "1K"),
             (["--junit", "x"], "--expect"), (["--boot-timeout", "0"], "0"), (["--boot-timeout", "1s"], "1s")]:
@@ -54,6 +56,9 @@ def files_that_are_not_there_or_not_kernels(context):
     refused(context, ["-k", context.kernel("vmlinuz"), "-d", "/no/such/disk"], FILE, "/no/such/disk")
     refused(context, ["--flat", "/no/such/code@0x8000"], FILE, "/no/such/code")
     refused(context, ["--firmware", "/no/such/firmware"], FILE, "/no/such/firmware")
+    if context.accel == "kvm" and context.arch.name == "x86":
+        refused(context, ["--firmware", SEABIOS, "--nvram", "/no/such/nvram"], FILE, "/no/such/nvram")
+        refused(context, ["--firmware", SEABIOS, "--nvram", "/etc/passwd"], FILE, "/etc/passwd", "4096")
     refused(context, flat("count")["args"](context) + ["--checkpoints", "/no/such/boot.jsonl"], FILE, "/no/such/boot.jsonl")
     refused(context, flat("count")["args"](context) + ["--checkpoints", "/dev/null", "--checkpoint-map", "/etc/passwd"], FILE,
             "/etc/passwd, line 1")

@@ -39,7 +39,7 @@ static void console_out(void *arg, const void *p, size_t n)
 
 static void rig_init(struct rig *r)
 {
-	struct vm_cfg cfg = { .console_out = console_out, .disk = r->disk };
+	struct vm_cfg cfg = { .console_out = console_out, .disk = r->disk, .firmware = r->disk, .cpus = 1 };
 	struct errtext why;
 	FILE *f;
 
@@ -72,7 +72,8 @@ static uint32_t pick(struct rig *r, uint32_t below)
 /* Mostly where something is. */
 static uint64_t pick_port(struct rig *r)
 {
-	static const uint16_t at[] = { 0x60, 0x64, 0x70, 0x71, 0x80, 0x3f8, 0x402, 0x600, 0xcf8, 0xcfc };
+	static const uint16_t at[] = { 0x60,  0x64,  0x70,  0x71,  0x80,  0x92, 0x3f8,
+				       0x402, 0x510, 0x514, 0x600, 0xcf8, 0xcfc };
 
 	return pick(r, 8) ? at[pick(r, ARRAY_LEN(at))] + pick(r, 8) : pick(r, 0x10000);
 }

@@ -90,7 +90,7 @@ static uint32_t mmio_read(uint64_t at)
 static int setup(void **state)
 {
 	bus_init(&bus);
-	return pci_create(&bus, &pci);
+	return pci_create(&bus, PCI_HOST_440FX, &pci);
 }
 
 static int teardown(void **state)

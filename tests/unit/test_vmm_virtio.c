@@ -224,8 +224,8 @@ static int setup(void **state)
 	irq.lines.set = irq_set;
 	irq.level = false;
 	bus_init(&bus);
-	if (image_make() < 0 || mem_init(&mem, &mem_layout_x86, RAM_SIZE, &why) < 0 || pci_create(&bus, &pci) < 0 ||
-	    virtio_blk_create(place(SLOT), path, &blk, &why) < 0)
+	if (image_make() < 0 || mem_init(&mem, &mem_layout_x86, RAM_SIZE, &why) < 0 ||
+	    pci_create(&bus, PCI_HOST_440FX, &pci) < 0 || virtio_blk_create(place(SLOT), path, &blk, &why) < 0)
 		return -1;
 	driver_start();
 	return 0;
@@ -560,7 +560,7 @@ TEST(read_only_file_makes_a_read_only_disk)
 	pci_destroy(pci);
 	bus_deinit(&bus);
 	bus_init(&bus);
-	CHECK_EQ(pci_create(&bus, &pci), 0);
+	CHECK_EQ(pci_create(&bus, PCI_HOST_440FX, &pci), 0);
 	// The program that runs: not even root may write it.
 	CHECK_EQ(virtio_blk_create(place(SLOT), "/proc/self/exe", &blk, &why), 0);
 	driver_start();

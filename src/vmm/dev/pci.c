@@ -187,18 +187,18 @@ unsigned pci_gsi(unsigned slot, unsigned pin)
  * The Intel 440FX, as firmware knows it. PAM0-PAM6 open its shadow RAM, which here is always open; they are closed at
  * reset as in the hardware, so that firmware larger than its shadow copies the rest of itself there.
  */
-static void host_init(struct pci_func *h)
+static void host_init(struct pci_func *h, enum pci_host id)
 {
 	enum { PAM = 0x59, PAM_COUNT = 7, PAM_BITS = 0x33 };
 
 	st_le16(h->config + PCI_VENDOR_ID, 0x8086);
-	st_le16(h->config + PCI_DEVICE_ID, 0x1237);
+	st_le16(h->config + PCI_DEVICE_ID, id);
 	st_le16(h->config + PCI_CLASS_DEVICE, 0x0600);
 	h->config[PCI_REVISION_ID] = 2;
 	memset(h->config_mask + PAM, PAM_BITS, PAM_COUNT);
 }
 
-int pci_create(struct bus *b, struct pci **ret)
+int pci_create(struct bus *b, enum pci_host host, struct pci **ret)
 {
 	_cleanup_(freep) struct pci *p = calloc(1, sizeof(*p));
 	int rc;
@@ -225,7 +225,7 @@ int pci_create(struct bus *b, struct pci **ret)
 					.max_op = 4,
 					.read = data_read,
 					.write = data_write };
-	host_init(&p->host);
+	host_init(&p->host, host);
 	rc = pci_add(p, &p->host);
 	if (rc == 0)
 		rc = bus_add(b, &p->addr_port);
