@@ -292,7 +292,7 @@ static void pit_thaw(struct kvm_cpus *c)
 	if (!k->pit_lost || k->pit_owed < k->pit.channels[0].count)
 		return;
 	vm_ioctl(c, KVM_IRQ_LINE_STATUS, &up); // status takes the place of irq
-	if (up.status != 0) // else the one before it is still pending, and this one is none
+	if (up.status != 0)                    // else the one before it is still pending, and this one is none
 		k->pit_owed -= k->pit.channels[0].count;
 	vm_ioctl(c, KVM_IRQ_LINE, &down);
 }

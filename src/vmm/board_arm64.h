@@ -58,7 +58,7 @@ struct arm64_fdt_cfg {
 	uint64_t initrd, initrd_size;
 	bool disk;
 	uint64_t debug_mmio; /* 0: none */
-	uint64_t seed[9]; /* of Linux's random numbers, and of its KASLR */
+	uint64_t seed[9];    /* of Linux's random numbers, and of its KASLR */
 };
 
 /**
