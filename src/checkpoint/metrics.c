@@ -157,19 +157,36 @@ static void add_label(struct strbuf *out, const char *what, const char *name)
 	strbuf_adds(out, "\"}");
 }
 
-static void add_phase(struct strbuf *out, const struct phase *p, const char *name)
+static uint64_t since(uint64_t ns, uint64_t start)
+{
+	return ns > start ? ns - start : 0;
+}
+
+/* What vCPUs are still in lasts until the verdict. */
+static uint64_t open_ns(const struct checkpoint_metrics *m, const struct phase *p, uint64_t end_ns)
+{
+	uint64_t ns = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(m->vcpu); i++) {
+		const char *name = m->vcpu[i].phase;
+		const size_t at = name ? place_of(m, name) : 0;
+		const bool known = name && at < m->nphases && strcmp(m->phase[at].name, name) == 0;
+
+		if (name && p == (known ? &m->phase[at] : &m->other))
+			ns += since(end_ns, m->vcpu[i].since);
+	}
+	return ns;
+}
+
+static void add_phase(struct strbuf *out, const struct checkpoint_metrics *m, const struct phase *p, const char *name,
+		      uint64_t end_ns)
 {
 	if (!p->count)
 		return;
 	add_label(out, "count", name);
 	strbuf_addf(out, " %" PRIu64 "\n", p->count);
 	add_label(out, "sum", name);
-	add_ns(out, p->ns);
-}
-
-static uint64_t since(uint64_t ns, uint64_t start)
-{
-	return ns > start ? ns - start : 0;
+	add_ns(out, p->ns + open_ns(m, p, end_ns));
 }
 
 void checkpoint_metrics_add(struct strbuf *out, const struct checkpoint_metrics *m, const struct checkpoint_outcome *o)
@@ -189,10 +206,10 @@ void checkpoint_metrics_add(struct strbuf *out, const struct checkpoint_metrics 
 	add_seconds(out, "gdbvm_run_seconds", since(o->end_ns, o->start_ns),
 		    "From the start of the guest to the verdict.");
 	begin(out, "gdbvm_phase_seconds", "summary", "seconds",
-	      "From a checkpoint to the next one of the same vCPU, by the name of the first.");
+	      "From a checkpoint to the next one of the same vCPU, or to the verdict, by its name.");
 	for (size_t i = 0; i < m->nphases; i++)
-		add_phase(out, &m->phase[i], m->phase[i].name);
-	add_phase(out, &m->other, "other");
+		add_phase(out, m, &m->phase[i], m->phase[i].name, o->end_ns);
+	add_phase(out, m, &m->other, "other", o->end_ns);
 	begin(out, "gdbvm_verdict", "stateset", NULL, "How the boot came out.");
 	for (unsigned i = VERDICT_NONE + 1; i < VERDICT_N; i++)
 		strbuf_addf(out, "gdbvm_verdict{gdbvm_verdict=\"%s\"} %d\n", checkpoint_verdict_names[i],

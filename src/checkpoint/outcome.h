@@ -31,7 +31,8 @@ void checkpoint_junit_add(struct strbuf *out, const struct checkpoint_outcome *o
 
 /* ---- OpenMetrics ---- */
 
-/* Counts, and how long each phase was: from a checkpoint to the next one of the same vCPU. */
+/* Counts, and how long each phase was: from a checkpoint to the next one of the same vCPU, or to
+ * the verdict. */
 struct checkpoint_metrics;
 
 int checkpoint_metrics_create(struct checkpoint_metrics **ret);

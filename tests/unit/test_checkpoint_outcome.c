@@ -136,7 +136,7 @@ TEST(metrics_have_the_time_of_each_phase_on_its_vcpu)
 	put_unit(&r, 0, 3, 4 * SECOND + 5, "B", NULL);
 	check_lines(&r, "gdbvm_phase_seconds",
 		    "gdbvm_phase_seconds_count{phase=\"0x02\"} 1\n"
-		    "gdbvm_phase_seconds_sum{phase=\"0x02\"} 0.000000000\n"
+		    "gdbvm_phase_seconds_sum{phase=\"0x02\"} 0.999999999\n"
 		    "gdbvm_phase_seconds_count{phase=\"A\\\\\\\".\"} 2\n"
 		    "gdbvm_phase_seconds_sum{phase=\"A\\\\\\\".\"} 1.000000005\n"
 		    "gdbvm_phase_seconds_count{phase=\"B\"} 2\n"
@@ -164,7 +164,7 @@ TEST(a_guest_that_counts_on_its_port_makes_no_endless_metrics)
 	check_lines(&r, "gdbvm_phase_seconds_count{phase=\"other\"}",
 		    "gdbvm_phase_seconds_count{phase=\"other\"} 2000\n");
 	check_lines(&r, "gdbvm_phase_seconds_sum{phase=\"other\"}",
-		    "gdbvm_phase_seconds_sum{phase=\"other\"} 0.000001999\n");
+		    "gdbvm_phase_seconds_sum{phase=\"other\"} 1.999999000\n");
 	rig_deinit(&r);
 }
 
