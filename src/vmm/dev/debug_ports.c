@@ -5,16 +5,15 @@
 #include <string.h>
 
 #define LOG_ROOM LOG_VMM
+#include "checkpoint/line.h"
 #include "util/log.h"
 #include "util/macros.h"
 #include "vmm/dev.h"
 #include "vmm/vm.h"
 
 enum {
-	VALUE_LEN = 4, // a dword write
-	DEBUGCON = 0x402,
+	VALUE_LEN = 4,        // a dword write
 	DEBUGCON_HERE = 0xe9, // what firmware expects to read before it writes text
-	LINE_MAX_LEN = 160,
 };
 
 struct debug_port {
@@ -29,8 +28,7 @@ struct debug_ports {
 	unsigned n;
 	struct debug_port port[VM_MAX_DEBUG_PORTS];
 	struct io_dev text;
-	char line[LINE_MAX_LEN + 1];
-	unsigned len;
+	struct checkpoint_line line;
 };
 
 enum kvm_fate debug_tell(const struct debug_ports_cfg *cfg, unsigned vcpu, struct checkpoint_record *rec)
@@ -67,25 +65,15 @@ static void debugcon_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p
 	*(uint8_t *)p = DEBUGCON_HERE;
 }
 
-static enum kvm_fate debugcon_line(struct debug_ports *s, unsigned vcpu)
-{
-	s->line[s->len] = '\0';
-	s->len = 0;
-	log_info("debugcon: %s", s->line);
-	return debug_tell(&s->cfg, vcpu,
-			  &(struct checkpoint_record){ .kind = CHECKPOINT_TEXT, .port = DEBUGCON, .text = s->line });
-}
-
 static enum kvm_fate debugcon_write(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
 {
 	struct debug_ports *s = container_of(d, struct debug_ports, text);
-	const char ch = *(const char *)p;
+	struct checkpoint_record rec = { .kind = CHECKPOINT_TEXT, .port = CHECKPOINT_DEBUGCON, .text = s->line.text };
 
-	if (ch == '\r')
+	if (!checkpoint_line_add(&s->line, *(const char *)p))
 		return KVM_FATE_RUN;
-	if (ch != '\n')
-		s->line[s->len++] = ch >= ' ' && ch <= '~' ? ch : '.';
-	return s->len > 0 && (ch == '\n' || s->len == LINE_MAX_LEN) ? debugcon_line(s, vcpu) : KVM_FATE_RUN;
+	log_info("debugcon: %s", s->line.text);
+	return debug_tell(&s->cfg, vcpu, &rec);
 }
 
 void debug_ports_coalesce(struct debug_ports *s, bool on)
@@ -132,7 +120,7 @@ int debug_ports_create(struct bus *b, const struct debug_ports_cfg *cfg, const u
 	s->n = n;
 	s->text = (struct io_dev){ .name = "debug console",
 				   .kind = BUS_PIO,
-				   .base = DEBUGCON,
+				   .base = CHECKPOINT_DEBUGCON,
 				   .len = 1,
 				   .min_op = 1,
 				   .max_op = 1,
