@@ -34,7 +34,8 @@ class Program:
 
     def __exit__(self, *error):
         self.process.stop()
-        self.context.keep("vmm-stderr.log", self.messages.text())
+        self.context.keep("program-stderr.log", self.messages.text())
+        check("Sanitizer: " not in self.messages.text(), "a sanitizer has something to say")
 
     def wait(self, seconds=60):
         return self.process.wait(self.context.scale(seconds))
