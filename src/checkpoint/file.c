@@ -407,16 +407,40 @@ const struct checkpoint_entry *checkpoint_file_head(const struct checkpoint_file
 	return first ?: e;
 }
 
+static bool same_stream(const struct checkpoint_entry *a, const struct checkpoint_entry *b)
+{
+	return a->rec.vcpu == b->rec.vcpu && a->rec.port == b->rec.port;
+}
+
+static int by_stream(const void *a, const void *b)
+{
+	const struct checkpoint_entry *const *x = a, *const *y = b;
+
+	if (same_stream(*x, *y))
+		return *x < *y ? -1 : *x > *y;
+	if ((*x)->rec.vcpu != (*y)->rec.vcpu)
+		return (*x)->rec.vcpu < (*y)->rec.vcpu ? -1 : 1;
+	return (*x)->rec.port < (*y)->rec.port ? -1 : 1;
+}
+
 bool *checkpoint_file_parts(const struct checkpoint_file *f)
 {
-	bool *part = calloc(f->n + 1, sizeof(*part));
+	_cleanup_(freep) const struct checkpoint_entry **list = calloc(f->n + 1, sizeof(*list));
+	bool *part = list ? calloc(f->n + 1, sizeof(*part)) : NULL;
+	size_t n = 0;
 
-	for (size_t i = 0; part && i < f->n; i++) {
-		const struct checkpoint_entry *e = &f->entry[i];
-
-		for (const struct checkpoint_entry *p = checkpoint_file_head(f, e); p < e; p++)
-			if (p->label.part && p->rec.vcpu == e->rec.vcpu && p->rec.port == e->rec.port)
-				part[p - f->entry] = true;
+	for (size_t i = 0; part && i < f->n; i++)
+		if (f->entry[i].label.part || f->entry[i].label.nfields)
+			list[n++] = &f->entry[i];
+	if (part)
+		qsort(list, n, sizeof(*list), by_stream);
+	for (size_t i = 0; i < n; i++) {
+		if (!list[i]->label.nfields)
+			continue;
+		// Back to the first byte of it, or to the end of what came before: those of a stream do not overlap.
+		for (size_t k = i; k-- > 0 && same_stream(list[k], list[i]) && !list[k]->label.nfields &&
+				   list[k]->rec.seq >= list[i]->label.first;)
+			part[list[k] - f->entry] = true;
 	}
 	return part;
 }

@@ -2,7 +2,8 @@
 /*
  * What checkpoints are read from: a file of them, a map, an image to be scanned, a golden file, and bytes on the wire
  * with sequences and frames among them.
- * Whatever comes, there is an answer, what is shown is printable, and what was read can be written and read again.
+ * Whatever comes, there is an answer, what is shown is printable and no markup, and what was read can be written and
+ * read again. A boot is like itself.
  *
  * Input: a byte that chooses, then the text or the bytes.
  */
@@ -11,6 +12,7 @@
 
 #include "checkpoint/expect.h"
 #include "checkpoint/labels.h"
+#include "checkpoint/report.h"
 #include "checkpoint/scan.h"
 #include "checkpoint/units.h"
 #include "fuzz.h"
@@ -57,6 +59,28 @@ static void check_golden_of(const struct checkpoint_file *f)
 	golden_destroy(g);
 }
 
+/* Two boots that may have little in common. */
+static void check_diff(const struct checkpoint_file *a, const struct checkpoint_file *b, bool all)
+{
+	_cleanup_(checkpoint_diff_destroyp) struct checkpoint_diff *d = NULL;
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	const size_t head = strlen(checkpoint_report_head), tail = strlen(checkpoint_report_tail);
+
+	require(checkpoint_diff(a, b, all, &d) == 0);
+	require(a != b || (!d->only_a && !d->only_b && !d->other_data));
+	checkpoint_diff_add(&out, "a", "b", d, all);
+	check_printable(&out);
+	const struct checkpoint_report r = { .file = { a, b }, .name = { "a", "b" }, .n = 2, .diff = d };
+	strbuf_reset(&out);
+	checkpoint_report_svg(&out, &r);
+	require(!out.oom);
+	strbuf_reset(&out);
+	if (all)
+		return;
+	checkpoint_report_html(&out, &r);
+	require(!out.oom && out.len > head + tail && !memchr(out.s + head, '<', out.len - head - tail));
+}
+
 static void feed_file(const char *text, size_t n)
 {
 	_cleanup_(checkpoint_file_destroyp) struct checkpoint_file *f = NULL, *again = NULL;
@@ -77,7 +101,9 @@ static void feed_file(const char *text, size_t n)
 	for (size_t i = 0; i < f->n; i++)
 		checkpoint_json_add(&out, &f->entry[i].rec, &f->entry[i].label);
 	require(checkpoint_file_parse("y", strbuf_str(&out), out.len, &again, &why) == 0 && again->n == f->n);
+	check_diff(f, f, n % 2);
 	require(checkpoint_file_relabel(again, NULL) == 0);
+	check_diff(f, again, n % 2);
 	check_golden_of(again);
 }
 
