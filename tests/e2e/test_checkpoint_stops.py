@@ -8,7 +8,7 @@ from suite import Scene, test
 from test_smp import CPUS, run_until_all_count
 
 MAP = "0x16 16BIT_MODE\nsequence 0xa1 FOUR a:u8 b:le16\n0xb3b4 WORDS_END\n"
-TOLD = r"gdbvm: checkpoint (\d+): (\S+) ?(.*?), port 0x80, vCPU (\d+), pc (0x[0-9a-f]+)"
+TOLD = r"gdbvm: checkpoint (\d+): (\S+) ?(.*?), (?:port 0x80|address 0x90f0000), vCPU (\d+), pc (0x[0-9a-f]+)"
 
 
 def codes(context, *more):
@@ -128,6 +128,22 @@ def stops_are_exact_where_writes_are_collected_otherwise(context):
         check_eq(next_stop(s)[0], 4, "number")
         vcpus = [row.split()[3] for row in s.cmd("monitor info checkpoints").splitlines()[1:]]
         check_eq(vcpus, ["0", "0", "-", "0"], "vCPUs, where they are known")
+
+
+@test(needs="kvm arm64")
+def a_value_stops_behind_the_store_that_wrote_it(context):
+    with codes(context) as s:
+        s.cmd("monitor checkpoint break 16BIT_MODE")
+        number, value, name, vcpu, pc = next_stop(s, pc=s.address("first") + 4)
+        check_eq((number, value, name, vcpu, pc), (1, "0x16", "16BIT_MODE", 0, s.address("first")), "what is told")
+        s.stepi()
+        check_eq((s.pc(), s.reg("x0")), (s.address("first") + 8, 0x1122334455667788), "after the next instruction: pc and x0")
+        s.cmd("monitor checkpoint break 0x7788")
+        mark = len(s.mi.told)
+        s.stepi()
+        check_eq(s.pc(), s.address("first") + 12, "a step over a store")
+        check("checkpoint 2: 0x7788" in s.mi.told[mark:], "names it")
+        check("found in code of x86 only" in s.cmd("monitor checkpoint sites"), "no sites")
 
 
 def write_in_the_loop(s):
