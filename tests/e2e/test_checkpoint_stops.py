@@ -97,6 +97,23 @@ def a_sequence_stops_at_its_last_byte(context):
 
 
 @test(needs="kvm x86")
+def a_frame_stops_at_its_last_byte(context):
+    names = context.scratch("frames.map")
+    with open(names, "w", encoding="ascii") as f:
+        f.write("record 0x1020 MIDDLE\n")
+    with started(context, flat("frames", "--checkpoint-map", names)) as s:
+        for what in ("record 0x1010", "MIDDLE", "record memory"):
+            s.cmd(f"monitor checkpoint break {what}")
+        first = next_stop(s)
+        check_eq(first[1:3], ("value", "id=0x1010 value=0x3333333311111111"), "the frame with that id")
+        check("id=0x1010 value=0x3333333311111111" in s.cmd("monitor info checkpoints 1"), "it is the last row")
+        memory = next_stop(s)
+        check(memory[1] == "memory" and memory[2].startswith("address=0x"), f"the frame of that kind: {memory}")
+        s.cmd("monitor checkpoint delete 3")
+        check_eq(next_stop(s)[1:3], ("MIDDLE", "id=0x1020 value=0x3333333311111111"), "the frame with that name")
+
+
+@test(needs="kvm x86")
 def stops_survive_a_reset(context):
     with codes(context) as s:
         s.cmd("monitor checkpoint break 0x16")
