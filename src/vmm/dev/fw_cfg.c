@@ -141,7 +141,7 @@ static void data_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, un
 
 static void dma_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, unsigned n)
 {
-	memcpy(p, "QEMU CFG" + off, n);
+	memcpy(p, &"QEMU CFG"[off], n);
 }
 
 /* What a request asks for, all of which the guest has made up. Returns: the bits that it gets to see. */
