@@ -151,3 +151,15 @@ def who_ends_the_guest_before_the_verdict_is_told_so(context):
         check_eq(s.guest.wait_exit(), UNDECIDED, "exit status")
     suite, = JUnitXml.fromfile(xml)
     check_eq([type(result) for case in suite for result in case.result], [Error, Skipped, Skipped, Skipped, Skipped], "results")
+
+
+@test(needs="tcg x86 long")
+def firmware_meets_the_golden_file_of_the_manual(context):
+    with open(os.path.join(context.root, "docs/golden.md"), encoding="ascii") as f:
+        golden = re.search(r"(?m)^    16BIT_MODE\n(?:    .*\n)+", f.read()).group()
+    args = ["--firmware", context.ovmf("OVMF.fd"), "--console", "none", "--checkpoint-map", "ovmf", "--expect"]
+    text = ended(context, [*args, write(context, "ovmf.txt", golden), "--boot-timeout", "60"], 0)
+    check("matched: " in text, f"what is told: {text!r}")
+    text = ended(context, [*args, write(context, "other.txt", golden.replace("SEC_FOUND", "SEC_NOT_FOUND"))], DIVERGED)
+    check("diverged after checkpoint 3 0xb1 BFV_FOUND: expected 'SEC_NOT_FOUND' (" in text and "seen: 0xf1 SEC_FOUND (" in text,
+          f"what is told: {text!r}")
