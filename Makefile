@@ -81,7 +81,7 @@ check-lab:
 		e2e-arm64-tcg='!tests/e2e/run.py --build $(B) --arch arm64 --accel tcg'
 
 # The nested test machine: kernels, its initrd, and the QEMU with the patch of lab/, once, into the cache. And UEFI firmware
-# with port-0x80 codes, and a newer GDB.
+# with port-0x80 codes, a kernel with checkpoints (two or three minutes), and a newer GDB.
 lab:
 	tools/install-packages build check lab
 	for arch in x86 arm64; do tools/fetch-kernel $$arch && tools/make-initrd busybox $$arch && lab/prepare $$arch || exit; done
@@ -89,6 +89,7 @@ lab:
 	lab/build-qemu
 	tools/build-ovmf
 	tools/fetch-gdb
+	tools/build-linux
 
 # How fast it is, against KVM itself and QEMU's gdbstub: prints one table (docs/performance.md).
 bench:

@@ -203,6 +203,9 @@ class Context:
         """UEFI firmware that writes codes to port 0x80."""
         return os.path.join(self._tool("build-ovmf"), name)
 
+    def small_kernel(self, name):
+        return os.path.join(self._tool("build-linux"), name)
+
     def initrd(self, kind):
         return self._tool("make-initrd", kind, self.arch.name)
 
