@@ -48,7 +48,7 @@ static bool glob(const char *pattern, const char *s)
 		if (*pattern == '*') {
 			star = ++pattern;
 			retry = s;
-		} else if (*pattern == *s || (*pattern == '?' && *s)) {
+		} else if (*pattern == *s || *pattern == '?') {
 			pattern++;
 			s++;
 		} else if (star) {
