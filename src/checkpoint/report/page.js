@@ -5,7 +5,7 @@ const RANKED = 8;
 
 function fact(name, value, more) {
   return el('dl', { class: 'fact' }, el('dt', {}, name),
-    el('dd', {}, value, more ? el('small', {}, ` ${more}`) : null));
+    el('dd', {}, el('span', {}, value), more ? el('small', {}, ` ${more}`) : null));
 }
 
 function summarise() {
@@ -29,7 +29,7 @@ function summarise() {
   }
   facts.push(fact('vCPUs', String(vcpus.length)), fact('Console lines', both(boot => number(boot.texts.length))));
   if (lost.some(text => text))
-    facts.push(fact('Not complete', lost.filter(text => text).join(', ')));
+    facts.push(fact('Complete', 'no', lost.filter(text => text).join(', ')));
   $('facts').replaceChildren(...facts);
   if (compare)
     $('legend').replaceChildren(...['minus', 'plus', 'other'].map(sign =>

@@ -20,7 +20,7 @@ function layOut() {
     });
     y += 6;
   }
-  return { lanes, height: y };
+  return { lanes, height: y + (boots.some(boot => boot.marks.length) ? 16 : 0) };
 }
 const layout = layOut();
 
@@ -56,11 +56,11 @@ function drawPhase(lane, i, x0, x1) {
     name ? label(null, left + 6, lane.y + lane.height / 2 + 4, name) : null);
 }
 
-/* The name that takes most of the time. */
+/* The name that takes most of the time; of many rows some are asked. */
 function mostOf(rows) {
-  const sums = new Map();
-  for (const row of rows)
-    sums.set(row.label, (sums.get(row.label) || 0) + (row.lasts || 0));
+  const sums = new Map(), step = Math.ceil(rows.length / 40);
+  for (let i = 0; i < rows.length; i += step)
+    sums.set(rows[i].label, (sums.get(rows[i].label) || 0) + (rows[i].lasts || 0));
   let most = rows[0].label;
   sums.forEach((sum, label) => {
     if (sum > sums.get(most))
@@ -71,7 +71,7 @@ function mostOf(rows) {
 
 function drawCluster(lane, from, to, x0, x1) {
   const width = Math.max(x1 - x0, 2), rows = lane.list.slice(from, to);
-  const sign = ['minus', 'plus', 'other'].find(name => rows.some(row => row.pair && row.pair.sign === name));
+  const differs = compare && rows.find(row => row.pair && row.pair.sign), sign = differs && differs.pair.sign;
   const kind = lane.text ? 'line cluster' : `phase cluster hue${hueOf(mostOf(rows))}`;
   return svg('g', { class: kind, 'data-hit': hit({ rows, to: endOf(lane.list, to - 1) }) },
     rect('body', x0, lane.y, width, lane.height),
@@ -125,8 +125,8 @@ function drawJoins(above_, below, out) {
   for (const row of above_.list) {
     if (!row.pair || !row.pair.both || row.pair.b.vcpu !== below.vcpu)
       continue;
-    const x0 = xOf(row.u), x1 = xOf(row.pair.b.u);
-    if (Math.max(x0, x1) < GUTTER || Math.min(x0, x1) > view.width || x0 - last < 7)
+    const x0 = xOf(row.u), x1 = xOf(row.pair.b.u), seen = Math.max(x0, x1) > GUTTER && Math.min(x0, x1) < view.width;
+    if (!seen || x0 - last < 7 || Math.abs(x1 - x0) > view.width / 3) // flatter lines say nothing
       continue;
     last = x0;
     path += `M${x0.toFixed(1)} ${from}L${x1.toFixed(1)} ${to}`;
@@ -151,12 +151,16 @@ function drawNoise(out) {
 }
 
 function drawMarks(out) {
+  let free = 0; // where the next text has room
   for (const row of boots.flatMap(boot => boot.marks)) {
-    const x = xOf(row.u);
+    const x = xOf(row.u), text = compare ? `${letters[row.boot.index]}: ${row.label}` : row.label;
     if (x < GUTTER || x > view.width)
       continue;
+    const at = Math.min(x + 4, view.width - text.length * letterWidth);
     out.push(svg('g', { class: 'mark', 'data-hit': hit(row) },
-      svg('line', { x1: x, x2: x, y1: AXIS, y2: layout.height }), label(null, x + 4, layout.height - 2, row.label)));
+      svg('line', { x1: x, x2: x, y1: AXIS, y2: layout.height - 14 }),
+      at > free ? label(null, at, layout.height - 3, text) : null));
+    free = Math.max(free, at + text.length * letterWidth);
   }
 }
 
