@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Exact steps of a real arm64 kernel: across system calls, page faults and interrupts."""
+import re
+
 from guests import linux
 from session import check, check_eq
 from suite import Scene
@@ -98,3 +100,39 @@ def the_kernels_clock_can_be_stepped(s):
     stop_at(s, s.address("ktime_get"))
     s.run_to_stop("stepi 60", timeout=s.context.scale(30), reason="end-stepping-range")
     still_counts(s)
+
+
+def find_bug(s):
+    """The address of a BUG() of the kernel's, from its own table: rows of address, file, line, flags (none: not a WARN).
+    Some were in its start-up code, which is gone, and some are in its entry code."""
+    table, text, end = (s.address(name) for name in ("__start___bug_table", "__entry_text_end", "_etext"))
+    words = [int(w, 16) for line in s.cmd(f"x/600xw {table:#x}").splitlines() for w in line.split(":")[1].split()]
+    for row in range(0, len(words) - 2, 3):
+        at = table + 4 * row + words[row] - (words[row] >> 31 << 32)
+        if words[row + 2] >> 16 == 0 and text <= at < end:
+            return at
+    check(False, "there is a BUG() among the first 200 entries")
+
+
+# The last one: its process dies.
+@COUNTING.test()
+def a_bug_in_the_kernel_is_reported_by_the_kernel(s):
+    """BRK, while a breakpoint of ours has KVM hand them all to us; and one in the kernel's handler is hit."""
+    bug = find_bug(s)
+    check_eq(s.word(bug), 0xD4210000, "BRK #0x800")
+    bp = s.brk("*hrtimer_nanosleep")
+    s.cont()
+    s.expect_stop(timeout=s.context.scale(30), bp=bp)  # in a process other than the first
+    s.cmd(f"set $pc = {bug:#x}")
+    s.tbrk("*report_bug")
+    s.cont()
+    s.expect_stop(timeout=s.context.scale(30), func="report_bug")
+    check_eq(s.reg("x0"), bug, "the address that the kernel looks up")
+    s.delete()
+    mark = s.console.mark()
+    s.cont()
+    for told in (r"kernel BUG at \S+:\d+!", "Internal error: Oops - BUG: ", "end trace"):
+        s.wait_console(told, 30, mark)
+    last = int(re.findall(r"count (\d+)", s.console.text())[-1])
+    s.wait_console(rf"count {last + 5}\b", 60)
+    s.interrupt()
