@@ -64,8 +64,7 @@ static int64_t signed_field(uint32_t code, unsigned shift, unsigned bits)
 	return (int64_t)((uint64_t)code << (64 - shift - bits)) >> (64 - bits);
 }
 
-/* The target of a conditional branch. */
-static bool branch_target(uint32_t code, uint64_t pc, uint64_t *out)
+bool arm64_branch_target(uint32_t code, uint64_t pc, uint64_t *out)
 {
 	if ((code & 0xff000000) == 0x54000000 || (code & 0x7e000000) == 0x34000000) // b.cond; cbz, cbnz
 		*out = pc + (uint64_t)(signed_field(code, 5, 19) * 4);
@@ -139,7 +138,7 @@ bool arm64_excl_find(const uint32_t *code, size_t n, uint64_t pc, struct arm64_e
 		return false;
 	add_exit(&x, x.end);
 	for (size_t i = 1; i < len; i++) {
-		if (branch_target(code[i], pc + 4 * i, &to) && !add_branch(&x, pc, pc + 4 * i, to))
+		if (arm64_branch_target(code[i], pc + 4 * i, &to) && !add_branch(&x, pc, pc + 4 * i, to))
 			return false;
 	}
 	if (x.nbacks && !general)

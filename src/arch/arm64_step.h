@@ -55,6 +55,9 @@ struct arm64_excl {
  */
 bool arm64_excl_find(const uint32_t *code, size_t n, uint64_t pc, struct arm64_excl *out);
 
+/** arm64_branch_target() - where the conditional branch @code at @pc leads to. False: it is none. */
+bool arm64_branch_target(uint32_t code, uint64_t pc, uint64_t *out);
+
 /** arm64_branch_taken() - is the conditional branch @code taken? @rt: what its register, if it has one, holds. */
 bool arm64_branch_taken(uint32_t code, uint64_t rt, uint64_t pstate);
 

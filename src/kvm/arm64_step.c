@@ -315,6 +315,88 @@ bool kvm_step_synced(struct kvm_cpu *cpu, int rc)
 	return cpu->run->kvm_valid_regs;
 }
 
+/* ---- store-exclusives that something has stopped ---- */
+
+bool kvm_step_stores_whole(struct kvm_cpu *cpu, gva pc)
+{
+	struct arm64_insn insn;
+	uint64_t pstate;
+	uint32_t code;
+
+	forget(cpu);
+	if (kvm_reg_get(cpu, KVM_REG_PSTATE, &pstate) < 0 || is_a32(pstate) || !kvm_insn_read(cpu, pc.raw, &code, 1))
+		return false;
+	arm64_insn_decode(code, &insn);
+	return insn.kind == ARM64_INSN_STORE_EXCL;
+}
+
+/* Did the last step get to a store-exclusive? Then *@failed: what its status register says. */
+static bool got_to_store(struct kvm_cpu *cpu, bool *failed)
+{
+	const struct kvm_step *s = cpu->step;
+	const bool is_store = s->insn.kind == ARM64_INSN_STORE_EXCL;
+	uint64_t at = s->unit ? s->excl.end - INSN_LEN : s->pc, status = 0;
+	uint32_t code;
+
+	if (!s->known || (!s->unit && !is_store) || kvm_cpu_pc(cpu).raw != at + INSN_LEN)
+		return false;
+	if (!kvm_insn_read(cpu, at, &code, 1))
+		return false;
+	code = code >> 16 & 31;
+	*failed = code != 31 && kvm_reg_get(cpu, KVM_REG_X(code), &status) == 0 && (uint32_t)status != 0;
+	return true;
+}
+
+/* The load-exclusive that comes last before @store. */
+static bool find_load(struct kvm_cpu *cpu, uint64_t store, uint64_t *out)
+{
+	struct arm64_insn insn;
+	uint32_t code;
+
+	for (unsigned i = 1; i < ARM64_EXCL_INSNS && kvm_insn_read(cpu, store - i * INSN_LEN, &code, 1); i++) {
+		arm64_insn_decode(code, &insn);
+		if (insn.kind == ARM64_INSN_LOAD_EXCL) {
+			*out = store - i * INSN_LEN;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The branch behind the store leads there; it is not executed, as a breakpoint at it would be hit with nothing stored.
+ * Where that breakpoint hides it, it is taken for the usual one, back to the load.
+ */
+static bool find_way_back(struct kvm_cpu *cpu, uint64_t pc, uint64_t *out)
+{
+	struct arm64_insn insn;
+	uint32_t code;
+
+	if (!kvm_insn_read(cpu, pc, &code, 1))
+		return false;
+	if (arm64_branch_target(code, pc, out))
+		return branches(cpu, pc);
+	arm64_insn_decode(code, &insn);
+	return insn.kind == ARM64_INSN_BRK && find_load(cpu, pc - INSN_LEN, out);
+}
+
+bool kvm_step_again(struct kvm_cpu *cpu, bool way_back)
+{
+	uint64_t back;
+	bool failed;
+
+	if (!got_to_store(cpu, &failed))
+		return way_back && cpu->step->insn.kind != ARM64_INSN_LOAD_EXCL;
+	return failed && find_way_back(cpu, kvm_cpu_pc(cpu).raw, &back) && kvm_reg_set(cpu, KVM_REG_PC, back) == 0;
+}
+
+bool kvm_step_stored(struct kvm_cpu *cpu)
+{
+	bool failed;
+
+	return got_to_store(cpu, &failed) && !failed;
+}
+
 /* Nothing is planted in memory. */
 void kvm_step_plant(struct kvm_cpu *cpu)
 {

@@ -181,7 +181,7 @@ static enum kvm_next on_hw(struct kvm_cpu *cpu, const struct kvm_trap *t, struct
 		*ev = (struct stop_event){
 			.why = STOP_WATCH, .pc = t->pc, .watch_kind = part->kind, .watch_at = t->touched
 		};
-		return KVM_NEXT_EVENT;
+		return kvm_step_stores_whole(cpu, t->pc) ? KVM_NEXT_WHOLE : KVM_NEXT_EVENT;
 	}
 	verdict = judge(cpu, STOP_HWBREAK, t->pc);
 	if (verdict == TARGET_SKIP || verdict == TARGET_AGAIN) {

@@ -63,6 +63,7 @@ struct kvm_cpu {
 
 	/* the vCPU's own thread only */
 	struct kvm_debug debug;
+	bool unwatched;      /* steps are taken with all watchpoints out */
 	bool lifted;         /* watched pages are writable, for this one alone */
 	bool emulated_write; /* the access being answered is a write to RAM by KVM's emulator */
 	struct kvm_step *step;
@@ -128,6 +129,7 @@ enum kvm_next {
 	KVM_NEXT_PARK,    /* asked to park */
 	KVM_NEXT_SKIP,    /* to go on past the breakpoint instruction at skip_at */
 	KVM_NEXT_LIFT,    /* the instruction at pc writes to a page of a physical watch: nothing was done */
+	KVM_NEXT_WHOLE,   /* likewise to what a watchpoint watches, and can only do so as the end of a sequence */
 	KVM_NEXT_ALONE,   /* to take one step while the others wait: what another vCPU planted is in the way */
 };
 
@@ -330,6 +332,21 @@ bool kvm_step_landed(struct kvm_cpu *cpu, gva pc);
 
 /** kvm_step_is_others() - is the breakpoint instruction at @pc one that the step of another vCPU plants? */
 bool kvm_step_is_others(struct kvm_cpu *cpu, gva pc);
+
+/**
+ * kvm_step_stores_whole() - is the instruction at @pc, where the vCPU is, a store that fails if anything came between
+ * it and what its sequence begins with, a debugger above all?
+ */
+bool kvm_step_stores_whole(struct kvm_cpu *cpu, gva pc);
+
+/**
+ * kvm_step_again() - after a step: was it such a store, and has failed? Then the vCPU is put back to where its sequence
+ * is tried again, and a few more steps execute all of it. @way_back: this was said of the step before.
+ */
+bool kvm_step_again(struct kvm_cpu *cpu, bool way_back);
+
+/** kvm_step_stored() - was the last step such a store, or a sequence with one, and has it stored? */
+bool kvm_step_stored(struct kvm_cpu *cpu);
 
 /** kvm_step_is_bp() - is there a breakpoint instruction at @pc in memory now? */
 bool kvm_step_is_bp(struct kvm_cpu *cpu, gva pc);

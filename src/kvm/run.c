@@ -8,6 +8,9 @@
 #define LOG_ROOM LOG_KVM
 #include "util/log.h"
 
+/* A store-exclusive may fail for reasons of its own. */
+enum { STEPS_OF_A_WHOLE = 64 };
+
 int kvm_cpu_ioctl(struct kvm_cpu *cpu, unsigned long req, void *arg)
 {
 	struct kvm_port *p = cpu->all->port;
@@ -107,7 +110,8 @@ static int prepare_step(struct kvm_cpu *cpu)
 		cpu->debug.lift = true;
 		cpu->debug.lift_at = kvm_step_pc(cpu);
 	}
-	cpu->debug.lift_watches = cpu->seen && cpu->seen_watch && kvm_step_pc(cpu).raw == cpu->seen_pc.raw;
+	cpu->debug.lift_watches =
+		cpu->unwatched || (cpu->seen && cpu->seen_watch && kvm_step_pc(cpu).raw == cpu->seen_pc.raw);
 	return rc;
 }
 
@@ -182,28 +186,65 @@ static enum kvm_next step_alone(struct kvm_cpu *cpu, struct stop_event *ev)
 	return next;
 }
 
+/* Likewise, with those before it that it needs. */
+static enum kvm_next step_whole(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	enum kvm_next next;
+	unsigned n = 0;
+
+	do
+		next = step_alone(cpu, ev);
+	while (next == KVM_NEXT_STEPPED && n++ < STEPS_OF_A_WHOLE && kvm_step_again(cpu, n > 1));
+	return next;
+}
+
+static void lift(struct kvm_cpu *cpu, bool on)
+{
+	struct kvm_cpus *c = cpu->all;
+
+	if (c->npwatches)
+		c->ops->lift(c->ops_arg, on);
+	cpu->lifted = on;
+}
+
 /* The instruction at pc writes to a page that is watched. A stop that is wanted meanwhile waits until it is done. */
 static enum kvm_next write_watched(struct kvm_cpu *cpu, struct stop_event *ev)
 {
 	const gva from = kvm_cpu_pc(cpu);
 	struct target_pwatch_hit hit;
 	const bool alone = kvm_cpu_is_alone(cpu);
-	struct kvm_cpus *c = cpu->all;
 	enum kvm_next next;
 	bool found;
 
 	if (!alone)
 		kvm_cpu_alone_begin(cpu);
-	c->ops->lift(c->ops_arg, true);
-	cpu->lifted = true;
-	next = step_alone(cpu, ev);
-	cpu->lifted = false;
-	c->ops->lift(c->ops_arg, false);
+	lift(cpu, true);
+	next = step_whole(cpu, ev);
+	lift(cpu, false);
 	found = kvm_pwatch_check(cpu, &hit);
 	hit.from = from;
 	if (!alone)
 		kvm_cpu_alone_end(cpu);
 	return found ? kvm_pwatch_event(cpu, next, &hit, ev) : next;
+}
+
+/*
+ * A watchpoint has stopped, and so broken, the store that ends a sequence: the sequence is executed again with nothing
+ * in its way. @ev, which the hit has filled in, is told when the store is done.
+ */
+static enum kvm_next store_watched(struct kvm_cpu *cpu, struct stop_event *ev)
+{
+	struct stop_event hit = *ev;
+	enum kvm_next next;
+
+	cpu->unwatched = true;
+	next = write_watched(cpu, ev);
+	cpu->unwatched = false;
+	if (next != KVM_NEXT_STEPPED || !kvm_step_stored(cpu))
+		return next;
+	hit.pc = kvm_cpu_pc(cpu);
+	*ev = hit;
+	return KVM_NEXT_EVENT;
 }
 
 /* Past the breakpoint instruction at skip_at: the instruction that it hides is executed while nobody else can miss it.
@@ -255,6 +296,9 @@ static enum kvm_next enter_to_the_end(struct kvm_cpu *cpu, struct stop_event *ev
 		case KVM_NEXT_LIFT:
 			next = write_watched(cpu, ev);
 			break;
+		case KVM_NEXT_WHOLE:
+			next = store_watched(cpu, ev);
+			break;
 		case KVM_NEXT_ALONE:
 			next = step_while_others_wait(cpu, ev);
 			break;
@@ -294,6 +338,7 @@ static bool follow_plan(struct kvm_cpu *cpu, struct stop_event *ev)
 		case KVM_NEXT_SKIP:
 		case KVM_NEXT_ALONE:
 		case KVM_NEXT_LIFT:
+		case KVM_NEXT_WHOLE:
 			break;
 		case KVM_NEXT_PARK:
 			if (!stepping && cpu->debug.lift) {   // its hit was judged, and is not to be counted again

@@ -327,6 +327,22 @@ void kvm_step_unplant(struct kvm_cpu *cpu)
 	pthread_mutex_unlock(&cpu->all->landings);
 }
 
+/* Nothing here depends on what was executed before. */
+bool kvm_step_stores_whole(struct kvm_cpu *cpu, gva pc)
+{
+	return false;
+}
+
+bool kvm_step_again(struct kvm_cpu *cpu, bool way_back)
+{
+	return false;
+}
+
+bool kvm_step_stored(struct kvm_cpu *cpu)
+{
+	return false;
+}
+
 bool kvm_step_landed(struct kvm_cpu *cpu, gva pc)
 {
 	struct kvm_step *s = cpu->step;

@@ -109,17 +109,37 @@ def a_watch_on_page_tables_in_use_does_no_harm(s):
     check(s.int("counter") > before, "the guest goes on")
 
 
+def run_code(s, words, **registers):
+    """Have the vCPU that GDB looks at go on in these instructions. Returns where they are."""
+    code = s.context.arch.scratch
+    for number, word in enumerate(words):
+        s.cmd(f"set var *(unsigned int *){code + 4 * number:#x} = {word:#x}")
+    for register, value in dict(registers, pc=code).items():
+        s.cmd(f"set var ${register} = {value:#x}")
+    return code
+
+
 @COUNT.test(needs="arm64")
 def an_atomic_instruction_on_a_watched_word_is_named(s):
-    at, code = s.address("counter"), s.context.arch.scratch
-    for number, word in enumerate((0xF8210002, 0x17FFFFFF)):  # ldadd x1, x2, [x0]; b .-4
-        s.cmd(f"set var *(unsigned int *){code + 4 * number:#x} = {word:#x}")
-    for register, value in (("x0", at), ("x1", 1), ("pc", code)):
-        s.cmd(f"set var ${register} = {value:#x}")
+    at = s.address("counter")
+    code = run_code(s, (0xF8210002, 0x17FFFFFF), x0=at, x1=1)  # ldadd x1, x2, [x0]; b .-4
     watch(s, at, 8)
     old = s.int("counter")
     for i in range(3):
         check_eq(next_hit(s)[2:], [at, old + i, old + i + 1, code], "address, values and pc")
+
+
+@COUNT.test(needs="arm64")
+def stores_of_pairs_and_with_writeback_are_named(s):
+    """Of these the processor does not tell a hypervisor what they store."""
+    at = s.address("counter")
+    # 0: add x1, x1, #1; stp x1, xzr, [x0]; add x1, x1, #1; str x1, [x0, #0]!; b 0b
+    code = run_code(s, (0x91000421, 0xA9007C01, 0x91000421, 0xF8000C01, 0x17FFFFFC), x0=at, x1=0x100)
+    watch(s, at, 8)
+    last = s.int("counter")
+    for i in range(1, 7):
+        check_eq(next_hit(s)[2:], [at, last, 0x100 + i, code + (4 if i % 2 else 12)], "address, values and pc")
+        last = 0x100 + i
 
 
 @test(needs="kvm")
@@ -151,9 +171,7 @@ SMP = Scene(**flat("smp", "-c", "4"), needs="kvm")
 
 @SMP.test()
 def four_vcpus_that_write_one_page_are_each_named(s):
-    s.cont()
-    s.wait_console(r"\+.*\+.*\+.*\+", 20)
-    s.interrupt()
+    to_four_that_count(s)
     counts = s.address("counts")
     for vcpu in (2, 0, 3, 1):
         watch(s, counts + 8 * vcpu, 8)
@@ -175,6 +193,57 @@ def locked_instructions_on_a_watched_page_lose_nothing(s):
     s.interrupt()
     after = [s.word(counts + 8 * i, "g") for i in range(4)]
     check(all(b > a for a, b in zip(before, after)), f"all vCPUs count: {before} {after}")
+
+
+def to_four_that_count(s):
+    s.cont()
+    s.wait_console(r"\+.*\+.*\+.*\+", 20)
+    s.interrupt()
+
+
+# 0: prfm pstl1strm, [x0]; 1: ldxr x1, [x0]; add x1, x1, #1; stxr w2, x1, [x0]; cbnz w2, 1b (then 0b); b 0b
+EXCLUSIVE = (0xF9800011, 0xC85F7C01, 0x91000421, 0xC8027C01, 0x35FFFFA2, 0x17FFFFFB)
+FARTHER_BACK = EXCLUSIVE[:4] + (0x35FFFF82,) + EXCLUSIVE[5:]
+
+
+def counts_on_by_steps(s, at, code):
+    for _ in range(15):
+        s.run_to_stop("stepi")
+        check(code <= s.pc() < code + 4 * len(EXCLUSIVE), f"the pc is in the loop: {s.pc():#x}")
+    check(s.word(at, "g") >= 16, "it counts on by steps, too")
+
+
+MAPPED = Scene(**flat("smp", "-c", "4"), prepare=to_four_that_count, needs="kvm arm64")
+
+
+@MAPPED.test()
+def a_loop_of_exclusive_instructions_on_a_watched_word_ends(s):
+    at = s.context.arch.scratch + 0x100
+    for words in (EXCLUSIVE, FARTHER_BACK):
+        s.cmd("thread 1")
+        s.cmd(f"set var *(long *){at:#x} = 10")
+        code = run_code(s, words, x0=at, x1=0, x2=0)
+        watch(s, at, 8)
+        for i in range(4):
+            check_eq(next_hit(s), [0, 8, at, 10 + i, 11 + i, code + 12], "vCPU, size, address, values and pc")
+        counts_on_by_steps(s, at, code)
+        s.cmd("monitor pwatch off")
+
+
+@MAPPED.test(needs="hwbreak")
+def a_loop_of_exclusive_instructions_under_a_watchpoint_ends(s):
+    at = s.context.arch.scratch + 0x100
+    for words in (EXCLUSIVE, FARTHER_BACK):
+        s.cmd("thread 1")
+        s.cmd(f"set var *(long *){at:#x} = 10")
+        code = run_code(s, words, x0=at, x1=0, x2=0)
+        wp = s.watch(f"*(long *){at:#x}")
+        for i in range(4):
+            s.cont()
+            value = s.expect_stop(watch=wp)["value"]
+            check_eq((int(value["old"]), int(value["new"])), (10 + i, 11 + i), "values")
+        counts_on_by_steps(s, at, code)
+        s.delete(wp)
 
 
 def into_user_space(s):
