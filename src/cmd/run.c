@@ -363,6 +363,7 @@ static int open_kvm(struct run *r, struct errtext *why)
 	if (r->checkpoints) {
 		r->opt.vm.checkpoint = on_kvm_checkpoint;
 		r->opt.vm.checkpoint_arg = r;
+		r->opt.vm.checkpoint_often = r->opt.checkpoints || r->judge;
 	}
 	rc = vm_open(&r->opt.vm, &r->guest.vm, why);
 	if (rc < 0)

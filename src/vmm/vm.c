@@ -147,7 +147,8 @@ static int cpus_start(struct vm *m, const struct vm_cfg *cfg, const struct arch_
 		.gic = { .there = m->hv.chip_fd >= 0, .v2 = m->hv.cpus.gicv2, .names = machine_board->irq_names },
 		.gic_fd = m->hv.chip_fd,
 	};
-	const struct kvm_exit_ops *ops = cfg->checkpoint && !cfg->coalesced ? &exit_ops_with_pc : &exit_ops;
+	const struct kvm_exit_ops *ops =
+		cfg->checkpoint && cfg->checkpoint_often && !cfg->coalesced ? &exit_ops_with_pc : &exit_ops;
 	struct arch_regs regs = *first;
 
 	int rc = kvm_port_inproc_create(&port, &m->port, why);

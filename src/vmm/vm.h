@@ -48,6 +48,7 @@ struct vm_cfg {
 	 * logged. */
 	enum kvm_fate (*checkpoint)(void *arg, const struct checkpoint_record *rec);
 	void *checkpoint_arg;
+	bool checkpoint_often; /* many are expected: to know where each was made costs little, every exit a bit more */
 };
 
 struct vm;
