@@ -249,6 +249,21 @@ def boots_are_compared(context):
     check("/no/such" in checkpoints(context, "diff", a, "/no/such", status=4), "a file that is not there")
 
 
+@test(needs="tcg")
+def a_report_goes_beside_the_recording(context):
+    a, b = (write_boot(context.scratch(name), (0x16, 0x32)) for name in ("a.jsonl", "b.jsonl"))
+    checkpoints(context, "report", a, b)
+    with open(context.scratch("a.html"), encoding="utf-8") as f:
+        page = f.read()
+    check_eq(page, checkpoints(context, "report", "--output=-", a, b), "the page, on standard output")
+    check(page.startswith("<!doctype html>") and page.endswith("</html>\n"), "it is a page")
+    check(not re.search(r"https?:|url\((?!#)|@import|src=", page), "it takes nothing from anywhere")
+    check(checkpoints(context, "report", "--format=svg", "-o", "-", a).startswith("<svg "), "a picture")
+    check("/no/such" in checkpoints(context, "report", "-o", "/no/such/x.html", a, status=4), "where it cannot go is named")
+    check("pdf" in checkpoints(context, "report", "--format", "pdf", a, status=2), "a format that there is not is named")
+    check("two files" in checkpoints(context, "report", a, a, b, status=2), "three are too many")
+
+
 @test(needs="tcg x86")
 def sites_are_found_in_images(context):
     def scan(*args):
