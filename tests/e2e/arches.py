@@ -64,7 +64,8 @@ X86 = Arch(
 ARM64 = Arch(
     name="arm64", machine="aarch64", gdb="gdb-multiarch", objdump="aarch64-linux-gnu-objdump",
     objcopy="aarch64-linux-gnu-objcopy", kernel_args="console=ttyAMA0", ram=0x40000000,
-    flat={"modes": 0x40100000, "count": 0x40100000, "smp": 0x40100000, "places": 0x40100000, "codes": 0x40100000},
+    flat={"modes": 0x40100000, "count": 0x40100000, "smp": 0x40100000, "places": 0x40100000, "codes": 0x40100000,
+          "frames": 0x40100000},
     pc="pc", stack="sp", mark="x19", root="TTBR0_EL1", space="ttbr0", free=("x28", "x27"), loop="x9",
     arguments=("x0", "x1"), vector="v3.s.s[1]",
     lldb_names=("x0", "x28", "cpsr", "v31", "fpcr"),

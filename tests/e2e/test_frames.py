@@ -90,6 +90,28 @@ def so_do_the_macros_of_nasm(context):
     check(rows[3].endswith(f"data={TEXT.hex()}"), rows[3])
 
 
+@test(needs="kvm arm64")
+def so_does_arm64(context):
+    """At EL1 with the MMU off, to the debug port in memory."""
+    _, records, _ = recorded(context, "frames")
+    check(all(r["mmio"] == "0x90f0000" for r in records), "all is written to the debug port")
+    sent = decoded(records)
+    check_eq([what for _, kind, what in sent if kind is None], [0x64, 0xCC], "codes from the assembler and from C")
+    check_eq([kind for _, kind, _ in sent[2:]], ["value", "registers", "memory"], "frames")
+    check_eq(numbers(sent[2][2]), {"id": 0xC0DE, "value": 0x1122334455667788}, "value")
+    places = symbols(context.guest("frames.elf"))
+    regs = numbers(sent[3][2])
+    check_eq(len(regs), 44, "registers")
+    check(places["frames"] < regs["pc"] < places["frames"] + 4096, f"pc is in frames: {regs['pc']:#x}")
+    check(places["stack_end"] - 4096 < regs["sp"] < places["stack_end"], f"sp: {regs['sp']:#x}")
+    check_eq(regs["cpsr"] & 0x3CF, 0x3C5, "EL1 with its own stack, all interrupts masked")
+    check_eq(regs["sctlr"] & 1, 0, "the MMU is off")
+    system = [regs[name] for name in ("ttbr0", "ttbr1", "tcr", "mair", "vbar", "esr", "far", "elr")]
+    check_eq(system, [0x11000 + 0x1000 * n for n in range(8)], "system registers")
+    check_eq(regs["spsr"], 0x600003C5, "spsr")
+    check_eq(sent[4][2], {"address": f"{places['text']:#x}", "data": TEXT[:10].hex()}, "memory")
+
+
 TALKERS, NUMBERS, TRAP = 3, 3, 0x21  # talk.h
 
 
