@@ -60,7 +60,7 @@ def check_c(sent, places, function):
     check_eq(sent[3][2], {"address": f"{places['text']:#x}", "data": TEXT[:10].hex()}, "memory")
 
 
-@test(needs="kvm x86")
+@test(needs="x86")
 def every_mode_of_x86_sends_frames(context):
     _, records, _ = recorded(context, "frames")
     sent = decoded(records)
@@ -72,7 +72,7 @@ def every_mode_of_x86_sends_frames(context):
             check_c(sent[n * 9 + 5:], places, f"frames{bits}")
 
 
-@test(needs="kvm x86 nasm")
+@test(needs="x86 nasm")
 def so_do_the_macros_of_nasm(context):
     header, records, _ = recorded(context, "frames_nasm")
     sent = decoded(records)
@@ -115,7 +115,7 @@ def so_does_arm64(context):
 TALKERS, NUMBERS, TRAP = 3, 3, 0x21  # talk.h
 
 
-@test(needs="kvm x86")
+@test(needs="x86")
 def frames_of_several_vcpus_survive_each_other_and_noise(context):
     """Each vCPU is trapped all the time, and then writes a zero, as Linux's io_delay does, or a code, or lets others go on."""
     _, records, _ = recorded(context, "talk", "-c", str(TALKERS))
