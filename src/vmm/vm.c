@@ -84,9 +84,8 @@ static void exit_left(void *arg)
 }
 
 static const struct kvm_exit_ops exit_ops = { .left = exit_left, .io = exit_io, .mmio = exit_mmio, .lift = exit_lift };
-static const struct kvm_exit_ops exit_ops_with_pc = {
-	.left = exit_left, .io = exit_io, .mmio = exit_mmio, .lift = exit_lift, .pc = true
-};
+/* Where each write exits. */
+static const struct kvm_exit_ops exit_ops_with_pc = { .io = exit_io, .mmio = exit_mmio, .lift = exit_lift, .pc = true };
 
 static int cfg_check(const struct vm_cfg *cfg, struct errtext *why)
 {

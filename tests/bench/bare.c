@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -140,6 +141,53 @@ double bare_steps(struct bare *b, unsigned n)
 	begin = bench_now() - begin;
 	debug(b, 0);
 	return begin;
+}
+
+/* What the time of the vCPU's thread in gdbvm is compared to. */
+static double cpu_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+double bare_codes(struct bare *b, unsigned n)
+{
+	double begin;
+
+	go_to(b, BENCH_CODES, UINT32_MAX);
+	begin = cpu_now();
+	for (unsigned i = 0; i < n; i++) {
+		must(ioctl(b->cpu, KVM_RUN, 0), "KVM_RUN");
+		if (b->run->exit_reason != KVM_EXIT_IO || b->run->io.port != BENCH_PORT)
+			bench_die("a bare write did not exit: exit reason %u", b->run->exit_reason);
+	}
+	return cpu_now() - begin;
+}
+
+double bare_coalesced(struct bare *b, unsigned n)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const int at = must(ioctl(b->vm, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_MMIO), "KVM_CAP_COALESCED_MMIO");
+	struct kvm_coalesced_mmio_zone zone = { .addr = BENCH_PORT, .size = 1, .pio = 1 };
+	struct kvm_coalesced_mmio_ring *ring = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, b->cpu, at * page);
+	unsigned done = 0;
+	double begin;
+
+	if (ring == MAP_FAILED)
+		bench_die("cannot map the ring");
+	go_to(b, BENCH_CODES, UINT32_MAX);
+	must(ioctl(b->vm, KVM_REGISTER_COALESCED_MMIO, &zone), "KVM_REGISTER_COALESCED_MMIO");
+	begin = cpu_now();
+	for (unsigned entries = (page - sizeof(*ring)) / sizeof(ring->coalesced_mmio[0]); done < n; done += entries) {
+		must(ioctl(b->cpu, KVM_RUN, 0), "KVM_RUN"); // full: the one that does not fit exits
+		ring->first = ring->last;
+	}
+	begin = cpu_now() - begin;
+	must(ioctl(b->vm, KVM_UNREGISTER_COALESCED_MMIO, &zone), "KVM_UNREGISTER_COALESCED_MMIO");
+	munmap(ring, page);
+	return begin / done * n;
 }
 
 struct kick {

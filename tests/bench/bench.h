@@ -27,6 +27,12 @@ struct bare *bare_open(const char *rom); /* the guest counts */
 /** bare_steps() - seconds for @n single steps: KVM_RUN and nothing else. */
 double bare_steps(struct bare *b, unsigned n);
 
+/** bare_codes() - seconds of CPU time for @n writes to the debug port: KVM_RUN, and a look at why it came back. */
+double bare_codes(struct bare *b, unsigned n);
+
+/** bare_coalesced() - likewise, if KVM keeps them and nobody looks at them. */
+double bare_coalesced(struct bare *b, unsigned n);
+
 /** bare_kick() - seconds from a signal to the thread in KVM_RUN until it has told, through a pipe, that it is out. */
 double bare_kick(struct bare *b);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench [--quick] [--rounds N] [--only steps|memory] GDBVM ROM: measure gdbvm against the bare KVM it stands on and
- * against QEMU's gdbstub, and print one table. Where it runs is the business of run.sh.
+ * bench [--quick] [--rounds N] [--only steps|memory|checkpoints] GDBVM ROM: measure gdbvm against the bare KVM it
+ * stands on and against QEMU's gdbstub, and print one table. Where it runs is the business of run.sh.
  */
 #include <getopt.h>
 #include <stdarg.h>
@@ -127,6 +127,10 @@ static const struct {
 	{ "no-op packet (qC); QEMU", OURS_NOOP, QEMU_NOOP, 1, "packets/s", 0 },
 	{ "memory read, m; QEMU's m", OURS_M, QEMU_M, 1.0 / (1 << 20), "MiB/s", 10 },
 	{ "memory read, x; QEMU's m", OURS_X, QEMU_M, 1.0 / (1 << 20), "MiB/s", 10 },
+	{ "checkpoint, exact; bare KVM_EXIT_IO", OURS_EXACT, BARE_CODE, 1, "writes/s", 0.87 },
+	{ "checkpoint, coalesced; bare KVM_EXIT_IO", OURS_COALESCED, BARE_CODE, 1, "writes/s", 2 },
+	{ "checkpoint, coalesced; bare KVM that keeps them", OURS_COALESCED, BARE_COALESCED, 1, "writes/s", 0 },
+	{ "exact; coalesced, with the log's thread", OURS_EXACT_WALL, OURS_COALESCED_WALL, 1, "writes/s", 0 },
 	{ "false condition; C client on QEMU", OURS_COND, QEMU_COND, 1, "hits/s", 10 },
 	{ "false condition; GDB on QEMU", OURS_COND, QEMU_GDB, 1, "hits/s", 10 },
 	{ "the same evaluated by the C client", OURS_CLIENT_COND, QEMU_COND, 1, "hits/s", 0 },
@@ -160,6 +164,15 @@ static struct text us(double seconds)
 	return text("%.0f us", seconds * 1e6);
 }
 
+static void print_start(const struct measured *m)
+{
+	const double ours = median(m, START_CHECKPOINT), serial = median(m, START_SERIAL);
+
+	if (m->n[START_CHECKPOINT])
+		row("exec to first checkpoint; to serial output", us(ours).s, us(serial).s,
+		    text("%+.0f ms", (ours - serial) * 1e3).s, "<= 50 ms");
+}
+
 static void print_times(const struct measured *m)
 {
 	double bare = 1 / median(m, BARE_STEP), step = 1 / median(m, OURS_STEP);
@@ -189,6 +202,7 @@ static void print_table(const struct measured *m, unsigned rounds)
 	row("-----------------------------------------------", "----------------", "----------------", "----------",
 	    "------------");
 	print_rates(m);
+	print_start(m);
 	print_times(m);
 }
 
@@ -204,8 +218,8 @@ static unsigned number(const char *opt, const char *s)
 
 static const char *part(const char *s)
 {
-	if (strcmp(s, "steps") != 0 && strcmp(s, "memory") != 0)
-		bench_die("--only %s: expected steps or memory", s);
+	if (strcmp(s, "steps") != 0 && strcmp(s, "memory") != 0 && strcmp(s, "checkpoints") != 0)
+		bench_die("--only %s: expected steps, memory or checkpoints", s);
 	return s;
 }
 
@@ -230,7 +244,7 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	if (argc - optind != 2)
-		bench_die("expected [--quick] [--rounds N] [--only steps|memory] GDBVM ROM");
+		bench_die("expected [--quick] [--rounds N] [--only steps|memory|checkpoints] GDBVM ROM");
 	if (plan.quick)
 		plan.rounds = 1;
 	plan.gdbvm = argv[optind];

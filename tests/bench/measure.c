@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is measured, each once in a round. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ struct bench {
 	struct measured *m;
 	struct bare *bare;
 	struct client ours, qemu;
+	struct client exact, coalesced; /* as ours, and what the guest writes to its debug port is recorded */
 };
 
 /* A full run's count, or the least that shows that it works. */
@@ -328,8 +330,23 @@ static void interrupts(struct bench *b)
 
 /* ---- the idle server ---- */
 
-/* CPU time of all threads of @pid, in seconds, as the scheduler counts it. */
-static double cpu_time(pid_t pid)
+static bool is_named(pid_t pid, const char *task, const char *name)
+{
+	char path[400], comm[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/comm", (int)pid, task);
+	f = fopen(path, "r");
+	if (f && !fgets(comm, sizeof(comm), f))
+		comm[0] = '\0';
+	if (f)
+		fclose(f);
+	comm[strcspn(comm, "\n")] = '\0';
+	return strcmp(comm, name) == 0;
+}
+
+/* CPU time of the threads of @pid with that name (NULL: of all), in seconds, as the scheduler counts it. */
+static double cpu_time(pid_t pid, const char *thread)
 {
 	char path[64];
 	struct dirent *e;
@@ -346,7 +363,7 @@ static double cpu_time(pid_t pid)
 		FILE *f;
 
 		snprintf(file, sizeof(file), "%s/%s/schedstat", path, e->d_name);
-		f = e->d_name[0] == '.' ? NULL : fopen(file, "r");
+		f = e->d_name[0] == '.' || (thread && !is_named(pid, e->d_name, thread)) ? NULL : fopen(file, "r");
 		if (!f)
 			continue;
 		if (fscanf(f, "%llu", &ns) == 1)
@@ -357,14 +374,21 @@ static double cpu_time(pid_t pid)
 	return sum;
 }
 
+/* A new pc alone does not wake it from hlt. */
+static void leave_halt(struct client *c)
+{
+	client_jump(c, BENCH_STEPS_END, 0);
+	client_resume(c, "vCont;s:1", SIGNAL_TRAP);
+}
+
 static void idle_for(struct bench *b, enum metric what)
 {
 	double before;
 
 	usleep(200000); // what the last packet set off is over
-	before = cpu_time(b->ours.pid);
+	before = cpu_time(b->ours.pid, NULL);
 	usleep(b->plan->quick ? 100000 : 2000000);
-	note(b, what, cpu_time(b->ours.pid) - before);
+	note(b, what, cpu_time(b->ours.pid, NULL) - before);
 }
 
 static void idle(struct bench *b)
@@ -374,8 +398,76 @@ static void idle(struct bench *b)
 	client_send(&b->ours, "vCont;c");
 	idle_for(b, IDLE_HALTED);
 	client_interrupt(&b->ours);
-	client_jump(&b->ours, BENCH_STEPS_END, 0);
-	client_resume(&b->ours, "vCont;s:1", SIGNAL_TRAP); // a new pc alone does not wake it from hlt
+	leave_halt(&b->ours);
+}
+
+/* ---- checkpoints ---- */
+
+static void codes(struct bench *b, struct client *c, enum metric what, enum metric by_wall)
+{
+	unsigned n = count(b, 5000);
+	double begin, cpu;
+	char byte;
+
+	client_jump(c, BENCH_CODES, n);
+	cpu = cpu_time(c->pid, "vcpu0");
+	begin = bench_now();
+	client_send(c, "vCont;c");
+	if (recv(c->console, &byte, 1, 0) != 1)
+		bench_die("%s: the guest's serial port is closed", c->path);
+	note(b, by_wall, n / (bench_now() - begin));
+	note(b, what, n / (cpu_time(c->pid, "vcpu0") - cpu));
+	client_interrupt(c);
+	leave_halt(c);
+}
+
+/* Seconds from the start of gdbvm until it has written @text to @fd. */
+static double start_to(const struct bench *b, int fd, const char *text, const char *checkpoints)
+{
+	const struct plan *p = b->plan;
+	char line[256];
+	double begin;
+	int io[2];
+	pid_t pid;
+
+	if (pipe(io) < 0)
+		bench_die("no pipe");
+	begin = bench_now();
+	pid = fork();
+	if (pid == 0) {
+		dup2(open("/dev/null", O_RDWR), fd == STDOUT_FILENO ? STDERR_FILENO : STDOUT_FILENO);
+		dup2(io[1], fd);
+		execl(p->gdbvm, p->gdbvm, "run", "--accel", "kvm", "--firmware", p->rom, "-m", "128", checkpoints,
+		      NULL);
+		_exit(127);
+	}
+	close(io[1]);
+	FILE *f = fdopen(io[0], "r");
+	if (!f)
+		bench_die("no stream");
+	do
+		if (!fgets(line, (int)strlen(text) + 1, f))
+			bench_die("gdbvm ended without '%s'", text);
+	while (strcmp(line, text) != 0);
+	begin = bench_now() - begin;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	fclose(f);
+	return begin;
+}
+
+static void checkpoints(struct bench *b)
+{
+	unsigned n = count(b, 5000);
+
+	for (unsigned turn = 0; turn < TURNS; turn++) {
+		note(b, BARE_CODE, n / bare_codes(b->bare, n));
+		codes(b, &b->exact, OURS_EXACT, OURS_EXACT_WALL);
+		note(b, BARE_COALESCED, n / bare_coalesced(b->bare, n));
+		codes(b, &b->coalesced, OURS_COALESCED, OURS_COALESCED_WALL);
+		note(b, START_SERIAL, start_to(b, STDOUT_FILENO, "R", NULL));
+		note(b, START_CHECKPOINT, start_to(b, STDERR_FILENO, "port80: ", "--checkpoints=/dev/null"));
+	}
 }
 
 /* ---- a round ---- */
@@ -394,11 +486,12 @@ static bool wanted(const struct bench *b, const char *part)
 /* One part, for the work on it. */
 static void one_part(struct bench *b)
 {
-	if (wanted(b, "steps")) {
+	if (wanted(b, "steps"))
 		step_turns(b);
-	} else {
+	else if (wanted(b, "memory"))
 		memory(b);
-	}
+	else
+		checkpoints(b);
 }
 
 static void one_round(struct bench *b, bool first)
@@ -412,6 +505,8 @@ static void one_round(struct bench *b, bool first)
 	noops(b, &b->qemu, QEMU_NOOP);
 	stage("memory");
 	memory(b);
+	stage("checkpoints");
+	checkpoints(b);
 	stage("conditions");
 	conditions(b);
 	stage("Ctrl-C");
@@ -435,6 +530,22 @@ static void one_round(struct bench *b, bool first)
 	client_connect(&b->qemu);
 }
 
+static void start_recorded(struct bench *b, struct client *c, char *mode)
+{
+	char path[64], listen[80];
+
+	snprintf(path, sizeof(path), "/tmp/gdbvm-bench.%d.%s", (int)getpid(), mode);
+	snprintf(listen, sizeof(listen), "unix:%s", path);
+	// clang-format off
+	char *const argv[] = {
+		"sh", "-c", "exec \"$@\" 2>/dev/null", "sh", b->plan->gdbvm, "run", "--accel", "kvm", "--firmware", b->plan->rom,
+		"-m", "128", "--gdb", listen, "--checkpoints", "/dev/null", "--checkpoint-mode", mode, NULL
+	};
+	// clang-format on
+	client_start(c, path, argv);
+	client_connect(c);
+}
+
 static void start(struct bench *b)
 {
 	const struct plan *p = b->plan;
@@ -456,6 +567,8 @@ static void start(struct bench *b)
 	client_start(&b->qemu, qemu, qemu_argv);
 	client_connect(&b->ours);
 	client_connect(&b->qemu);
+	start_recorded(b, &b->exact, "exact");
+	start_recorded(b, &b->coalesced, "coalesced");
 }
 
 void measure_all(const struct plan *plan, struct measured *m)
@@ -471,5 +584,7 @@ void measure_all(const struct plan *plan, struct measured *m)
 			one_round(&b, i == 0);
 	client_stop(&b.ours);
 	client_stop(&b.qemu);
+	client_stop(&b.exact);
+	client_stop(&b.coalesced);
 	bare_close(b.bare);
 }

@@ -26,6 +26,14 @@ enum metric {
 	OURS_DUMP_X,
 	IDLE_STOPPED, /* seconds of CPU time */
 	IDLE_HALTED,
+	BARE_CODE, /* writes to the debug port by the CPU time of the vCPU's thread */
+	BARE_COALESCED,
+	OURS_EXACT,
+	OURS_COALESCED,
+	OURS_EXACT_WALL, /* by the clock: with what the log's thread takes of the processors */
+	OURS_COALESCED_WALL,
+	START_SERIAL, /* seconds */
+	START_CHECKPOINT,
 	QEMU_STEP,
 	QEMU_NOOP,
 	QEMU_M,

@@ -78,6 +78,8 @@ copied:
 in_long:
 	movl	$BENCH_STACK, %esp
 	xorl	%ebp, %ebp
+	movb	$MARK_LONG, %al
+	outb	%al, $BENCH_PORT
 	movw	$PORT_COM1, %dx
 	movb	$'R', %al
 	outb	%al, %dx
@@ -112,6 +114,15 @@ bump:	nop
 	cli
 5:	hlt
 	jmp	5b
+
+	.org	copied - _start + BENCH_CODES - BENCH_CODE
+6:	outb	%al, $BENCH_PORT
+	decq	%rcx
+	jnz	6b
+	movw	$PORT_COM1, %dx
+	movb	$'.', %al
+	outb	%al, %dx
+	jmp	copied + BENCH_HALT - BENCH_CODE
 
 	.org	copied - _start + BENCH_COUNTER - BENCH_CODE
 	.quad	0

@@ -14,6 +14,8 @@
 #define BENCH_BUMP 0x100200      /* the function that counts; a nop comes first */
 #define BENCH_WORK 0x100280      /* a fixed piece of work, then a '.' to the serial port, for ever */
 #define BENCH_HALT 0x100300      /* interrupts off, hlt, for ever */
+#define BENCH_CODES 0x100380     /* rcx bytes to the debug port, a '.' to the serial port, and on at BENCH_HALT */
+#define BENCH_PORT 0x80          /* the debug port; it has one byte before the 'R', too */
 #define BENCH_COUNTER 0x100800   /* 8 bytes */
 #define BENCH_STACK 0x110000
 #define BENCH_TABLES 0x200000
