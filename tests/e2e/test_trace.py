@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """gdbvm trace: the checkpoints of a guest in another VMM, which does not know."""
 import json
+import os
 import signal
 
+from guests import flat
 from session import LISTENING, Gdb, accelerated, check, check_eq
 from suite import test
 
@@ -12,6 +14,8 @@ FIRST = [(1, 0x16), (2, 0x3344), (4, 0x11223344), (1, 0xA1), (1, 0xA2), (1, 0xA3
 VALUES = FIRST + [(4, n) for n in range(TURNS)] + [(1, 0xD0)]
 VCPUS = [0] * len(FIRST) + [n % 2 for n in range(TURNS)] + [0]
 TEXT = ["two vCPUs", "take turns"]
+# Writes of tests/guests/x86/codes.S to port 0x80, and how many of them come before it counts.
+CODES, CODES_FIRST = 100012, 11
 TRACEFS = "mount -t tracefs tracefs /sys/kernel/tracing && exec \"$@\""
 NO_TRACEFS = "mount -t tmpfs none /sys/kernel && exec \"$@\""
 
@@ -54,11 +58,14 @@ class Trace(Program):
         return lines[1:]
 
 
+def qemu_args(context, *more):
+    return ["qemu-system-x86_64", "-M", "pc", "-accel", "kvm", "-cpu", "qemu64,+x2apic", "-smp", "2", "-m", "16", "-nodefaults",
+            "-display", "none", "-bios", turns(context), "-device", "isa-debug-exit,iobase=0xf4,iosize=1", *more]
+
+
 def qemu(context):
     """QEMU on KVM, held before the guest's first instruction; `cont` on its standard input lets it run."""
-    vmm = Program(context, "qemu-system-x86_64", "-M", "pc", "-accel", "kvm", "-cpu", "qemu64,+x2apic", "-smp", "2", "-m", "16",
-                   "-nodefaults", "-display", "none", "-monitor", "stdio", "-S", "-bios", turns(context),
-                   "-device", "isa-debug-exit,iobase=0xf4,iosize=1")
+    vmm = Program(context, *qemu_args(context, "-monitor", "stdio", "-S"))
     vmm.process.out.wait_for("monitor", context.scale(30))  # its vCPUs are there
     return vmm
 
@@ -89,6 +96,20 @@ def a_guest_of_qemu_is_traced_from_outside(context):
         shown = [line for line in messages.splitlines() if line.startswith("port80: ")]
         check_eq(shown, [f"port80: write 0x{value:0{2 * size}x}" for size, value in VALUES], "text form")
         check(messages.index("has ended") > messages.rindex("port80: "), "all of it comes before the end is told")
+
+
+@test(needs="kvm x86 root")
+def threads_that_start_later_are_traced_from_their_first_write(context):
+    """When the trace begins, the process has not even become a VMM."""
+    # where KVM emulates the guest, only the names of threads tell which vCPU they are
+    args = qemu_args(context, "-name", "guest,debug-threads=on")
+    with Program(context, "/bin/sh", "-c", "read line; exec \"$@\"", "sh", *args) as vmm:
+        with Trace(context, vmm.pid, "--checkpoints", "/proc/self/fd/1") as trace:
+            check("no guest in KVM (yet)" in trace.messages.text(), "it says what it traces")
+            vmm.process.write(b"\n")
+            check_eq(vmm.wait(120), 1, "exit status of QEMU")
+            check_eq(trace.wait(), 0, "exit status")
+            check_records(trace.records())
 
 
 @test(needs="kvm x86 root")
@@ -124,6 +145,26 @@ def a_trace_that_is_interrupted_is_whole(context):
         count = len(records)
         check(count > len(FIRST) + 5, f"{count} records are there")
         check_eq([int(r["value"], 16) for r in records], [value for _, value in VALUES[:count]], "values")
+
+
+@test(needs="kvm x86 root long")
+def writes_that_are_lost_are_counted(context):
+    """The trace sleeps while one processor's ring gets more than it can hold, and wakes up when the VMM is gone."""
+    cpu = 0 if context.in_lab else min(os.sched_getaffinity(0))
+    run = [context.gdbvm, "run", *accelerated(context), *flat("codes")["args"](context), "--console", "none"]
+    with Program(context, "/bin/sh", "-c", "read line; exec \"$@\"", "sh", "taskset", "-c", str(cpu), *run) as vmm:
+        with Trace(context, vmm.pid, "--checkpoints", "/proc/self/fd/1") as trace:
+            trace.process.signal(signal.SIGSTOP)
+            vmm.process.write(b"\n")
+            check_eq(vmm.wait(90), 0, "exit status after power-off")
+            trace.process.signal(signal.SIGCONT)
+            check_eq(trace.wait(), 0, "exit status")
+            records, messages = trace.records(), trace.messages.text()
+    writes, marks = [r for r in records if "value" in r], [r for r in records if "mark" in r]
+    check_eq([int(r["value"], 16) for r in writes[CODES_FIRST:]], list(range(len(writes) - CODES_FIRST)), "what there was room for")
+    check_eq([(r["mark"], r["count"]) for r in marks], [("lost", CODES - len(writes))], "the mark")
+    check_eq(records[-1], marks[0], "where the mark is")
+    check(f"{len(writes)} writes were traced; {CODES - len(writes)} of" in messages, "it is said")
 
 
 @test(needs="x86 root")
