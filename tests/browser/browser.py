@@ -53,8 +53,13 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def close(self):
-        os.killpg(self.process.pid, signal.SIGKILL)  # and all of its own processes
-        self.process.wait()
+        try:
+            self.session = None
+            self.call("Browser.close")  # it takes its own processes with it, and writes no more
+            self.process.wait(self.limit)
+        except (Failure, OSError, subprocess.TimeoutExpired):
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
         os.close(self.read)
         os.close(self.write)
         self.log.close()
