@@ -8,12 +8,10 @@
 #include "vmm/pm.h"
 
 /*
- * The tables stand where PC firmware has them, [0xe0000, 0x100000): also found by scanning for the RSDP.
+ * The tables stand where PC firmware has them, ACPI_AREA: also found by scanning for the RSDP.
  * ACPI Specification, "System Description Table Architecture"; structures as they stand in memory.
  */
 enum {
-	AREA_START = 0xe0000,
-	AREA_END = 0x100000,
 	RSDP_ALIGN = 16,
 	FACS_ALIGN = 64,
 	IOAPIC_BASE = 0xfec00000,
@@ -27,7 +25,7 @@ enum {
 enum { HDR_LEN = 36, HDR_LENGTH = 4, HDR_REVISION = 8, HDR_SUM = 9, HDR_OEM = 10 };
 
 struct area {
-	uint8_t *base; /* host address of AREA_START */
+	uint8_t *base; /* host address of ACPI_AREA */
 	uint32_t used;
 };
 
@@ -52,7 +50,7 @@ static uint8_t *area_take(struct area *a, size_t n, unsigned align)
 
 static uint32_t area_gpa(const struct area *a, const uint8_t *p)
 {
-	return AREA_START + (uint32_t)(p - a->base);
+	return ACPI_AREA + (uint32_t)(p - a->base);
 }
 
 static uint8_t *table_begin(struct area *a, const char *sig, uint8_t revision, size_t n)
@@ -266,12 +264,9 @@ static void rsdp_fill(uint8_t *p, uint32_t rsdt, uint32_t xsdt)
 	p[SUM_ALL] = -sum8(p, LEN);
 }
 
-gpa acpi_x86_build(struct mem *mem, unsigned cpus)
+uint32_t acpi_x86_fill(uint8_t *area, unsigned cpus)
 {
-	struct area a = { .base = mem_ptr(mem, GPA(AREA_START), AREA_END - AREA_START) };
-
-	if (!a.base)
-		return GPA(0);
+	struct area a = { .base = area };
 	uint8_t *rsdp = area_take(&a, 36, RSDP_ALIGN);
 	const uint32_t facs = facs_build(&a);
 	const uint32_t dsdt = dsdt_build(&a);
@@ -280,5 +275,15 @@ gpa acpi_x86_build(struct mem *mem, unsigned cpus)
 	const uint32_t rsdt = rsdt_build(&a, fadt, madt);
 	const uint32_t xsdt = xsdt_build(&a, fadt, madt);
 	rsdp_fill(rsdp, rsdt, xsdt);
-	return GPA(area_gpa(&a, rsdp));
+	return a.used;
+}
+
+gpa acpi_x86_build(struct mem *mem, unsigned cpus)
+{
+	uint8_t *area = mem_ptr(mem, GPA(ACPI_AREA), ACPI_AREA_SIZE);
+
+	if (!area)
+		return GPA(0);
+	acpi_x86_fill(area, cpus);
+	return GPA(ACPI_AREA);
 }

@@ -120,8 +120,10 @@ static int add_fw_cfg(struct board *b, struct errtext *why)
 	if (!b->cfg->firmware)
 		return 0;
 
-	const int rc = fw_cfg_create(b->at.bus, b->at.mem, &b->fw_cfg);
-	return rc < 0 ? rc : firmware_x86_describe(b->fw_cfg, b->at.mem, b->cfg->cpus);
+	int rc = fw_cfg_create(b->at.bus, b->at.mem, &b->fw_cfg);
+	if (rc == 0)
+		rc = firmware_x86_describe(b->fw_cfg, b->at.mem, b->cfg->cpus);
+	return rc < 0 ? rc : acpi_x86_offer(b->fw_cfg, b->cfg->cpus);
 }
 
 static int add_disk(struct board *b, struct errtext *why)

@@ -78,4 +78,15 @@ int firmware_x86_describe(struct fw_cfg *f, const struct mem *mem, unsigned cpus
 /** acpi_x86_build() - MADT, FADT, DSDT and their roots into low memory. Returns where the RSDP is. */
 gpa acpi_x86_build(struct mem *mem, unsigned cpus);
 
+/**
+ * acpi_x86_fill() - the same tables, the RSDP first, into @area, which the guest is to see at ACPI_AREA. Returns:
+ * bytes.
+ */
+#define ACPI_AREA 0xe0000
+#define ACPI_AREA_SIZE 0x20000
+uint32_t acpi_x86_fill(uint8_t *area, unsigned cpus);
+
+/** acpi_x86_offer() - the same tables as files, and how firmware is to put them where it wants to have them. */
+int acpi_x86_offer(struct fw_cfg *f, unsigned cpus);
+
 #endif

@@ -70,6 +70,7 @@ static int setup(void **state)
 	CHECK_EQ(piix_create(pci, pm, &piix), 0);
 	CHECK_EQ(fw_cfg_create(&bus, &mem, &fw_cfg), 0);
 	CHECK_EQ(firmware_x86_describe(fw_cfg, &mem, 3), 0);
+	CHECK_EQ(acpi_x86_offer(fw_cfg, 3), 0);
 	CHECK_EQ(port92_create(&bus, &port92), 0);
 	CHECK_EQ(flash_create(&bus, &mem, NVRAM_END, nvram, &flash, &why), 0);
 	return 0;
@@ -330,6 +331,87 @@ TEST(fw_cfg_has_an_end)
 	CHECK_EQ(rc, -ENOSPC);
 }
 
+/* ---- ACPI's tables, as firmware places them ---- */
+
+static uint8_t *ram(uint32_t at)
+{
+	return mem_ptr(&mem, GPA(at), 1);
+}
+
+static uint8_t sum8(uint32_t at, uint32_t len)
+{
+	uint8_t v = 0;
+
+	for (uint32_t i = 0; i < len; i++)
+		v += *ram(at + i);
+	return v;
+}
+
+/* Where the firmware of this test puts each file. */
+static uint32_t placed(const uint8_t *name)
+{
+	return strcmp((const char *)name, "etc/acpi/rsdp") == 0 ? 0x40000 : 0x50000;
+}
+
+static void run_command(const uint8_t *c)
+{
+	const uint32_t file = placed(c + 4);
+	uint8_t *at;
+	uint32_t size;
+
+	switch (ld_le32(c)) {
+	case 1: {
+		const int key = file_find((const char *)c + 4, &size);
+
+		CHECK_EQ(file % ld_le32(c + 60), 0);
+		item_read((uint16_t)key, ram(file), size);
+		break;
+	}
+	case 2:
+		at = ram(file + ld_le32(c + 116));
+		CHECK(c[120] == 4 || ld_le32(at + 4) == 0);
+		st_le32(at, ld_le32(at) + placed(c + 60));
+		break;
+	case 3:
+		at = ram(file + ld_le32(c + 60));
+		CHECK_EQ(*at, 0);
+		*at = -sum8(file + ld_le32(c + 64), ld_le32(c + 68));
+		break;
+	default:
+		CHECK(false);
+	}
+}
+
+static uint32_t table_check(uint32_t at, const char *sig)
+{
+	CHECK_MEM(ram(at), sig, 4);
+	CHECK_EQ(sum8(at, ld_le32(ram(at) + 4)), 0);
+	return at;
+}
+
+TEST(acpi_tables_are_right_after_their_loader_has_run)
+{
+	uint8_t commands[32 * 128];
+	uint32_t size, rsdt, xsdt, fadt;
+	const int key = file_find("etc/table-loader", &size);
+
+	CHECK(size > 0 && size <= sizeof(commands) && size % 128 == 0);
+	item_read((uint16_t)key, commands, size);
+	for (uint32_t i = 0; i < size; i += 128)
+		run_command(commands + i);
+	CHECK_EQ(sum8(0x40000, 20), 0);
+	CHECK_EQ(sum8(0x40000, 36), 0);
+	rsdt = table_check(ld_le32(ram(0x40010)), "RSDT");
+	xsdt = table_check(ld_le32(ram(0x40018)), "XSDT");
+	fadt = table_check(ld_le32(ram(rsdt + 36)), "FACP");
+	table_check(ld_le32(ram(rsdt + 40)), "APIC");
+	CHECK_EQ(ld_le64(ram(xsdt + 36)), fadt);
+	CHECK_EQ(ld_le64(ram(xsdt + 44)), ld_le32(ram(rsdt + 40)));
+	CHECK_MEM(ram(ld_le32(ram(fadt + 36))), "FACS", 4);
+	table_check(ld_le32(ram(fadt + 40)), "DSDT");
+	CHECK_EQ(ld_le64(ram(fadt + 140)), ld_le32(ram(fadt + 40)));
+}
+
 /* ---- flash ---- */
 
 static uint8_t flash_byte(uint64_t off)
@@ -462,7 +544,8 @@ TESTS(F(piix_has_an_isa_bridge_and_power_management), F(power_management_is_wher
       F(port92_has_a20_on_and_resets), F(fw_cfg_says_who_it_is), F(fw_cfg_tells_of_processors_and_memory),
       F(fw_cfg_memory_above_4_gib_is_a_range_of_its_own), F(fw_cfg_dma_reads_and_skips),
       F(fw_cfg_dma_stays_inside_of_ram), F(fw_cfg_items_are_not_written), F(fw_cfg_has_an_end),
-      F(flash_has_what_the_file_has), F(flash_is_known_from_rom_by_its_status),
-      F(flash_programs_bits_to_0_in_the_file_too), F(flash_writes_what_lies_apart_to_the_file),
-      F(flash_erases_a_block_to_ones), F(flash_erases_only_what_is_confirmed), F(flash_takes_a_write_across_its_pages),
+      F(acpi_tables_are_right_after_their_loader_has_run), F(flash_has_what_the_file_has),
+      F(flash_is_known_from_rom_by_its_status), F(flash_programs_bits_to_0_in_the_file_too),
+      F(flash_writes_what_lies_apart_to_the_file), F(flash_erases_a_block_to_ones),
+      F(flash_erases_only_what_is_confirmed), F(flash_takes_a_write_across_its_pages),
       F(flash_that_cannot_be_is_an_error))
