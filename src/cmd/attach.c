@@ -128,6 +128,14 @@ static void on_server_text(void *arg, const char *text, size_t n)
 	fwrite(text, 1, n, stderr);
 }
 
+static void on_unseen(void *arg, const struct stop_event *why)
+{
+	struct attach *a = arg;
+
+	report_end(a->engine, why);
+	engine_run_all(a->engine);
+}
+
 static void on_guest_event(void *arg, int fd, short revents)
 {
 	struct attach *a = arg;
@@ -171,6 +179,7 @@ static int open_server(struct attach *a)
 		.loop = a->loop,
 		.on_end = on_server_end,
 		.on_kept = on_server_kept,
+		.on_unseen = on_unseen,
 		.on_text = on_server_text,
 		.arg = a,
 	};
@@ -206,15 +215,6 @@ static int set_up(struct attach *a)
 	return fail(CMD_ENVIRONMENT, &why);
 }
 
-static void run_all(struct attach *a)
-{
-	struct resume_plan go = { 0 };
-
-	for (unsigned i = 0; i < a->target->nvcpus; i++)
-		go.vcpu[i].action = TARGET_RUN;
-	engine_resume(a->engine, &go);
-}
-
 /* The guest goes back to its server as it was found: no breakpoint of ours in it, and running. */
 static void deinit(struct attach *a)
 {
@@ -237,7 +237,7 @@ int cmd_attach(int argc, char **argv)
 	a.status = set_up(&a);
 	if (a.status == 0) {
 		if (!a.gdb_wait)
-			run_all(&a);
+			engine_run_all(a.engine);
 		loop_run(a.loop);
 	}
 	deinit(&a);

@@ -140,15 +140,6 @@ static void console_quit(void *arg)
 	end(arg, CMD_OK);
 }
 
-static void run_all(struct run *r)
-{
-	struct resume_plan go = { 0 };
-
-	for (unsigned i = 0; i < r->guest.target->nvcpus; i++)
-		go.vcpu[i].action = TARGET_RUN;
-	engine_resume(r->guest.engine, &go);
-}
-
 static int replace_guest(struct run *r, bool reset);
 
 struct console_line {
@@ -204,7 +195,7 @@ static void console_command(void *arg, const char *line, struct strbuf *answer)
 	}
 	engine_monitor(&ctx, line, answer);
 	if (was_running)
-		run_all(r);
+		engine_run_all(r->guest.engine);
 }
 
 static const struct console_events console_events = {
@@ -265,21 +256,28 @@ static void on_server_text(void *arg, const char *text, size_t n)
 	fwrite(text, 1, n, stderr);
 }
 
+/* A panic, or what the monitor watches: what comes of it is the guest's business. */
+static void on_unseen(void *arg, const struct stop_event *why)
+{
+	struct run *r = arg;
+
+	if (is_over(r, why)) {
+		end_at(r, why);
+		return;
+	}
+	report_end(r->guest.engine, why);
+	engine_run_all(r->guest.engine);
+}
+
 static void on_guest_event(void *arg, int fd, short revents)
 {
 	struct run *r = arg;
 	struct stop_event ev;
 
-	if (r->server) {
+	if (r->server)
 		server_guest_event(r->server);
-	} else if (engine_next_stop(r->guest.engine, &ev) == 0) {
-		if (is_over(r, &ev)) {
-			end_at(r, &ev);
-			return;
-		}
-		report_end(r->guest.engine, &ev); // a panic, or what the monitor watches: what comes of it is the
-		run_all(r);                       // guest's business
-	}
+	else if (engine_next_stop(r->guest.engine, &ev) == 0)
+		on_unseen(r, &ev);
 }
 
 static void on_signal(void *arg, int fd, short revents)
@@ -500,6 +498,7 @@ static int open_server(struct run *r)
 		.loop = r->loop,
 		.on_end = on_server_end,
 		.on_kept = on_server_kept,
+		.on_unseen = on_unseen,
 		.on_restart = on_restart,
 		.on_text = on_server_text,
 		.arg = r,
@@ -616,7 +615,7 @@ static int serve(struct run *r)
 		return fail(CMD_ENVIRONMENT, &why);
 	}
 	if (!r->opt.gdb_wait)
-		run_all(r);
+		engine_run_all(r->guest.engine);
 	loop_run(r->loop);
 	return r->status;
 }

@@ -162,6 +162,9 @@ bool engine_running(const struct engine *e);
 /** engine_event_fd() - readable when engine_next_stop() has work to do. */
 int engine_event_fd(struct engine *e);
 
+/** engine_run_all() - resume every vCPU. Returns: as engine_resume(). */
+int engine_run_all(struct engine *e);
+
 /**
  * engine_next_stop() - digest target events: finishes step-overs, drops stale breakpoints.
  * Returns: 0 and @out, a stop the client must see; -EAGAIN: nothing (yet; may have resumed the target again).

@@ -416,6 +416,15 @@ static bool go_on(struct engine *e, int armed, struct stop_event *ev)
 	return false;
 }
 
+int engine_run_all(struct engine *e)
+{
+	struct resume_plan go = { 0 };
+
+	for (unsigned v = 0; v < e->target->nvcpus; v++)
+		go.vcpu[v].action = TARGET_RUN;
+	return engine_resume(e, &go);
+}
+
 int engine_next_stop(struct engine *e, struct stop_event *out)
 {
 	struct engine_run *r = &e->run;

@@ -456,6 +456,6 @@ void server_guest_event(struct server *s)
 		else if (stop_is_terminal(ev.why))
 			end(s, &ev, false);
 		else
-			engine_detach(s->cfg.engine); // a stop that nobody is there to see
+			s->cfg.on_unseen(s->cfg.arg, &ev);
 	}
 }

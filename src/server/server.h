@@ -26,6 +26,9 @@ struct server_cfg {
 	/* The guest has crashed or panicked and no client is there, or the one that saw it was lost: the guest is kept,
 	 * stopped, for the next one. */
 	void (*on_kept)(void *arg, const struct stop_event *why);
+	/* A stop that somebody else asked for, as on our console, and no client is there to see: to let the guest go
+	 * on. */
+	void (*on_unseen)(void *arg, const struct stop_event *why);
 	/* Makes the guest anew for R and vRun (see session_restart_fn); NULL: not possible. */
 	session_restart_fn *on_restart;
 	/* What breakpoints' commands printed while no client was there to take it. */
