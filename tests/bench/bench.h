@@ -40,6 +40,16 @@ double bare_kick(struct bare *b);
 double bare_clock(struct bare *b, unsigned n);
 void bare_close(struct bare *b);
 
+/* ---- traced.c: gdbvm trace, and what it traces is this process ---- */
+struct traced {
+	pid_t pid;
+	int out; /* what it prints */
+};
+
+/** traced_start() - and wait until it has begun. Returns: false: we may not, and it is said. */
+bool traced_start(struct traced *t, const char *gdbvm);
+void traced_stop(struct traced *t);
+
 /* ---- client.c: a debug server and its client ---- */
 struct client {
 	pid_t pid;

@@ -456,6 +456,16 @@ static double start_to(const struct bench *b, int fd, const char *text, const ch
 	return begin;
 }
 
+static void trace(struct bench *b, unsigned n)
+{
+	struct traced t;
+
+	if (!traced_start(&t, b->plan->gdbvm))
+		return;
+	note(b, BARE_TRACED, n / bare_codes(b->bare, n));
+	traced_stop(&t);
+}
+
 static void checkpoints(struct bench *b)
 {
 	unsigned n = count(b, 5000);
@@ -465,6 +475,7 @@ static void checkpoints(struct bench *b)
 		codes(b, &b->exact, OURS_EXACT, OURS_EXACT_WALL);
 		note(b, BARE_COALESCED, n / bare_coalesced(b->bare, n));
 		codes(b, &b->coalesced, OURS_COALESCED, OURS_COALESCED_WALL);
+		trace(b, n);
 		note(b, START_SERIAL, start_to(b, STDOUT_FILENO, "R", NULL));
 		note(b, START_CHECKPOINT, start_to(b, STDERR_FILENO, "port80: ", "--checkpoints=/dev/null"));
 	}

@@ -28,6 +28,7 @@ enum metric {
 	IDLE_HALTED,
 	BARE_CODE, /* writes to the debug port by the CPU time of the vCPU's thread */
 	BARE_COALESCED,
+	BARE_TRACED, /* BARE_CODE, while gdbvm trace watches */
 	OURS_EXACT,
 	OURS_COALESCED,
 	OURS_EXACT_WALL, /* by the clock: with what the log's thread takes of the processors */
