@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "util/macros.h"
@@ -152,5 +154,21 @@ TEST(order_is_kept_while_another_thread_looks)
 	rig_deinit(&r);
 }
 
+TEST(kvm_that_keeps_no_port_writes_is_told)
+{
+	const int other = eventfd(0, EFD_CLOEXEC); // knows no capability, as an old KVM
+	struct collector *c = NULL;
+	struct errtext why;
+	struct rig r;
+
+	rig_init(&r);
+	CHECK_EQ(collector_create(other, other, &r.bus, &c, &why), -ENODEV);
+	CHECK_STR(why.text, "this KVM cannot coalesce port writes (Linux 4.20 can): expected checkpoint mode exact");
+	CHECK(!c);
+	collector_destroy(c);
+	close(other);
+	rig_deinit(&r);
+}
+
 TESTS(T(what_was_kept_is_given_to_its_devices_in_order), T(a_full_ring_is_emptied_and_goes_round),
-      T(order_is_kept_while_another_thread_looks))
+      T(order_is_kept_while_another_thread_looks), T(kvm_that_keeps_no_port_writes_is_told))
