@@ -422,6 +422,11 @@ void kvm_regs_copy(uint32_t groups, const struct arch_regs *from, struct arch_re
 	to->have |= groups & (ARCH_CORE | ARCH_SYS);
 }
 
+int kvm_pc_read(struct kvm_cpu *cpu, gva *ret)
+{
+	return kvm_reg_get(cpu, KVM_REG_PC, &ret->raw);
+}
+
 /* ---- KVM leaves no registers in the run page ---- */
 
 uint64_t kvm_run_pc_regs(long caps_sync_regs)

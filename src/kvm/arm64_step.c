@@ -139,8 +139,10 @@ static void look(struct kvm_cpu *cpu, struct kvm_step *s)
 {
 	uint32_t code;
 
-	if (!cpu->untouched)
+	if (!cpu->untouched && !cpu->onward)
 		forget(cpu);
+	else if (!cpu->untouched)
+		cpu->mach->page = 0; // another vCPU may have changed the tables
 	s->insn = (struct arm64_insn){ .kind = ARM64_INSN_PLAIN };
 	s->known = !is_a32(s->pstate) && kvm_insn_read(cpu, s->pc, &code, 1);
 	if (s->known)

@@ -386,6 +386,9 @@ void kvm_regs_copy(uint32_t groups, const struct arch_regs *from, struct arch_re
 /** kvm_regs_from_run() - ARCH_CORE and ARCH_SYS from what KVM_RUN left in the run page, as kvm_run_pc_regs() asks. */
 void kvm_regs_from_run(const struct kvm_run *run, struct arch_regs *out);
 
+/** kvm_pc_read() - linear pc of a vCPU by as little as this takes; it is done for every step. -EACCES: KVM hides it. */
+int kvm_pc_read(struct kvm_cpu *cpu, gva *ret);
+
 /** kvm_run_pc() - linear pc from the registers that KVM_RUN left in the run page; false if it left none. */
 bool kvm_run_pc(const struct kvm_run *run, gva *ret);
 uint64_t kvm_run_pc_regs(long caps_sync_regs); /* kvm_valid_regs that kvm_run_pc() needs, 0 if not to be had */

@@ -27,34 +27,18 @@ int kvm_cpu_enter(struct kvm_cpu *cpu)
 	return rc;
 }
 
-static int read_pc(struct kvm_cpu *cpu, gva *ret)
-{
-	const uint32_t groups = cpu->all->arch->pc_groups;
-	struct arch_regs r;
-	int rc;
-
-	r.have = r.dirty = 0; // the rest is long, and this is done for every step
-	rc = kvm_regs_read(cpu->all->port, cpu->id, groups, &r);
-	if (rc < 0)
-		return rc;
-	if ((r.have & groups) != groups) // KVM hides them
-		return -EACCES;
-	*ret = cpu->all->arch->pc_get(&r);
-	return 0;
-}
-
 gva kvm_cpu_pc(struct kvm_cpu *cpu)
 {
 	gva pc;
 
-	return read_pc(cpu, &pc) < 0 ? GVA(0) : pc;
+	return kvm_pc_read(cpu, &pc) < 0 ? GVA(0) : pc;
 }
 
 int kvm_cpus_exit_pc(struct kvm_cpus *c, unsigned vcpu, gva *ret)
 {
 	struct kvm_cpu *cpu = &c->cpu[vcpu];
 
-	return kvm_run_pc(cpu->run, ret) ? 0 : read_pc(cpu, ret);
+	return kvm_run_pc(cpu->run, ret) ? 0 : kvm_pc_read(cpu, ret);
 }
 
 static uint32_t mp_state(struct kvm_cpu *cpu)

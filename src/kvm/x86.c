@@ -462,6 +462,22 @@ void kvm_regs_from_run(const struct kvm_run *run, struct arch_regs *out)
 	out->have |= ARCH_CORE | ARCH_SYS;
 }
 
+int kvm_pc_read(struct kvm_cpu *cpu, gva *ret)
+{
+	const uint32_t groups = ARCH_CORE | ARCH_SYS;
+	struct arch_regs r;
+	int rc;
+
+	r.have = r.dirty = 0; // the rest is long
+	rc = kvm_regs_read(cpu->all->port, cpu->id, groups, &r);
+	if (rc < 0)
+		return rc;
+	if ((r.have & groups) != groups)
+		return -EACCES;
+	*ret = cpu->all->arch->pc_get(&r);
+	return 0;
+}
+
 bool kvm_run_pc(const struct kvm_run *run, gva *ret)
 {
 	const struct kvm_sync_regs *s = &run->s.regs;
