@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import subprocess
 
+from guests import UP
 from session import Guest, check, check_eq, started
 from suite import test
 
@@ -123,3 +125,16 @@ def stock_ovmf_keeps_its_variables_has_acpi_tables_and_powers_off(context):
         variables = f.read()
     check("Kept".encode("utf-16-le") in variables, "the variable is in the file")
     check_eq(len(variables), 540672, "size of the file")
+
+
+@test(needs="kvm x86 swbreak long", cap=200)
+def stock_ovmf_starts_a_kernel_from_a_disk_and_its_acpi_tables_switch_it_off(context):
+    disk, script = context.scratch(f"esp-{context.serial()}.img"), context.log_path("startup.nsh")
+    with open(script, "w", encoding="ascii") as f:
+        f.write("fs0:\nvmlinuz.efi initrd=\\initrd console=ttyS0 quiet panic=-1 gdbvm.do=poweroff\n")
+    subprocess.run(["/usr/sbin/mkfs.vfat", "-C", disk, "65536"], stdout=subprocess.DEVNULL, check=True)
+    for path, name in ((context.kernel("vmlinuz"), "vmlinuz.efi"), (context.initrd("busybox"), "initrd"), (script, "startup.nsh")):
+        subprocess.run(["mcopy", "-i", disk, path, f"::{name}"], check=True)
+    with Guest(context, ["--firmware", STOCK, "-m", "512", "-d", disk], gdb=False) as guest:
+        guest.console.wait_for(UP, context.scale(150))
+        check_eq(guest.wait_exit(30), 0, "exit status after power-off")
