@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What C sends in frames.S: the body of a FUNCTION in 16-bit and one in 32-bit mode. */
+/* What C sends in frames.S: FUNCTION is frames16 or frames32, for that mode. */
 #include <gdbvm/checkpoint.h>
 
 extern const char text[];
