@@ -39,6 +39,8 @@ void rest(const void *at, unsigned int n)
 """
 # The instructions of plain(), and their relatives that `gdbvm checkpoints scan` looks for.
 PLAIN = bytes([0xB0, 0x16, 0xE6, 0x80, 0xB0, 0xFE, 0xE6, 0x80])
+# How 16-bit code finds eip: what is called and what is popped must be of one size.
+WHERE_16 = bytes([0x66, 0xE8, 0, 0, 0, 0, 0x66, 0x58])
 ABSOLUTE = ("R_386_32", "R_386_16", "R_X86_64_64", "R_X86_64_32", "R_X86_64_32S", "R_AARCH64_ABS64", "R_AARCH64_ABS32", "GOT32", "GOTPCREL")
 FORMS = {16: [".code16", "bits 16"], 32: [".code32", "bits 32"], 64: [".code64", "bits 64"]}
 USES = ["CHECKPOINT 0x16", "CHECKPOINT_U64 0x1234", "CHECKPOINT_REGS", "CHECKPOINT_MEM"]
@@ -79,7 +81,9 @@ def check_object(path, what, x86):
         if len(field) > 6 and field[0].startswith((".data", ".rodata", ".bss")):
             check(int(field[4], 16) == 0, f"{what}: has data: {line}")
     if x86:
-        check(PLAIN in code_of(path, path + ".bin"), f"{what}: the plain code is not mov and out alone")
+        code = code_of(path, path + ".bin")
+        check(PLAIN in code, f"{what}: the plain code is not mov and out alone")
+        check("-m16" not in what or WHERE_16 in code, f"{what}: the call that finds eip is of another size")
 
 
 def compile_c(directory, include):

@@ -219,7 +219,7 @@ GDBVM_INLINE void gdbvm_checkpoint_regs(void)
 
 	__asm__ __volatile__("movl %%eax, %0\n\tmovl %%ecx, %1\n\tmovl %%edx, %2\n\tmovl %%ebx, %3\n\t"
 			     "movl %%esp, %4\n\tmovl %%ebp, %5\n\tmovl %%esi, %6\n\tmovl %%edi, %7\n\t"
-			     "call 1f\n1:\tpopl %%eax\n\tmovl %%eax, %8\n\tpushfl\n\tpopl %%eax\n\tmovl %%eax, %9"
+			     "calll 1f\n1:\tpopl %%eax\n\tmovl %%eax, %8\n\tpushfl\n\tpopl %%eax\n\tmovl %%eax, %9"
 			     : "=m"(ax), "=m"(cx), "=m"(dx), "=m"(bx), "=m"(sp), "=m"(bp), "=m"(si), "=m"(di), "=m"(ip),
 			       "=m"(fl)
 			     :
