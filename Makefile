@@ -98,7 +98,15 @@ bench:
 	ninja -C $(B)
 	tests/bench/run.sh $(B)
 
+# The same of arm64, as far as it can be measured without QEMU for that host in the lab.
+bench-arm64:
+	tools/install-packages build check arm64 lab
+	$(MAKE) all build-arm64/build.ninja
+	ninja -C $(B)
+	ninja -C build-arm64
+	tests/bench/run.sh $(B):build-arm64
+
 clean:
 	rm -rf $(B) build-asan build-tsan build-clang build-fuzz build-arm64
 
-.PHONY: all deps demo arm64 check check-lab lab bench clean
+.PHONY: all deps demo arm64 check check-lab lab bench bench-arm64 clean

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,7 +13,7 @@
 #include "bench.h"
 #include "util/macros.h"
 
-enum { KICK_SIGNAL = SIGUSR1, CPUID_MAX = 256 };
+enum { CPUID_MAX = 256 };
 
 struct bare {
 	int kvm, vm, cpu;
@@ -70,19 +68,12 @@ static void give_cpuid(struct bare *b)
 	free(id);
 }
 
-static void on_kick(int sig)
-{
-	// its only use is to make KVM_RUN return
-}
-
 struct bare *bare_open(const char *rom)
 {
-	struct sigaction kick = { .sa_handler = on_kick };
 	struct bare *b = calloc(1, sizeof(*b));
 
 	if (!b)
 		bench_die("out of memory");
-	sigaction(KICK_SIGNAL, &kick, NULL);
 	b->kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
 	b->vm = must(ioctl(b->kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
 	must(ioctl(b->vm, KVM_SET_TSS_ADDR, 0xfffbd000), "KVM_SET_TSS_ADDR");
@@ -104,7 +95,7 @@ struct bare *bare_open(const char *rom)
 	return b;
 }
 
-static void go_to(struct bare *b, uint64_t pc, uint64_t rcx)
+void bare_jump(struct bare *b, uint64_t pc, uint64_t loops)
 {
 	struct kvm_regs regs;
 
@@ -113,7 +104,7 @@ static void go_to(struct bare *b, uint64_t pc, uint64_t rcx)
 	b->run->immediate_exit = 0;
 	must(ioctl(b->cpu, KVM_GET_REGS, &regs), "KVM_GET_REGS");
 	regs.rip = pc;
-	regs.rcx = rcx;
+	regs.rcx = loops;
 	must(ioctl(b->cpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
 }
 
@@ -129,7 +120,7 @@ double bare_steps(struct bare *b, unsigned n)
 	uint64_t pc = BENCH_STEPS;
 	double begin;
 
-	go_to(b, BENCH_STEPS, UINT32_MAX);
+	bare_jump(b, BENCH_STEPS, UINT32_MAX);
 	debug(b, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP);
 	begin = bench_now();
 	for (unsigned i = 0; i < n; i++) {
@@ -156,7 +147,7 @@ double bare_codes(struct bare *b, unsigned n)
 {
 	double begin;
 
-	go_to(b, BENCH_CODES, UINT32_MAX);
+	bare_jump(b, BENCH_CODES, UINT32_MAX);
 	begin = cpu_now();
 	for (unsigned i = 0; i < n; i++) {
 		must(ioctl(b->cpu, KVM_RUN, 0), "KVM_RUN");
@@ -177,7 +168,7 @@ double bare_coalesced(struct bare *b, unsigned n)
 
 	if (ring == MAP_FAILED)
 		bench_die("cannot map the ring");
-	go_to(b, BENCH_CODES, UINT32_MAX);
+	bare_jump(b, BENCH_CODES, UINT32_MAX);
 	must(ioctl(b->vm, KVM_REGISTER_COALESCED_MMIO, &zone), "KVM_REGISTER_COALESCED_MMIO");
 	begin = cpu_now();
 	for (unsigned entries = (page - sizeof(*ring)) / sizeof(ring->coalesced_mmio[0]); done < n; done += entries) {
@@ -188,53 +179,6 @@ double bare_coalesced(struct bare *b, unsigned n)
 	must(ioctl(b->vm, KVM_UNREGISTER_COALESCED_MMIO, &zone), "KVM_UNREGISTER_COALESCED_MMIO");
 	munmap(ring, page);
 	return begin / done * n;
-}
-
-struct kick {
-	struct bare *b;
-	int up, out; /* pipes' write ends */
-};
-
-static void *kicked(void *arg)
-{
-	struct kick *k = arg;
-
-	write(k->up, "", 1);
-	while (ioctl(k->b->cpu, KVM_RUN, 0) == 0)
-		;
-	write(k->out, "", 1);
-	return NULL;
-}
-
-double bare_kick(struct bare *b)
-{
-	int up[2], out[2];
-	struct kick k = { .b = b };
-	pthread_t thread;
-	double begin;
-	char byte;
-
-	if (pipe(up) < 0 || pipe(out) < 0)
-		bench_die("no pipes");
-	k.up = up[1];
-	k.out = out[1];
-	go_to(b, BENCH_STEPS_END, 0);
-	if (pthread_create(&thread, NULL, kicked, &k))
-		bench_die("no thread");
-	read(up[0], &byte, 1);
-	usleep(20000); // let it be in the guest, as a guest to be stopped is
-	b->run->immediate_exit = 1;
-	begin = bench_now();
-	pthread_kill(thread, KICK_SIGNAL);
-	read(out[0], &byte, 1);
-	begin = bench_now() - begin;
-	pthread_join(thread, NULL);
-	b->run->immediate_exit = 0;
-	for (unsigned i = 0; i < 2; i++) {
-		close(up[i]);
-		close(out[i]);
-	}
-	return begin;
 }
 
 double bare_clock(struct bare *b, unsigned n)
@@ -248,6 +192,16 @@ double bare_clock(struct bare *b, unsigned n)
 		must(ioctl(b->vm, KVM_SET_CLOCK, &clock), "KVM_SET_CLOCK");
 	}
 	return bench_now() - begin;
+}
+
+struct kvm_run *bare_run(struct bare *b)
+{
+	return b->run;
+}
+
+int bare_enter(struct bare *b)
+{
+	return ioctl(b->cpu, KVM_RUN, 0);
 }
 
 void bare_close(struct bare *b)

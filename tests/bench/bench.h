@@ -7,7 +7,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifdef __aarch64__
+#include "../guests/arm64/bench.h"
+#else
 #include "../guests/x86/bench.h"
+#endif
 
 /*
  * Everything that is measured runs in one process and its two children (gdbvm, QEMU), and takes turns: a round measures
@@ -20,9 +24,13 @@ _Noreturn void bench_die(const char *fmt, ...) __attribute__((format(printf, 1, 
 
 double bench_now(void); /* seconds */
 
-/* ---- bare.c: KVM without a debug server ---- */
+/* ---- bare.c, bare_arm64.c, kick.c: KVM without a debug server ---- */
 struct bare;
-struct bare *bare_open(const char *rom); /* the guest counts */
+struct kvm_run;
+struct bare *bare_open(const char *image); /* the guest counts */
+struct kvm_run *bare_run(struct bare *b);
+int bare_enter(struct bare *b); /* KVM_RUN */
+void bare_jump(struct bare *b, uint64_t pc, uint64_t loops);
 
 /** bare_steps() - seconds for @n single steps: KVM_RUN and nothing else. */
 double bare_steps(struct bare *b, unsigned n);
@@ -81,7 +89,7 @@ void client_ask_ok(struct client *c, const char *fmt, ...) __attribute__((format
 /** client_resume() - send @packet and wait for the stop; dies unless it is a stop with @signal. */
 void client_resume(struct client *c, const char *packet, int signal);
 void client_interrupt(struct client *c); /* and wait for the stop */
-void client_jump(struct client *c, uint64_t pc, uint64_t rcx);
+void client_jump(struct client *c, uint64_t pc, uint64_t loops);
 uint64_t client_counter(struct client *c);
 
 #endif

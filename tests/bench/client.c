@@ -270,10 +270,10 @@ void client_interrupt(struct client *c)
 	check_stop(c, "Ctrl-C", client_reply(c), 2);
 }
 
-void client_jump(struct client *c, uint64_t pc, uint64_t rcx)
+void client_jump(struct client *c, uint64_t pc, uint64_t loops)
 {
-	client_ask_ok(c, "P2=%016llx", (unsigned long long)__builtin_bswap64(rcx));
-	client_ask_ok(c, "P10=%016llx", (unsigned long long)__builtin_bswap64(pc));
+	client_ask_ok(c, "P%x=%016llx", BENCH_LOOP_REG, (unsigned long long)__builtin_bswap64(loops));
+	client_ask_ok(c, "P%x=%016llx", BENCH_PC_REG, (unsigned long long)__builtin_bswap64(pc));
 }
 
 uint64_t client_counter(struct client *c)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bench [--quick] [--rounds N] [--only steps|memory|checkpoints] GDBVM ROM: measure gdbvm against the bare KVM it
- * stands on and against QEMU's gdbstub, and print one table. Where it runs is the business of run.sh.
+ * bench [--quick] [--rounds N] [--only steps|memory|checkpoints] [--alone] GDBVM IMAGE: measure gdbvm against the bare
+ * KVM it stands on and, unless it is alone, against QEMU's gdbstub, and print one table. Where it runs is the business
+ * of run.sh.
  */
 #include <getopt.h>
 #include <stdarg.h>
@@ -167,7 +168,7 @@ static void print_rates(const struct measured *m)
 		row(rates[i].what, rate_text(m, rates[i].ours, rates[i].scale, rates[i].unit).s,
 		    rate_text(m, rates[i].peer, rates[i].scale, rates[i].unit).s,
 		    m->n[rates[i].peer] ? text("%.3g", ratio).s : "-",
-		    rates[i].goal > 0 ? text(">= %g", rates[i].goal).s : "");
+		    rates[i].goal > 0 && m->n[rates[i].peer] ? text(">= %g", rates[i].goal).s : "");
 	}
 }
 
@@ -243,6 +244,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = { { "quick", no_argument, NULL, 'q' },
 						 { "rounds", required_argument, NULL, 'r' },
 						 { "only", required_argument, NULL, 'o' },
+						 { "alone", no_argument, NULL, 'a' },
 						 { 0 } };
 	struct plan plan = { .rounds = 5, .quick = false };
 	static struct measured m;
@@ -255,11 +257,13 @@ int main(int argc, char **argv)
 			plan.rounds = number("--rounds", optarg);
 		else if (opt == 'o')
 			plan.only = part(optarg);
+		else if (opt == 'a')
+			plan.alone = true;
 		else
 			return 2;
 	}
 	if (argc - optind != 2)
-		bench_die("expected [--quick] [--rounds N] [--only steps|memory|checkpoints] GDBVM ROM");
+		bench_die("expected [--quick] [--rounds N] [--only steps|memory|checkpoints] [--alone] GDBVM IMAGE");
 	if (plan.quick)
 		plan.rounds = 1;
 	plan.gdbvm = argv[optind];

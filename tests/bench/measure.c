@@ -14,7 +14,7 @@
 #include "measure.h"
 #include "util/macros.h"
 
-enum { SIGNAL_TRAP = 5, DUMP_SIZE = 64 << 20, READ_AT = 0x400000, STAGE_TIMEOUT_S = 120 };
+enum { SIGNAL_TRAP = 5, DUMP_SIZE = 64 << 20, STAGE_TIMEOUT_S = 120 };
 /* What is compared takes short turns, for the machine under us has its own ups and downs. */
 enum { TURNS = 4, STEPS_BEFORE = 32 };
 
@@ -115,11 +115,11 @@ static double read_memory(struct client *c, char op, size_t chunk, size_t size)
 	double begin = bench_now();
 
 	for (size_t at = 0; at < size;) {
-		const char *body = client_ask(c, "%c%zx,%zx", op, READ_AT + at, MIN(chunk, size - at));
+		const char *body = client_ask(c, "%c%zx,%zx", op, BENCH_READ_AT + at, MIN(chunk, size - at));
 		size_t got = op == 'm' ? c->body_len / 2 : decoded(body, c->body_len) - 1;
 
 		if (body[0] == 'E' || !got)
-			bench_die("%s: reading memory at %#zx ended with '%.20s'", c->path, READ_AT + at, body);
+			bench_die("%s: reading memory at %#zx ended with '%.20s'", c->path, BENCH_READ_AT + at, body);
 		at += got;
 	}
 	return bench_now() - begin;
@@ -133,6 +133,8 @@ static void memory_turn(struct bench *b)
 	note(b, OURS_M, (double)size / read_memory(o, 'm', o->packet_size / 2, size));
 	if (o->binary)
 		note(b, OURS_X, (double)size / read_memory(o, 'x', o->packet_size - 1, size));
+	if (b->plan->alone)
+		return;
 	size = count(b, 128) * 1024ul;
 	note(b, QEMU_M, (double)size / read_memory(q, 'm', q->packet_size / 2, size));
 }
@@ -164,13 +166,14 @@ static void cond_by_server(struct bench *b, struct client *c, enum metric what, 
 
 	client_jump(c, BENCH_STEPS_END, 0);
 	target = client_counter(c) + n;
-	client_ask_ok(c, "Z0,%x,1;X12,24%08x1a25%016llx150e27", BENCH_BUMP, BENCH_COUNTER, (unsigned long long)target);
+	client_ask_ok(c, "Z0,%x,%x;X12,24%08x1a25%016llx150e27", BENCH_BUMP, BENCH_BP_KIND, BENCH_COUNTER,
+		      (unsigned long long)target);
 	begin = bench_now();
 	client_resume(c, "vCont;c", SIGNAL_TRAP);
 	note(b, what, n / (bench_now() - begin));
 	if (client_counter(c) != target)
 		bench_die("%s: %lld hits were lost", c->path, (long long)(client_counter(c) - target));
-	client_ask_ok(c, "z0,%x,1", BENCH_BUMP);
+	client_ask_ok(c, "z0,%x,%x", BENCH_BUMP, BENCH_BP_KIND);
 }
 
 /* The least that a client can say about a hit: look at the counter, and pass the breakpoint as GDB does. */
@@ -182,20 +185,20 @@ static void cond_by_client(struct bench *b, struct client *c, enum metric what, 
 
 	client_jump(c, BENCH_STEPS_END, 0);
 	target = client_counter(c) + n;
-	client_ask_ok(c, "Z0,%x,1", BENCH_BUMP);
+	client_ask_ok(c, "Z0,%x,%x", BENCH_BUMP, BENCH_BP_KIND);
 	begin = bench_now();
 	for (;;) {
 		client_resume(c, "vCont;c", SIGNAL_TRAP);
 		if (client_counter(c) >= target)
 			break;
-		client_ask_ok(c, "z0,%x,1", BENCH_BUMP);
+		client_ask_ok(c, "z0,%x,%x", BENCH_BUMP, BENCH_BP_KIND);
 		client_resume(c, "vCont;s:1", SIGNAL_TRAP);
-		client_ask_ok(c, "Z0,%x,1", BENCH_BUMP);
+		client_ask_ok(c, "Z0,%x,%x", BENCH_BUMP, BENCH_BP_KIND);
 	}
 	note(b, what, n / (bench_now() - begin));
 	if (client_counter(c) != target)
 		bench_die("%s: %lld hits were lost", c->path, (long long)(client_counter(c) - target));
-	client_ask_ok(c, "z0,%x,1", BENCH_BUMP);
+	client_ask_ok(c, "z0,%x,%x", BENCH_BUMP, BENCH_BP_KIND);
 }
 
 struct gdb {
@@ -276,7 +279,8 @@ static void conditions(struct bench *b)
 	if (b->ours.conditions)
 		cond_by_server(b, &b->ours, OURS_COND, 2000);
 	cond_by_client(b, &b->ours, OURS_CLIENT_COND, 100);
-	cond_by_client(b, &b->qemu, QEMU_COND, 50);
+	if (!b->plan->alone)
+		cond_by_client(b, &b->qemu, QEMU_COND, 50);
 }
 
 /* ---- the guest's own speed, and Ctrl-C ---- */
@@ -403,6 +407,8 @@ static void idle(struct bench *b)
 
 /* ---- checkpoints ---- */
 
+#ifdef BENCH_CODES // the guest of x86 has them
+
 static void codes(struct bench *b, struct client *c, enum metric what, enum metric by_wall)
 {
 	unsigned n = count(b, 5000);
@@ -481,6 +487,24 @@ static void checkpoints(struct bench *b)
 	}
 }
 
+static void start_recorded(struct bench *b, struct client *c, char *mode)
+{
+	char path[64], listen[80];
+
+	snprintf(path, sizeof(path), "/tmp/gdbvm-bench.%d.%s", (int)getpid(), mode);
+	snprintf(listen, sizeof(listen), "unix:%s", path);
+	// clang-format off
+	char *const argv[] = {
+		"sh", "-c", "exec \"$@\" 2>/dev/null", "sh", b->plan->gdbvm, "run", "--accel", "kvm", "--firmware", b->plan->rom,
+		"-m", "128", "--gdb", listen, "--checkpoints", "/dev/null", "--checkpoint-mode", mode, NULL
+	};
+	// clang-format on
+	client_start(c, path, argv);
+	client_connect(c);
+}
+
+#endif
+
 /* ---- a round ---- */
 
 static void stage(const char *what)
@@ -501,8 +525,10 @@ static void one_part(struct bench *b)
 		step_turns(b);
 	else if (wanted(b, "memory"))
 		memory(b);
+#ifdef BENCH_CODES
 	else
 		checkpoints(b);
+#endif
 }
 
 static void one_round(struct bench *b, bool first)
@@ -511,13 +537,17 @@ static void one_round(struct bench *b, bool first)
 	bare_side(b);
 	stage("steps");
 	step_turns(b);
-	stage("steps in QEMU");
-	steps(b, &b->qemu, QEMU_STEP, 100);
-	noops(b, &b->qemu, QEMU_NOOP);
+	if (!b->plan->alone) {
+		stage("steps in QEMU");
+		steps(b, &b->qemu, QEMU_STEP, 100);
+		noops(b, &b->qemu, QEMU_NOOP);
+	}
 	stage("memory");
 	memory(b);
+#ifdef BENCH_CODES
 	stage("checkpoints");
 	checkpoints(b);
+#endif
 	stage("conditions");
 	conditions(b);
 	stage("Ctrl-C");
@@ -530,6 +560,8 @@ static void one_round(struct bench *b, bool first)
 		stage("idle");
 		idle(b);
 	}
+	if (b->plan->alone)
+		return;
 	client_jump(&b->ours, BENCH_STEPS_END, 0);
 	client_detach(&b->ours);
 	client_detach(&b->qemu);
@@ -541,32 +573,17 @@ static void one_round(struct bench *b, bool first)
 	client_connect(&b->qemu);
 }
 
-static void start_recorded(struct bench *b, struct client *c, char *mode)
-{
-	char path[64], listen[80];
-
-	snprintf(path, sizeof(path), "/tmp/gdbvm-bench.%d.%s", (int)getpid(), mode);
-	snprintf(listen, sizeof(listen), "unix:%s", path);
-	// clang-format off
-	char *const argv[] = {
-		"sh", "-c", "exec \"$@\" 2>/dev/null", "sh", b->plan->gdbvm, "run", "--accel", "kvm", "--firmware", b->plan->rom,
-		"-m", "128", "--gdb", listen, "--checkpoints", "/dev/null", "--checkpoint-mode", mode, NULL
-	};
-	// clang-format on
-	client_start(c, path, argv);
-	client_connect(c);
-}
-
 static void start(struct bench *b)
 {
 	const struct plan *p = b->plan;
-	char ours[40], qemu[64], listen[64], gdb[100];
+	char ours[40], qemu[64], listen[64], gdb[100], image[300];
 
 	snprintf(ours, sizeof(ours), "/tmp/gdbvm-bench.%d", (int)getpid());
 	snprintf(listen, sizeof(listen), "unix:%s", ours);
 	snprintf(qemu, sizeof(qemu), "%s.qemu", ours);
 	snprintf(gdb, sizeof(gdb), "unix:%s,server=on,wait=off", qemu);
-	char *const ours_argv[] = { p->gdbvm, "run", "--accel", "kvm",  "--firmware", p->rom,
+	snprintf(image, sizeof(image), "%s%s", p->rom, BENCH_PLACE);
+	char *const ours_argv[] = { p->gdbvm, "run", "--accel", "kvm",  BENCH_OPTION, image,
 				    "-m",     "128", "--gdb",   listen, NULL };
 	char *const qemu_argv[] = {
 		"qemu-system-x86_64", "-accel", "kvm",     "-bios", p->rom, "-m", "128", "-nodefaults",
@@ -575,11 +592,24 @@ static void start(struct bench *b)
 
 	b->bare = bare_open(p->rom);
 	client_start(&b->ours, ours, ours_argv);
-	client_start(&b->qemu, qemu, qemu_argv);
 	client_connect(&b->ours);
+	if (p->alone)
+		return;
+	client_start(&b->qemu, qemu, qemu_argv);
 	client_connect(&b->qemu);
+#ifdef BENCH_CODES
 	start_recorded(b, &b->exact, "exact");
 	start_recorded(b, &b->coalesced, "coalesced");
+#endif
+}
+
+static void stop_peers(struct bench *b)
+{
+	client_stop(&b->qemu);
+#ifdef BENCH_CODES
+	client_stop(&b->exact);
+	client_stop(&b->coalesced);
+#endif
 }
 
 void measure_all(const struct plan *plan, struct measured *m)
@@ -594,8 +624,7 @@ void measure_all(const struct plan *plan, struct measured *m)
 		else
 			one_round(&b, i == 0);
 	client_stop(&b.ours);
-	client_stop(&b.qemu);
-	client_stop(&b.exact);
-	client_stop(&b.coalesced);
+	if (!plan->alone)
+		stop_peers(&b);
 	bare_close(b.bare);
 }

@@ -51,6 +51,7 @@ struct measured {
 struct plan {
 	unsigned rounds;
 	bool quick;       /* so little of everything that it only shows that it works */
+	bool alone;       /* no peers but the bare KVM */
 	const char *only; /* "steps" or "memory"; NULL: everything */
 	char *gdbvm, *rom;
 };

@@ -22,4 +22,12 @@
 #define BENCH_MAPPED 0x8000000
 #define BENCH_LOOP_LEN 4
 
+/* How it is started, and GDB's numbers of what the client needs. */
+#define BENCH_OPTION "--firmware"
+#define BENCH_PLACE ""
+#define BENCH_LOOP_REG 2 /* rcx */
+#define BENCH_PC_REG 16
+#define BENCH_BP_KIND 1
+#define BENCH_READ_AT 0x400000
+
 #endif
