@@ -123,7 +123,7 @@ def without_a_golden_file_any_checkpoint_is_progress(context):
     check_eq([s.labels["gdbvm_verdict"] for s in verdict], ["ended"], "verdict")
 
 
-@test(needs="kvm x86")
+@test(needs="kvm x86 swbreak")
 def time_stands_still_for_who_debugs(context):
     """Neither the limits nor the time-out count while GDB holds the guest, which stays for GDB after the verdict."""
     golden = GOLDEN.replace("LONG", "LONG within 1ms")

@@ -3,8 +3,8 @@
 #define TESTS_GUESTS_BENCH_H
 
 /*
- * Where things are in the guest of the benchmarks (bench.S): raw code that starts at BENCH_CODE, turns the MMU on, writes an
- * 'R' to the serial port and counts for ever.
+ * Where things are in the guest of the benchmarks (bench.S): raw code that starts at BENCH_CODE, turns the MMU on,
+ * writes an 'R' to the serial port and counts for ever.
  */
 #define BENCH_RAM 0x40000000
 #define BENCH_CODE 0x40100000
