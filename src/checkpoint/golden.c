@@ -458,7 +458,7 @@ int golden_check_names(const struct golden *g, const struct checkpoint_names *na
 	for (size_t i = 0; i < g->n; i++) {
 		const struct golden_item *x = &g->item[i];
 
-		if (is_plain_name(x) && !frame_is_kind_name(x->what) && !checkpoint_names_has(names, x->what))
+		if (is_plain_name(x) && !frame_is_kind_name(x->what) && !checkpoint_names_knows(names, x->what))
 			return errtext_set(why, -EINVAL,
 					   "%s, line %u: '%s': expected a value such as 0x16, or a name that a "
 					   "--checkpoint-map has",

@@ -169,17 +169,6 @@ bool checkpoint_names_knows(const struct checkpoint_names *n, const char *name)
 	return false;
 }
 
-bool checkpoint_names_has(const struct checkpoint_names *n, const char *name)
-{
-	for (size_t i = 0; i < n->nnames; i++)
-		if (strcmp(n->name[i].name, name) == 0)
-			return true;
-	for (size_t i = 0; i < ARRAY_LEN(n->sequence); i++)
-		if (n->sequence[i] && strcmp(n->sequence[i]->name, name) == 0)
-			return true;
-	return false;
-}
-
 const char *checkpoint_names_noise(const struct checkpoint_names *n, uint64_t pc, uint64_t value)
 {
 	for (size_t i = n->nnoise; i-- > 0;)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "checkpoint/align.h"
-#include "test.h"
+#include "checkpoint_file.h"
 
 #define HEADER "{\"gdbvm\":\"checkpoints\",\"version\":1,\"t\":9,\"epoch\":1700000000}\n"
 #define WRITE(seq, t, vcpu, value, more)                                                                     \
@@ -16,16 +16,6 @@ struct boots {
 	struct checkpoint_diff *d;
 	struct strbuf text;
 };
-
-static struct checkpoint_file *parse(const char *text)
-{
-	struct checkpoint_file *f = NULL;
-	struct errtext why = { "" };
-
-	if (checkpoint_file_parse("x.jsonl", text, strlen(text), &f, &why) < 0)
-		fail_msg("%s", why.text);
-	return f;
-}
 
 static void boots_deinit(struct boots *w)
 {

@@ -6,19 +6,9 @@
 #include <stdio.h>
 
 #include "checkpoint/labels.h"
-#include "test.h"
+#include "checkpoint_file.h"
 
 #define HEADER "{\"gdbvm\":\"checkpoints\",\"version\":1,\"t\":10.5,\"epoch\":1700000000.25}\n"
-
-static struct checkpoint_file *parse(const char *text)
-{
-	struct checkpoint_file *f = NULL;
-	struct errtext why = { "" };
-
-	if (checkpoint_file_parse("x.jsonl", text, strlen(text), &f, &why) < 0)
-		fail_msg("%s", why.text);
-	return f;
-}
 
 TEST(what_was_written_is_read)
 {

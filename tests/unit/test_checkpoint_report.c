@@ -4,7 +4,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
-#include "test.h"
+#include "checkpoint_file.h"
 
 #define HEADER "{\"gdbvm\":\"checkpoints\",\"version\":1,\"t\":9,\"epoch\":1700000000}\n"
 #define EVIL "</script><script>alert(1)</script><!--&\\\"'<svg onload=x>"
@@ -15,16 +15,6 @@ struct boots {
 	struct checkpoint_diff *diff;
 	struct strbuf out;
 };
-
-static struct checkpoint_file *parse(const char *text)
-{
-	struct checkpoint_file *f = NULL;
-	struct errtext why = { "" };
-
-	if (checkpoint_file_parse("x.jsonl", text, strlen(text), &f, &why) < 0)
-		fail_msg("%s", why.text);
-	return f;
-}
 
 static void boots_deinit(struct boots *w)
 {
