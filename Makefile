@@ -70,7 +70,8 @@ check-lab:
 	ninja -C build-fuzz fuzzers
 	$(MAKE) lab
 	tests/run.py \
-		clang-unit=build-clang:unit clang-replay=build-clang:replay fuzz=build-fuzz:fuzz-long / \
+		clang-unit=build-clang:unit clang-replay=build-clang:replay fuzz=build-fuzz:fuzz-long \
+		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg --only-long verdicts. addresses. conditions.' / \
 		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab patched --long' \
 		e2e-gdb16='!sh -c "tests/e2e/run.py --build $(B) --accel kvm --lab patched --gdb $$(tools/fetch-gdb) gdb16. flat. smp."' \
 		tsan-rigs='!tests/e2e/run.py --build build-tsan --accel kvm --lab patched programs.kvm_cpus programs.kvm_step programs.kvm_regs' / \
