@@ -32,8 +32,8 @@ def thousands_of_steps_are_those_of_tcg(context):
 
 
 @test(needs="kvm swbreak long", cap=1200)
-def two_hundred_thousand_steps_are_those_of_tcg(context):
-    compare(context, 200000)
+def a_long_row_of_steps_is_that_of_tcg(context):
+    compare(context, {"x86": 200000, "arm64": 50000}[context.arch.name])  # three minutes each
 
 
 @test(needs="tcg arm64")
