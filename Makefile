@@ -53,11 +53,11 @@ check:
 		unit=$(B):unit replay=$(B):replay fuzz=$(B):fuzz \
 		asan-unit=build-asan:unit asan-replay=build-asan:replay asan-fuzz=build-asan:fuzz \
 		tsan-threads=build-tsan:threads \
-		tsan-kvm='!env TSAN_OPTIONS=halt_on_error=1 tests/e2e/run.py --build $(B) --gdbvm build-tsan/src/cmd/gdbvm --accel kvm --lab none torture.' \
 		browser='!tests/browser/run.py --build $(B)' \
 		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg' / \
 		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab stock' / \
-		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm'
+		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm' \
+		tsan-kvm='!env TSAN_OPTIONS=halt_on_error=1 tests/e2e/run.py --build $(B) --gdbvm build-tsan/src/cmd/gdbvm --accel kvm --lab none torture.'
 
 # What needs an emulator built from source, and longer runs.
 check-lab:

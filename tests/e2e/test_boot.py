@@ -52,7 +52,7 @@ def the_kernels_own_initrd_boots_two_vcpus(context):
     boots_from_disk_with(context, 2)
 
 
-@test(needs="own-initrd root-disk", cap=240)
+@test(needs="own-initrd root-disk long", cap=240)
 def the_kernels_own_initrd_boots_four_vcpus(context):
     boots_from_disk_with(context, 4)
 
