@@ -71,15 +71,15 @@ check-lab:
 	$(MAKE) lab
 	tests/run.py \
 		clang-unit=build-clang:unit clang-replay=build-clang:replay fuzz=build-fuzz:fuzz-long \
-		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg --only-long verdicts. addresses. conditions.' / \
+		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg --only-long verdicts. addresses. conditions.' \
+		e2e-arm64-tcg='!tests/e2e/run.py --build $(B) --arch arm64 --accel tcg' \
+		e2e-arm64-nvhe='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab nvhe' \
+		e2e-arm64-gicv2='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab gicv2 flat. smp. boot. linux.' \
+		e2e-arm64-newer='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab backports programs. flat. smp. a_debugger_in_the_guest' / \
 		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab patched --long' \
 		e2e-gdb16='!sh -c "tests/e2e/run.py --build $(B) --accel kvm --lab patched --gdb $$(tools/fetch-gdb) gdb16. flat. smp."' \
 		tsan-rigs='!tests/e2e/run.py --build build-tsan --accel kvm --lab patched programs.kvm_cpus programs.kvm_step programs.kvm_regs' / \
-		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --only-long' \
-		e2e-arm64-nvhe='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab nvhe' \
-		e2e-arm64-gicv2='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab gicv2 flat. smp. boot. linux.' \
-		e2e-arm64-newer='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab backports programs. flat. smp. a_debugger_in_the_guest' \
-		e2e-arm64-tcg='!tests/e2e/run.py --build $(B) --arch arm64 --accel tcg'
+		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --only-long'
 
 # The nested test machine: kernels, its initrd, and the QEMU with the patch of lab/, once, into the cache. And UEFI firmware
 # with port-0x80 codes, a kernel with checkpoints (two or three minutes), and a newer GDB.
