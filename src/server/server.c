@@ -63,6 +63,12 @@ static bool is_crash(enum stop_why why)
 	return why == STOP_PANIC || why == STOP_TRIPLE_FAULT || why == STOP_INTERNAL_ERROR;
 }
 
+/* Stops that only a client asks for. Without one, what it set could not be taken out when it left. */
+static bool is_left_over(enum stop_why why)
+{
+	return why == STOP_SWBREAK || why == STOP_HWBREAK || why == STOP_WATCH || why == STOP_STEP;
+}
+
 static void keep(struct server *s, const struct stop_event *why)
 {
 	s->kept = true;
@@ -455,6 +461,8 @@ void server_guest_event(struct server *s)
 			keep(s, &ev);
 		else if (stop_is_terminal(ev.why))
 			end(s, &ev, false);
+		else if (is_left_over(ev.why))
+			engine_detach(s->cfg.engine); // tries once more
 		else
 			s->cfg.on_unseen(s->cfg.arg, &ev);
 	}

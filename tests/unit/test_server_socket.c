@@ -539,6 +539,26 @@ TEST(guest_end_without_a_client_goes_to_the_owner)
 
 TEST(stop_that_no_client_asked_for_goes_to_the_owner)
 {
+	const struct stop_event ev = { .why = STOP_PWATCH, .pwatch = { .at = GPA(0x3000), .size = 8 } };
+	struct rig r;
+	unsigned n;
+
+	rig_up(&r);
+	CHECK_EQ(serve(&r, r.addr, NULL), 0);
+	CHECK_EQ(engine_pwatch_add(r.engine, GPA(0x3000), 8), 0);
+	target_fake_push_stop(r.target, &ev);
+	run_guest(&r);
+	turn(&r);
+	CHECK_EQ(r.unseen, 1);
+	CHECK_EQ(r.why, STOP_PWATCH);
+	CHECK(engine_running(r.engine));
+	engine_pwatch_list(r.engine, &n);
+	CHECK_EQ(n, 1); // whoever set it takes it out
+	rig_down(&r);
+}
+
+TEST(breakpoint_that_a_client_left_behind_goes_when_it_is_hit)
+{
 	struct rig r;
 
 	rig_up(&r);
@@ -546,10 +566,9 @@ TEST(stop_that_no_client_asked_for_goes_to_the_owner)
 	CHECK_EQ(engine_bp_insert(r.engine, 0, ENGINE_SWBP, GVA(0x10), 1, NULL), 0);
 	run_guest(&r);
 	turn(&r);
-	CHECK_EQ(r.unseen, 1);
-	CHECK_EQ(r.why, STOP_SWBREAK);
+	CHECK_EQ(r.unseen, 0);
 	CHECK(engine_running(r.engine));
-	CHECK_EQ(engine_bp_count(r.engine), 1); // whoever set it takes it out
+	CHECK_EQ(engine_bp_count(r.engine), 0);
 	rig_down(&r);
 }
 
@@ -926,10 +945,11 @@ TESTS(T(tcp_session_on_a_port_of_the_kernels_choice), T(tcp_port_in_use_names_th
       T(client_that_comes_stops_the_guest_and_dying_lets_it_run), T(client_dying_while_the_guest_runs),
       T(stop_reply_comes_through_the_loop), T(detach_closes_after_the_reply), T(kill_ends_the_process),
       T(guest_power_off_is_told_to_client_and_owner), T(guest_end_without_a_client_goes_to_the_owner),
-      T(stop_that_no_client_asked_for_goes_to_the_owner), T(guest_that_crashes_without_a_client_is_kept_for_the_next),
-      T(kept_guest_waits_for_the_first_packet_of_a_client), T(kept_guest_that_cannot_go_on_ends_when_it_is_continued),
-      T(panicked_guest_is_kept_until_a_client_lets_it_go), T(client_lost_at_a_crash_leaves_it_to_the_next),
-      T(client_lost_at_a_crash_leaves_nothing_of_its_own), T(client_gone_after_a_final_stop_ends_the_guest),
-      T(client_is_told_of_our_end_only_when_it_waits_for_a_stop), T(text_of_commands_comes_while_the_guest_runs),
-      T(text_that_no_client_takes_is_handed_over), T(guest_that_is_replaced_under_a_client_that_has_not_taken_hold),
-      T(stdio_session_ends_with_its_input), T(client_that_does_not_read_is_not_read_from))
+      T(stop_that_no_client_asked_for_goes_to_the_owner), T(breakpoint_that_a_client_left_behind_goes_when_it_is_hit),
+      T(guest_that_crashes_without_a_client_is_kept_for_the_next), T(kept_guest_waits_for_the_first_packet_of_a_client),
+      T(kept_guest_that_cannot_go_on_ends_when_it_is_continued), T(panicked_guest_is_kept_until_a_client_lets_it_go),
+      T(client_lost_at_a_crash_leaves_it_to_the_next), T(client_lost_at_a_crash_leaves_nothing_of_its_own),
+      T(client_gone_after_a_final_stop_ends_the_guest), T(client_is_told_of_our_end_only_when_it_waits_for_a_stop),
+      T(text_of_commands_comes_while_the_guest_runs), T(text_that_no_client_takes_is_handed_over),
+      T(guest_that_is_replaced_under_a_client_that_has_not_taken_hold), T(stdio_session_ends_with_its_input),
+      T(client_that_does_not_read_is_not_read_from))
