@@ -3,27 +3,15 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "backend/backend.h"
 #include "checkpoint/log.h"
 #include "checkpoint/recent.h"
-#include "checkpoint/scan.h"
 #include "cmd.h"
 #include "console.h"
+#include "guest.h"
 #include "judge.h"
 #include "server/server.h"
 #include "util/loop.h"
-#include "vmm/boot.h"
-
-/* The guest and what debugs it: replaced as a whole when the debugger starts it anew. */
-struct guest {
-	struct vm *vm; /* accelerator kvm; owned by the target */
-	struct target *target;
-	struct engine *engine;
-	int serial_fd; /* accelerator tcg: the guest's serial port; -1 */
-};
 
 /* Everything that `gdbvm run` holds; torn down by run_deinit() in the reverse order. */
 struct run {
@@ -34,19 +22,12 @@ struct run {
 	struct checkpoint_names *names;
 	struct judge *judge; /* NULL: nothing is asked of it */
 	struct loop *loop;
-	struct guest guest;
+	struct guest *guest; /* replaced as a whole when the debugger starts it anew */
 	struct server *server;
 	bool phys_mode; /* of the monitor on the console */
 	int signal_fd;
 	int status;
 };
-
-static void guest_deinit(struct guest *g)
-{
-	engine_destroy(g->engine);
-	target_destroy(g->target);
-	closep(&g->serial_fd);
-}
 
 /* Returns: a negative errno if a file that tells how it went could not be written. */
 static int close_checkpoints(struct run *r)
@@ -60,25 +41,15 @@ static int close_checkpoints(struct run *r)
 	return judge_close(r->judge);
 }
 
-/* What it wrote last may still be on its way. */
-static void drain_serial(struct run *r, int fd)
-{
-	char buf[4096];
-	ssize_t n;
-
-	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
-		console_write(r->console, buf, (size_t)n);
-}
-
 /* Returns: as close_checkpoints(). */
 static int run_deinit(struct run *r)
 {
-	if (r->console && r->guest.serial_fd >= 0 && r->status < CMD_SIGNAL) // who sends a signal waits for nobody
-		drain_serial(r, r->guest.serial_fd);
+	if (r->guest && r->status < CMD_SIGNAL) // who sends a signal waits for nobody
+		guest_console_drain(r->guest);
 	console_hangup(r->console); // a vCPU's thread may wait for somebody to read
 	checkpoint_log_hangup(r->checkpoints);
 	server_close(r->server);
-	guest_deinit(&r->guest);
+	guest_destroy(r->guest);
 	const int rc = close_checkpoints(r);
 	console_close(r->console);
 	loop_destroy(r->loop);
@@ -112,27 +83,16 @@ static bool is_over(struct run *r, const struct stop_event *why)
 
 static void end_at(struct run *r, const struct stop_event *why)
 {
-	end(r, why->why == STOP_INTERRUPT ? CMD_OK : report_end(r->guest.engine, why));
+	end(r, why->why == STOP_INTERRUPT ? CMD_OK : report_end(guest_engine(r->guest), why));
 }
 
 /* ---- the console ---- */
 
-static void on_serial(void *arg, int fd, short revents);
-
 static size_t console_input(void *arg, const void *p, size_t n)
 {
-	struct run *r = arg;
-	ssize_t done;
+	const struct run *r = arg;
 
-	if (r->guest.vm)
-		return vm_console_in(r->guest.vm, p, n);
-	done = send(r->guest.serial_fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (done >= 0)
-		return (size_t)done;
-	if (errno != EAGAIN && errno != EINTR)
-		return n; // QEMU is ending; its exit is reported by the target
-	loop_watch(r->loop, r->guest.serial_fd, POLLIN | POLLOUT, on_serial, r);
-	return 0;
+	return guest_console_in(r->guest, p, n);
 }
 
 static void console_quit(void *arg)
@@ -163,15 +123,15 @@ static void console_reset(void *arg, struct strbuf *answer)
 	strbuf_adds(answer,
 		    line->was_running ? "the guest is reset\n" : "the guest is reset, and held for a debugger\n");
 	if (r->server)
-		server_engine_set(r->server, r->guest.engine);
+		server_engine_set(r->server, guest_engine(r->guest));
 }
 
 /* A line of the monitor: the guest is held while a command looks at it, unless a debugger has it in its hands. */
 static void console_command(void *arg, const char *line, struct strbuf *answer)
 {
 	struct run *r = arg;
-	bool was_running = engine_running(r->guest.engine);
-	struct monitor_ctx ctx = { .engine = r->guest.engine,
+	bool was_running = engine_running(guest_engine(r->guest));
+	struct monitor_ctx ctx = { .engine = guest_engine(r->guest),
 				   .phys_mode = &r->phys_mode,
 				   .reset = console_reset,
 				   .reset_arg = &(struct console_line){ r, was_running } };
@@ -185,7 +145,7 @@ static void console_command(void *arg, const char *line, struct strbuf *answer)
 		strbuf_adds(answer, "a debugger is connected and the guest is running: stop it there first\n");
 		return;
 	}
-	if (was_running && engine_stop_now(r->guest.engine, &ev) < 0) {
+	if (was_running && engine_stop_now(guest_engine(r->guest), &ev) < 0) {
 		strbuf_adds(answer, "the guest could not be stopped\n");
 		return;
 	}
@@ -195,7 +155,7 @@ static void console_command(void *arg, const char *line, struct strbuf *answer)
 	}
 	engine_monitor(&ctx, line, answer);
 	if (was_running)
-		engine_run_all(r->guest.engine);
+		engine_run_all(guest_engine(r->guest));
 }
 
 static const struct console_events console_events = {
@@ -203,24 +163,6 @@ static const struct console_events console_events = {
 	.command = console_command,
 	.quit = console_quit,
 };
-
-static void on_serial(void *arg, int fd, short revents)
-{
-	struct run *r = arg;
-	char buf[4096];
-	ssize_t n;
-
-	if (revents & POLLOUT) {
-		loop_watch(r->loop, fd, POLLIN, on_serial, r);
-		console_room(r->console);
-		return;
-	}
-	n = read(fd, buf, sizeof(buf));
-	if (n > 0)
-		console_write(r->console, buf, (size_t)n);
-	else if (n == 0 || (errno != EINTR && errno != EAGAIN))
-		loop_unwatch(r->loop, fd);
-}
 
 /* ---- the guest ---- */
 
@@ -242,7 +184,7 @@ static void on_server_kept(void *arg, const struct stop_event *why)
 	struct run *r = arg;
 
 	is_over(r, why);
-	const int status = report_end(r->guest.engine, why);
+	const int status = report_end(guest_engine(r->guest), why);
 	if (judge_decides(r->judge)) {
 		end(r, status);
 		return;
@@ -265,8 +207,8 @@ static void on_unseen(void *arg, const struct stop_event *why)
 		end_at(r, why);
 		return;
 	}
-	report_end(r->guest.engine, why);
-	engine_run_all(r->guest.engine);
+	report_end(guest_engine(r->guest), why);
+	engine_run_all(guest_engine(r->guest));
 }
 
 static void on_guest_event(void *arg, int fd, short revents)
@@ -276,7 +218,7 @@ static void on_guest_event(void *arg, int fd, short revents)
 
 	if (r->server)
 		server_guest_event(r->server);
-	else if (engine_next_stop(r->guest.engine, &ev) == 0)
+	else if (engine_next_stop(guest_engine(r->guest), &ev) == 0)
 		on_unseen(r, &ev);
 }
 
@@ -296,7 +238,7 @@ static enum judge_guest judge_guest(void *arg)
 
 	if (r->server && server_has_client(r->server))
 		return JUDGE_DEBUGGED;
-	return engine_running(r->guest.engine) ? JUDGE_RUNS : JUDGE_HELD;
+	return engine_running(guest_engine(r->guest)) ? JUDGE_RUNS : JUDGE_HELD;
 }
 
 /* The text form of what led to the verdict comes before it. */
@@ -312,7 +254,7 @@ static void judge_stalls(void *arg)
 {
 	_cleanup_(strbuf_deinit) struct strbuf vcpus = { 0 };
 	struct run *r = arg;
-	struct engine *e = r->guest.engine;
+	struct engine *e = guest_engine(r->guest);
 	struct stop_event ev;
 
 	if (engine_stop_now(e, &ev) < 0) {
@@ -336,147 +278,56 @@ static int status_of(int err)
 	return err == -ENODEV || err == -EPROTO || err == -ENOMEM || err == -EPIPE ? CMD_ENVIRONMENT : CMD_FILE;
 }
 
-static enum kvm_fate on_tcg_checkpoint(void *arg, const struct checkpoint_record *rec)
-{
-	checkpoint_log_add(arg, rec);
-	return KVM_FATE_RUN;
-}
-
-static enum kvm_fate on_kvm_checkpoint(void *arg, const struct checkpoint_record *rec)
-{
-	const struct run *r = arg;
-	struct checkpoint_record numbered = *rec;
-
-	numbered.seq = checkpoint_log_add(r->checkpoints, rec);
-	return engine_checkpoint(r->guest.engine, &numbered) ? KVM_FATE_CHECKPOINT : KVM_FATE_RUN;
-}
-
-static int open_kvm(struct run *r, struct errtext *why)
-{
-	int rc;
-
-	r->opt.vm.console_out = console_write;
-	r->opt.vm.console_room = console_room;
-	r->opt.vm.console_arg = r->console;
-	if (r->checkpoints) {
-		r->opt.vm.checkpoint = on_kvm_checkpoint;
-		r->opt.vm.checkpoint_arg = r;
-		r->opt.vm.checkpoint_often = r->opt.checkpoints || r->judge;
-	}
-	rc = vm_open(&r->opt.vm, &r->guest.vm, why);
-	if (rc < 0)
-		return rc;
-	rc = backend_kvm_create(r->guest.vm, &r->guest.target, why);
-	if (rc < 0)
-		vm_close(r->guest.vm);
-	return rc;
-}
-
-static int open_tcg(struct run *r, struct errtext *why)
-{
-	if (r->opt.vm.debug_mmio)
-		return errtext_set(why, -ENODEV, "--debug-mmio: only the machine of --accel kvm has this port");
-	if (r->opt.vm.coalesced)
-		return errtext_set(why, -ENODEV, "--checkpoint-mode coalesced: expected only with --accel kvm");
-	if (r->opt.vm.microvm)
-		return errtext_set(why, -ENODEV, "--machine microvm: only with --accel kvm");
-	if (r->opt.vm.nvram)
-		return errtext_set(why, -ENODEV, "--nvram %s: only with --accel kvm", r->opt.vm.nvram);
-
-	if (r->opt.checkpoints || r->judge) { // who only might ask for them is not to pay for them
-		r->opt.vm.checkpoint = on_tcg_checkpoint;
-		r->opt.vm.checkpoint_arg = r->checkpoints;
-	}
-	int rc = backend_qemu_create(&r->opt.vm, &r->guest.target, &r->guest.serial_fd, why);
-
-	return rc < 0 ? rc : loop_watch(r->loop, r->guest.serial_fd, POLLIN, on_serial, r);
-}
-
-/* For `monitor checkpoint sites`. */
-static int scan_image(void *arg, struct checkpoint_scan **ret, struct errtext *why)
-{
-	const struct vm_cfg *vm = &((const struct run *)arg)->opt.vm;
-	struct checkpoint_scan *found = NULL;
-	int rc;
-
-	if (vm->arch != &arch_x86)
-		return errtext_set(why, -ENOTSUP, "sites can be found in code of x86 only");
-	if (vm->flat)
-		return checkpoint_scan_flat(vm->flat, vm->flat_addr, ret, why);
-	rc = checkpoint_scan_file(vm->kernel ?: vm->firmware, &found, why);
-	if (rc == 0 && vm->kernel && !found->elf) {
-		checkpoint_scan_destroy(found);
-		return errtext_set(
-			why, -ENOEXEC,
-			"%s is compressed: gdbvm checkpoints scan finds the sites of the vmlinux that it was "
-			"made of",
-			vm->kernel);
-	}
-	if (rc == 0)
-		*ret = found;
-	return rc;
-}
-
-static void use_checkpoints(struct run *r)
-{
-	struct engine_checkpoints use = { .names = r->names, .scan = scan_image, .scan_arg = r };
-
-	if (r->opt.vm.checkpoint) {
-		use.log = r->checkpoints;
-		use.recent = r->recent;
-	}
-	engine_checkpoints_use(r->guest.engine, &use);
-}
-
-static int open_guest(struct run *r)
+/* `auto` is decided, and said, once: it is the same after a reset. */
+static int open_accel(struct run *r)
 {
 	struct errtext why = { "" };
-	int rc, accel = accel_choose(r->opt.accel, r->opt.vm.arch, &why);
+	const int accel = accel_choose(r->opt.accel, r->opt.vm.arch, &why);
 
 	if (accel < 0)
 		return fail(-accel, &why);
 	if (why.text[0])
 		fprintf(stderr, "gdbvm: %s\n", why.text);
-	r->opt.accel = (enum cmd_accel)accel; // said once, and the same after a reset
-	rc = accel == CMD_ACCEL_KVM ? open_kvm(r, &why) : open_tcg(r, &why);
-	if (rc == 0 && r->guest.target->arch == &arch_x86 && boot_x86_is_64bit(&r->opt.vm))
-		r->guest.target->layout = &arch_layout_x86_64;
-	if (rc == 0 && (rc = engine_create(r->guest.target, &r->guest.engine)) < 0)
-		errtext_set(&why, rc, "cannot start the debug engine: %s", strerror(-rc));
-	if (rc < 0)
-		return fail(status_of(rc), &why);
-	use_checkpoints(r);
+	r->opt.accel = (enum cmd_accel)accel;
 	return 0;
 }
 
-static void guest_unwatch(struct run *r, struct guest *g)
+static int open_guest(struct run *r)
 {
-	if (g->engine)
-		loop_unwatch(r->loop, engine_event_fd(g->engine));
-	if (g->serial_fd >= 0)
-		loop_unwatch(r->loop, g->serial_fd);
+	const struct guest_cfg cfg = {
+		.vm = &r->opt.vm,
+		.accel = r->opt.accel,
+		.console = r->console,
+		.checkpoints = r->checkpoints,
+		.recent = r->recent,
+		.names = r->names,
+		.asked = r->opt.checkpoints || r->judge,
+		.loop = r->loop,
+		.event = on_guest_event,
+		.arg = r,
+	};
+	struct errtext why = { "" };
+	const int rc = guest_create(&cfg, &r->guest, &why);
+
+	return rc < 0 ? fail(status_of(rc), &why) : 0;
 }
 
 /* The guest from its first instruction on: a new one, and only then the end of this one. */
 static int replace_guest(struct run *r, bool reset)
 {
-	struct guest former = r->guest;
+	struct guest *former = r->guest;
 
-	r->guest = (struct guest){ .serial_fd = -1 };
+	r->guest = NULL;
 	if (r->judge)
 		checkpoint_log_flush(r->checkpoints); // all that is about the former guest
 	if (open_guest(r) != 0 || judge_start(r->judge) < 0 ||
-	    loop_watch(r->loop, engine_event_fd(r->guest.engine), POLLIN, on_guest_event, r) < 0 ||
-	    (reset && engine_adopt(r->guest.engine, former.engine) < 0)) {
-		guest_unwatch(r, &r->guest);
-		guest_deinit(&r->guest);
+	    (reset && engine_adopt(guest_engine(r->guest), guest_engine(former)) < 0)) {
+		guest_destroy(r->guest);
 		r->guest = former;
 		return -EIO;
 	}
-	guest_unwatch(r, &former);
-	if (former.serial_fd >= 0)
-		drain_serial(r, former.serial_fd);
-	guest_deinit(&former);
+	guest_console_drain(former);
+	guest_destroy(former);
 	return 0;
 }
 
@@ -486,7 +337,7 @@ static int on_restart(void *arg, bool reset, struct engine **ret)
 	int rc = replace_guest(r, reset);
 
 	if (rc == 0)
-		*ret = r->guest.engine;
+		*ret = guest_engine(r->guest);
 	return rc;
 }
 
@@ -494,7 +345,7 @@ static int open_server(struct run *r)
 {
 	struct server_cfg cfg = {
 		.addr = r->opt.gdb,
-		.engine = r->guest.engine,
+		.engine = guest_engine(r->guest),
 		.loop = r->loop,
 		.on_end = on_server_end,
 		.on_kept = on_server_kept,
@@ -519,7 +370,6 @@ static int watch_all(struct run *r)
 	struct errtext why = { "the event loop could not be set up" };
 
 	if (loop_watch(r->loop, r->signal_fd, POLLIN, on_signal, r) < 0 ||
-	    loop_watch(r->loop, engine_event_fd(r->guest.engine), POLLIN, on_guest_event, r) < 0 ||
 	    console_watch(r->console, r->loop, &console_events, r) < 0)
 		return fail(CMD_ENVIRONMENT, &why);
 	return 0;
@@ -597,6 +447,8 @@ static int set_up(struct run *r)
 	if (rc == 0)
 		rc = open_checkpoints(r);
 	if (rc == 0)
+		rc = open_accel(r);
+	if (rc == 0)
 		rc = open_guest(r);
 	if (rc == 0)
 		rc = open_server(r);
@@ -615,14 +467,14 @@ static int serve(struct run *r)
 		return fail(CMD_ENVIRONMENT, &why);
 	}
 	if (!r->opt.gdb_wait)
-		engine_run_all(r->guest.engine);
+		engine_run_all(guest_engine(r->guest));
 	loop_run(r->loop);
 	return r->status;
 }
 
 int cmd_run(int argc, char **argv)
 {
-	struct run r = { .guest.serial_fd = -1, .signal_fd = -1 };
+	struct run r = { .signal_fd = -1 };
 	int status;
 
 	run_options_parse(argc, argv, &r.opt);
