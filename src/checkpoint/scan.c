@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "checkpoint/frame.h"
 #include "util/macros.h"
 
 #define TOP (UINT64_C(1) << 32)
@@ -362,6 +363,18 @@ static void add_word(struct strbuf *out, const char *s)
 		strbuf_addc(out, *s > ' ' && *s <= '~' && *s != '#' ? *s : '.');
 }
 
+/* Of gdbvm/checkpoint.h: its other bytes are computed. */
+static bool begins_frame(const struct checkpoint_site *site)
+{
+	return site->value == FRAME_START;
+}
+
+static bool has_name(const struct checkpoint_site *site, const struct checkpoint_names *names)
+{
+	return site->function || begins_frame(site) ||
+	       (names && checkpoint_names_find(names, CHECKPOINT_NAME_VALUE, site->value));
+}
+
 void checkpoint_site_name_add(struct strbuf *out, const struct checkpoint_site *site,
 			      const struct checkpoint_names *names)
 {
@@ -373,6 +386,8 @@ void checkpoint_site_name_add(struct strbuf *out, const struct checkpoint_site *
 	} else if (site->function) {
 		add_word(out, site->function);
 		strbuf_addf(out, "+0x%" PRIx64, site->offset);
+	} else if (begins_frame(site)) {
+		strbuf_adds(out, "frame");
 	} else {
 		strbuf_addf(out, "0x%02" PRIx8, site->value);
 	}
@@ -381,9 +396,22 @@ void checkpoint_site_name_add(struct strbuf *out, const struct checkpoint_site *
 static void add_site_line(struct strbuf *out, const struct checkpoint_site *site, uint64_t at,
 			  const struct checkpoint_names *names)
 {
-	strbuf_addf(out, "site 0x%" PRIx64 " ", at);
+	strbuf_addf(out, "%ssite 0x%" PRIx64 " ", has_name(site, names) ? "" : "# ", at);
 	checkpoint_site_name_add(out, site, names);
-	strbuf_addf(out, " # 0x%02" PRIx8 "%s\n", site->value, at != site->at ? ", at its physical address" : "");
+	strbuf_addf(out, " # 0x%02" PRIx8 "%s%s\n", site->value, begins_frame(site) ? ", begins a frame" : "",
+		    at != site->at ? ", at its physical address" : "");
+}
+
+static void add_count(struct strbuf *out, const struct checkpoint_scan *s)
+{
+	size_t frames = 0;
+
+	for (size_t i = 0; i < s->nsites; i++)
+		frames += begins_frame(&s->site[i]);
+	if (frames < s->nsites)
+		strbuf_addf(out, "%zu checkpoint%s", s->nsites - frames, s->nsites - frames > 1 ? "s" : "");
+	if (frames)
+		strbuf_addf(out, "%s%zu frame%s", frames < s->nsites ? " and " : "", frames, frames > 1 ? "s" : "");
 }
 
 void checkpoint_scan_add(struct strbuf *out, const char *what, const struct checkpoint_scan *s,
@@ -391,11 +419,11 @@ void checkpoint_scan_add(struct strbuf *out, const char *what, const struct chec
 {
 	strbuf_adds(out, "# ");
 	add_word(out, what);
+	strbuf_adds(out, ": ");
 	if (s->nsites)
-		strbuf_addf(out, ": %zu checkpoint%s of port 0x80: instrumented\n", s->nsites,
-			    s->nsites > 1 ? "s" : "");
-	else
-		strbuf_adds(out, ": no checkpoints of port 0x80: not instrumented, or compressed\n");
+		add_count(out, s);
+	strbuf_adds(out, s->nsites ? " of port 0x80: instrumented\n"
+				   : "no checkpoints of port 0x80: not instrumented, or compressed\n");
 	for (size_t i = 0; i < s->nsites; i++) {
 		add_site_line(out, &s->site[i], s->site[i].at, names);
 		if (s->site[i].phys != s->site[i].at)

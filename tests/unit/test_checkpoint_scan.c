@@ -83,11 +83,30 @@ TEST(what_is_printed_is_a_map_that_names_by_pc)
 	CHECK_EQ(checkpoint_names_load(names, "ovmf", &why), 0);
 	checkpoint_scan_add(&out, "my #1.fd", s, names);
 	CHECK_STR(strbuf_str(&out), "# my..1.fd: 2 checkpoints of port 0x80: instrumented\n"
-				    "site 0xfffffff8 32BIT_MODE # 0x32\nsite 0xfffffffd 0x99 # 0x99\n");
+				    "site 0xfffffff8 32BIT_MODE # 0x32\n# site 0xfffffffd 0x99 # 0x99\n");
 	CHECK_EQ(checkpoint_names_parse(read, "scan", out.s, out.len, &why), 0);
 	CHECK_STR(checkpoint_names_find(read, CHECKPOINT_NAME_SITE, 0xfffffff8)->name, "32BIT_MODE");
+	CHECK(!checkpoint_names_find(read, CHECKPOINT_NAME_SITE, 0xfffffffd)); // another map may have one for 0x99
 	checkpoint_names_destroy(names);
 	checkpoint_names_destroy(read);
+	checkpoint_scan_destroy(s);
+}
+
+TEST(the_first_byte_of_a_frame_is_told_from_a_checkpoint)
+{
+	static const uint8_t image[] = { 0xb0, 0x7e, 0xe6, 0x80, 0xb0, 0x99, 0xe6, 0x80, 0xb0, 0x7e, 0xe6, 0x80 };
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	struct checkpoint_scan *s = scan(image, sizeof(image));
+
+	checkpoint_scan_add(&out, "a.fd", s, NULL);
+	CHECK_STR(strbuf_str(&out), "# a.fd: 1 checkpoint and 2 frames of port 0x80: instrumented\n"
+				    "site 0xfffffff6 frame # 0x7e, begins a frame\n# site 0xfffffffa 0x99 # 0x99\n"
+				    "site 0xfffffffe frame # 0x7e, begins a frame\n");
+	checkpoint_scan_destroy(s);
+	s = scan(image, 4);
+	strbuf_reset(&out);
+	checkpoint_scan_add(&out, "a.fd", s, NULL);
+	CHECK(strstr(strbuf_str(&out), "# a.fd: 1 frame of port 0x80: instrumented\n"));
 	checkpoint_scan_destroy(s);
 }
 
@@ -130,5 +149,5 @@ TEST(files_that_are_no_images_are_refused)
 }
 
 TESTS(T(firmware_sites_are_where_the_image_ends_at_4_gib), T(every_way_to_load_a_constant_is_known),
-      T(what_is_printed_is_a_map_that_names_by_pc), T(raw_code_is_where_it_is_loaded),
-      T(files_that_are_no_images_are_refused))
+      T(what_is_printed_is_a_map_that_names_by_pc), T(the_first_byte_of_a_frame_is_told_from_a_checkpoint),
+      T(raw_code_is_where_it_is_loaded), T(files_that_are_no_images_are_refused))
