@@ -2,8 +2,10 @@
 #include "checkpoint/names.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "checkpoint/internal.h"
 #include "util/cursor.h"
@@ -209,9 +211,9 @@ static int take_number(struct line *l, const char *word, uint64_t max, uint64_t 
 	const uint64_t v = cur_number(&c);
 
 	if (!cur_done(&c))
-		return wrong(l, word, "a number such as 0x16 or 22");
+		return wrong(l, word, "a number such as 0x16 or 22, of 64 bits at most");
 	if (v > max)
-		return wrong(l, word, "a smaller number");
+		return errtext_set(l->why, -EINVAL, "'%s': expected a number up to 0x%" PRIx64, word, max);
 	*ret = v;
 	return 0;
 }
@@ -411,5 +413,10 @@ int checkpoint_names_load(struct checkpoint_names *n, const char *spec, struct e
 {
 	const int rc = checkpoint_builtin_load(n, spec, why);
 
-	return rc == -ENOENT ? read_map(n, spec, why) : rc;
+	if (rc != -ENOENT)
+		return rc;
+	if (access(spec, F_OK) < 0)
+		return errtext_set(why, -errno, "no map %s: %s; expected a file, or ovmf, efi, linux or seabios", spec,
+				   strerror(errno));
+	return read_map(n, spec, why);
 }

@@ -96,11 +96,12 @@ TEST(maps_that_make_no_sense_are_refused_by_line)
 		{ "1 a\n\n0x1g b", "line 3: '0x1g': expected a number" },
 		{ "1 a b c", "line 1" },
 		{ "what 1 2", "'what': expected a value, sequence" },
-		{ "sequence 0x100 X a:u8", "'0x100': expected a smaller number" },
+		{ "sequence 0x100 X a:u8", "'0x100': expected a number up to 0xff" },
+		{ "0x10000000000000000 X", "of 64 bits" },
 		{ "sequence 1 X a:le24", "'le24': expected u8, le16" },
 		{ "sequence 1 X a", "'a': expected FIELD:TYPE" },
 		{ "sequence 1 X", "expected sequence VALUE" },
-		{ "record 0x10000 X", "smaller" },
+		{ "record 0x10000 X", "up to 0xffff" },
 		{ "noise 5-4 X", "'4': expected an address" },
 		{ "noise 5", "expected noise" },
 		{ "meaning", "expected the name of a field" },
@@ -119,6 +120,17 @@ TEST(maps_that_make_no_sense_are_refused_by_line)
 			fail_msg("'%s' for '%s', expected '%s'", why.text, bad[i].text, bad[i].words);
 		checkpoint_names_destroy(n);
 	}
+}
+
+TEST(a_map_that_is_not_there_is_told_from_those_that_need_no_file)
+{
+	struct checkpoint_names *n;
+	struct errtext why = { "" };
+
+	CHECK_EQ(checkpoint_names_create(&n), 0);
+	CHECK_EQ(checkpoint_names_load(n, "ovfm", &why), -ENOENT);
+	CHECK(strstr(why.text, "no map ovfm: No such file or directory; expected a file, or ovmf, efi"));
+	checkpoint_names_destroy(n);
 }
 
 TEST(builtin_maps_know_firmware_and_its_status_codes)
@@ -151,4 +163,5 @@ TEST(builtin_maps_know_firmware_and_its_status_codes)
 TESTS(T(map_names_values_with_their_source), T(what_is_told_again_replaces_what_was_told_before),
       T(sites_count_at_the_instruction_and_right_behind_it), T(noise_is_told_by_place_and_perhaps_value),
       T(sequences_have_fields_of_any_type), T(maps_that_make_no_sense_are_refused_by_line),
+      T(a_map_that_is_not_there_is_told_from_those_that_need_no_file),
       T(builtin_maps_know_firmware_and_its_status_codes))
