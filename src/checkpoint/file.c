@@ -12,7 +12,7 @@
 #include "util/cursor.h"
 #include "util/macros.h"
 
-enum { DEPTH_MAX = 4, READ_STEP = 1 << 16 };
+enum { DEPTH_MAX = 32, READ_STEP = 1 << 16, SHOWN = 40 };
 #define FILE_MAX (UINT64_C(1) << 32)
 
 int checkpoint_read_file(const char *path, struct strbuf *out, struct errtext *why)
@@ -234,9 +234,32 @@ static int bad_line(struct parse *p, const char *text)
 	return errtext_set(p->why, -EINVAL, "%s, line %zu: %s", p->what, p->line, text);
 }
 
-static int bad_key(struct parse *p, const char *key)
+/* The rest are numbers. */
+static const struct {
+	const char *key, *expected;
+} expected[] = {
+	{ "t", "seconds" },
+	{ "epoch", "seconds" },
+	{ "seq", "a number from 1, above that of the record before" },
+	{ "vcpu", "a number up to 32767" },
+	{ "size", "1, 2, 4 or 8" },
+	{ "mode", "exact, coalesced, traced or tcg" },
+	{ "mark", "lost or cut" },
+	{ "fields", "an object of no more than 48 values" },
+};
+
+static int bad_key(struct parse *p, const struct line *l)
 {
-	return errtext_set(p->why, -EINVAL, "%s, line %zu: \"%s\" is missing or makes no sense", p->what, p->line, key);
+	const char *want = "a number of 64 bits", *have = get_text(l, l->bad);
+
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++)
+		if (strcmp(expected[i].key, l->bad) == 0)
+			want = expected[i].expected;
+	if (!have)
+		return errtext_set(p->why, -EINVAL, "%s, line %zu: \"%s\" is missing: expected %s", p->what, p->line,
+				   l->bad, want);
+	return errtext_set(p->why, -EINVAL, "%s, line %zu: \"%s\" is %.*s: expected %s", p->what, p->line, l->bad,
+			   SHOWN, have, want);
 }
 
 static int take_header(struct parse *p, struct line *l)
@@ -251,7 +274,7 @@ static int take_header(struct parse *p, struct line *l)
 				   CHECKPOINT_VERSION);
 	p->f->began_ns = get_ns(l, "t");
 	p->f->epoch_ns = get_ns(l, "epoch");
-	return l->bad ? bad_key(p, l->bad) : 0;
+	return l->bad ? bad_key(p, l) : 0;
 }
 
 static int take_record(struct parse *p, struct line *l)
@@ -262,7 +285,7 @@ static int take_record(struct parse *p, struct line *l)
 	if (!l->bad && e.rec.seq && e.rec.seq <= p->seq)
 		l->bad = "seq";
 	if (l->bad)
-		return bad_key(p, l->bad);
+		return bad_key(p, l);
 	p->seq = MAX(p->seq, e.rec.seq);
 	if (p->f->n == p->cap) {
 		const size_t cap = p->cap ? 2 * p->cap : 256;

@@ -99,10 +99,15 @@ static void add_row(struct strbuf *out, const struct checkpoint_file *f, const s
 	strbuf_addc(out, '\n');
 }
 
+static void add_missing(struct strbuf *out, uint64_t n)
+{
+	strbuf_addf(out, "--- %" PRIu64 " record%s lost here\n", n, n == 1 ? " is" : "s are");
+}
+
 static void add_mark(struct strbuf *out, const struct checkpoint_record *rec)
 {
 	if (rec->kind == CHECKPOINT_LOST)
-		strbuf_addf(out, "--- %" PRIu64 " records are lost here\n", rec->value);
+		add_missing(out, rec->value);
 	else
 		strbuf_addf(out, "--- the file was cut here, at its limit of %" PRIu64 " bytes\n", rec->value);
 }
@@ -112,11 +117,19 @@ static bool is_mark(const struct checkpoint_entry *e)
 	return e->rec.kind == CHECKPOINT_LOST || e->rec.kind == CHECKPOINT_CUT;
 }
 
+/* The number that comes behind @e if nothing is missing; 0: not known yet. */
+static uint64_t seq_behind(const struct checkpoint_entry *e, uint64_t next)
+{
+	if (e->rec.seq)
+		return e->rec.seq + 1;
+	return next && e->rec.kind == CHECKPOINT_LOST ? next + e->rec.value : next;
+}
+
 /* The last @rows rows. @part: what has none; NULL: all have. */
 static void add_rows(struct strbuf *out, const struct checkpoint_file *f, const bool *part, uint64_t since_ns,
 		     size_t rows)
 {
-	uint64_t before_ns = f->n ? f->entry[0].rec.ns : 0;
+	uint64_t before_ns = f->n ? f->entry[0].rec.ns : 0, next = 0;
 	size_t skip = 0;
 
 	for (size_t i = 0; i < f->n; i++)
@@ -125,7 +138,11 @@ static void add_rows(struct strbuf *out, const struct checkpoint_file *f, const 
 	strbuf_adds(out, "    seq         time        delta  vcpu                  pc    port       value  what\n");
 	for (size_t i = 0; i < f->n; i++) {
 		const struct checkpoint_entry *e = &f->entry[i];
+		const bool gap = next && e->rec.seq > next;
 
+		if (gap && !skip)
+			add_missing(out, e->rec.seq - next);
+		next = seq_behind(e, next);
 		if (part && part[i])
 			continue;
 		if (!skip && is_mark(e))

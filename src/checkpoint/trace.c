@@ -33,9 +33,13 @@ static void add_name(struct strbuf *out, const struct checkpoint_entry *e)
 	checkpoint_json_string(out, "name", name ?: value);
 }
 
-static void add_args(struct strbuf *out, const struct checkpoint_entry *e)
+static void add_args(struct strbuf *out, const struct checkpoint_file *f, const struct checkpoint_entry *e)
 {
-	strbuf_addf(out, ",\"args\":{\"seq\":%" PRIu64 ",\"value\":\"0x%" PRIx64 "\"", e->rec.seq, e->rec.value);
+	const struct checkpoint_entry *head = checkpoint_file_head(f, e);
+
+	strbuf_addf(out, ",\"args\":{\"seq\":%" PRIu64, e->rec.seq);
+	if (e->rec.kind == CHECKPOINT_WRITE)
+		strbuf_addf(out, ",\"value\":\"0x%" PRIx64 "\"", head->rec.value);
 	if (e->rec.has_pc)
 		strbuf_addf(out, ",\"pc\":\"0x%" PRIx64 "\"", e->rec.pc);
 	if (e->label.source) {
@@ -64,7 +68,7 @@ static void add_event(struct strbuf *out, const struct checkpoint_file *f, const
 	} else {
 		strbuf_adds(out, ",\"ph\":\"i\",\"s\":\"t\"");
 	}
-	add_args(out, e);
+	add_args(out, f, e);
 	strbuf_addc(out, '}');
 }
 

@@ -72,7 +72,7 @@ TEST(keys_of_later_versions_do_not_matter)
 {
 	struct checkpoint_file *f =
 		parse(HEADER "{\"seq\":1,\"t\":11,\"vcpu\":0,\"port\":\"0x80\",\"size\":1,\"value\":\"0x16\","
-			     "\"mode\":\"exact\",\"new\":[1,{\"a\":null}]}\n");
+			     "\"mode\":\"exact\",\"new\":[1,{\"a\":[{\"b\":[{}]}]}]}\n");
 
 	CHECK_EQ(f->n, 1);
 	CHECK_EQ(f->entry[0].rec.value, 0x16);
@@ -94,10 +94,11 @@ TEST(files_that_make_no_sense_are_refused_by_line)
 		{ "{\"gdbvm\":\"checkpoints\",\"version\":1}\n", "\"t\"" },
 		{ HEADER "[1]\n", "line 2: expected one JSON object" },
 		{ HEADER "{} {}\n", "line 2: expected one JSON object" },
-		{ HEADER "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}\n", "line 2" },
 		{ HEADER "{\"seq\":1}\n", "line 2: \"" },
-		{ HEADER "{\"seq\":0,\"t\":1,\"port\":1,\"text\":\"\"}\n", "line 2: \"seq\"" },
-		{ W("\"size\":3,\"value\":\"0x1\",\"mode\":\"exact\""), "\"size\"" },
+		{ HEADER "{\"seq\":0,\"t\":1,\"port\":1,\"text\":\"\"}\n",
+		  "line 2: \"seq\" is 0: expected a number from 1" },
+		{ W("\"size\":3,\"value\":\"0x1\",\"mode\":\"exact\""), "\"size\" is 3: expected 1, 2, 4 or 8" },
+		{ W("\"size\":1,\"mode\":\"exact\""), "\"value\" is missing: expected a number" },
 		{ W("\"size\":1,\"value\":\"0x1x\",\"mode\":\"exact\""), "\"value\"" },
 		{ W("\"size\":1,\"value\":\"0x1\",\"mode\":\"other\""), "\"mode\"" },
 		{ W("\"size\":1,\"value\":\"0x1\",\"mode\":\"exact\",\"vcpu\":70000"), "\"vcpu\"" },
@@ -167,6 +168,19 @@ TEST(table_has_a_row_for_each_checkpoint)
 	checkpoint_file_destroy(f);
 }
 
+TEST(records_that_are_missing_are_told)
+{
+#define TEXT(seq) "{\"seq\":" seq ",\"t\":11,\"port\":\"0x402\",\"text\":\"x\"}\n"
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	struct checkpoint_file *f = parse(HEADER TEXT("7") TEXT("9") TEXT("10") TEXT("13"));
+	const char *found;
+
+	checkpoint_table_add(&out, f, false);
+	found = strstr(strbuf_str(&out), "--- 1 record is lost here\n      9 ");
+	CHECK(found && strstr(found, "--- 2 records are lost here\n     13 "));
+	checkpoint_file_destroy(f);
+}
+
 TEST(an_empty_file_is_a_table_without_rows)
 {
 	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
@@ -213,11 +227,13 @@ TEST(trace_is_json_in_which_a_phase_lasts_until_the_next)
 	CHECK_EQ(events(all, "PFN", "i", &dur), 1);
 	CHECK_EQ(events(all, "thread_name", "M", &dur), 3);
 	CHECK_EQ(events(all, "0x34", "i", &dur), 0);
+	CHECK(strstr(out.s, "\"args\":{\"seq\":2}}"));                          // a line of text has no value
+	CHECK(strstr(out.s, "\"args\":{\"seq\":6,\"value\":\"0xcd\",\"pfn\"")); // that of a sequence is its first byte
 	json_object_put(o);
 	checkpoint_file_destroy(f);
 }
 
 TESTS(T(what_was_written_is_read), T(a_file_that_was_cut_short_is_read_to_there),
       T(keys_of_later_versions_do_not_matter), T(files_that_make_no_sense_are_refused_by_line),
-      T(table_has_a_row_for_each_checkpoint), T(an_empty_file_is_a_table_without_rows),
-      T(trace_is_json_in_which_a_phase_lasts_until_the_next))
+      T(table_has_a_row_for_each_checkpoint), T(records_that_are_missing_are_told),
+      T(an_empty_file_is_a_table_without_rows), T(trace_is_json_in_which_a_phase_lasts_until_the_next))
