@@ -39,6 +39,7 @@ struct checkpoint_log {
 	struct checkpoint_labels *labels;
 	struct strbuf json, text;
 	uint64_t bytes, missing, first_missing;
+	bool is_new, is_empty; // the file: before, and now
 	int err;
 };
 
@@ -110,6 +111,9 @@ static void put_file(struct checkpoint_log *log)
 	if (!log->path)
 		return;
 
+	if (!log->is_empty && ftruncate(log->fd, 0) < 0 && errno != EINVAL) // a pipe has nothing before
+		log->err = log->err ?: -errno;
+	log->is_empty = true;
 	int rc = log->json.oom ? -ENOMEM : write_all(log, log->fd, log->json.s, log->json.len);
 
 	log->bytes += log->json.len;
@@ -268,7 +272,10 @@ static int open_file(struct checkpoint_log *log, const char *path, struct errtex
 	log->path = strdup(path);
 	if (!log->path)
 		return errtext_set(why, -ENOMEM, "no memory for the checkpoints");
-	log->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	log->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	log->is_new = log->fd >= 0;
+	if (!log->is_new)
+		log->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	if (log->fd < 0)
 		return errtext_set(why, -errno, "cannot write checkpoints to %s: %s", path, strerror(errno));
 	checkpoint_json_header(&log->json);
@@ -295,6 +302,16 @@ int checkpoint_log_create(const struct checkpoint_log_cfg *cfg, struct checkpoin
 		return errtext_set(why, rc, "no thread for the checkpoints: %s", strerror(-rc));
 	*ret = take_ptr(log);
 	return 0;
+}
+
+void checkpoint_log_cancel(struct checkpoint_log *log)
+{
+	if (!log || !log->path)
+		return;
+	if (log->is_new)
+		unlink(log->path);
+	free(log->path);
+	log->path = NULL;
 }
 
 /* What the file does not have, in words. */

@@ -22,7 +22,7 @@ struct checkpoint_listener {
 enum { CHECKPOINT_LISTENERS_MAX = 4 };
 
 struct checkpoint_log_cfg {
-	const char *path;                     /* JSON Lines; replaced if it is there. NULL: no file */
+	const char *path;                     /* JSON Lines; the first record replaces what is there. NULL: no file */
 	uint64_t limit;                       /* bytes of that file; then it gets a mark, and no more */
 	int text_fd;                          /* where the text form goes; stays open. -1: nowhere */
 	const struct checkpoint_names *names; /* NULL ok; must outlive the log */
@@ -45,6 +45,9 @@ void checkpoint_log_flush(struct checkpoint_log *log);
 
 /** checkpoint_log_hangup() - nobody is to wait for the log any more, nor the log for who reads text_fd. NULL ok. */
 void checkpoint_log_hangup(struct checkpoint_log *log);
+
+/** checkpoint_log_cancel() - nothing will be added: the file stays as it was before. NULL ok; then close it. */
+void checkpoint_log_cancel(struct checkpoint_log *log);
 
 /**
  * checkpoint_log_close() - write what is left and free the log. NULL ok. Nobody may be adding.

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <argp.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "checkpoint/diff.h"
 #include "checkpoint/golden.h"
@@ -316,6 +318,25 @@ static int put_file(const struct strbuf *out, const char *path)
 	return fail(&why);
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+/* Where it goes must be none of what it is made of. */
+static int check_output(const struct input *in, const char *path, struct errtext *why)
+{
+	for (unsigned i = 0; i < in->n; i++)
+		if (is_same_file(path, in->path[i]))
+			return errtext_set(
+				why, -EINVAL,
+				"%s is a recording, and is not overwritten: expected --output with another file", path);
+	return 0;
+}
+
 static int report(const struct report_options *o)
 {
 	_cleanup_(boots_deinit) struct checkpoint_file *boot[2] = { NULL };
@@ -324,7 +345,9 @@ static int report(const struct report_options *o)
 	_cleanup_(freep) char *beside = NULL;
 	struct errtext why;
 
-	if (read_input(&o->in, boot, &why) < 0)
+	beside = o->output ? NULL : output_beside(o->in.path[0], o->svg ? "svg" : "html");
+	const char *path = o->output ?: beside;
+	if ((path && check_output(&o->in, path, &why) < 0) || read_input(&o->in, boot, &why) < 0)
 		return fail(&why);
 	if (o->in.n == 2 && checkpoint_diff(boot[0], boot[1], false, &d) < 0) {
 		errtext_set(&why, -ENOMEM, "no memory to compare %s and %s", o->in.path[0], o->in.path[1]);
@@ -334,10 +357,7 @@ static int report(const struct report_options *o)
 		.file = { boot[0], boot[1] }, .name = { o->in.path[0], o->in.path[1] }, .n = o->in.n, .diff = d
 	};
 	(o->svg ? checkpoint_report_svg : checkpoint_report_html)(&out, &r);
-	if (o->output && strcmp(o->output, "-") == 0)
-		return put(&out);
-	beside = o->output ? NULL : output_beside(o->in.path[0], o->svg ? "svg" : "html");
-	return put_file(&out, o->output ?: beside);
+	return path && strcmp(path, "-") == 0 ? put(&out) : put_file(&out, path);
 }
 
 static error_t parse_report(int key, char *arg, struct argp_state *st)
@@ -448,6 +468,7 @@ static void usage(FILE *to)
 int cmd_checkpoints(int argc, char **argv)
 {
 	argp_err_exit_status = CMD_USAGE;
+	signal(SIGPIPE, SIG_DFL); // who reads only the beginning is done
 	for (size_t i = 0; i < ARRAY_LEN(actions) && argc > 1; i++)
 		if (strcmp(argv[1], actions[i].name) == 0)
 			return actions[i].run(argc - 1, argv + 1);

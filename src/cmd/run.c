@@ -33,12 +33,14 @@ struct run {
 static int close_checkpoints(struct run *r)
 {
 	struct errtext why;
+	const int rc = checkpoint_log_close(r->checkpoints, &why);
 
-	if (checkpoint_log_close(r->checkpoints, &why) < 0)
+	if (rc < 0)
 		fprintf(stderr, "gdbvm: %s\n", why.text);
 	checkpoint_recent_destroy(r->recent);
 	checkpoint_names_destroy(r->names);
-	return judge_close(r->judge);
+	const int judge_rc = judge_close(r->judge);
+	return rc < 0 && rc != -EFBIG ? rc : judge_rc; // the limit is as it was asked for
 }
 
 /* Returns: as close_checkpoints(). */
@@ -460,8 +462,10 @@ static int serve(struct run *r)
 	const int rc = set_up(r);
 	struct errtext why;
 
-	if (rc != 0)
+	if (rc != 0) {
+		checkpoint_log_cancel(r->checkpoints);
 		return rc;
+	}
 	if (judge_start(r->judge) < 0) {
 		errtext_set(&why, -ENOMEM, "no memory to judge checkpoints");
 		return fail(CMD_ENVIRONMENT, &why);

@@ -200,11 +200,16 @@ static void deinit(struct tracing *t)
 	const struct trace_stats stats = trace_close(t->trace);
 	struct errtext why;
 
-	if (t->log)
+	if (t->log && t->trace)
 		checkpoint_log_flush(t->log);
+	else
+		checkpoint_log_cancel(t->log);
 	checkpoint_log_hangup(t->log);
-	if (checkpoint_log_close(t->log, &why) < 0)
+	const int rc = checkpoint_log_close(t->log, &why);
+	if (rc < 0)
 		fprintf(stderr, "gdbvm: %s\n", why.text);
+	if (rc < 0 && rc != -EFBIG && t->status == CMD_OK)
+		t->status = CMD_FILE;
 	tell_end(t, &stats);
 	checkpoint_names_destroy(t->names);
 	loop_destroy(t->cfg.loop);

@@ -2,7 +2,9 @@
 """What a guest writes to its debug ports, as gdbvm records it."""
 import json
 import os
+import pathlib
 import re
+import signal
 import subprocess
 
 from guests import flat
@@ -151,6 +153,26 @@ def a_crash_is_told_in_a_log_of_checkpoints(context):
 
 
 @test(needs="tcg x86")
+def a_recording_that_cannot_be_made_is_an_error(context):
+    """Of a guest that goes well: no room for it. Of one that does not even start: the former recording stays."""
+    path, kept, new = (context.scratch(name) for name in ("off.bin", "kept.jsonl", "new.jsonl"))
+    with open(path, "wb") as f:
+        f.write(bytes.fromhex("b0 16 e6 80 ba 04 06 b8 00 34 ef f4 eb fd"))  # a code, power-off
+    write_boot(kept, (0x16,))
+    before = pathlib.Path(kept).read_bytes()
+    for image, file, status, why in ((path, "/dev/full", 4, "could be written to /dev/full: No space left"),
+                                     (path, new, 0, "powered off"), ("/no/such", kept, 4, "/no/such"),
+                                     ("/no/such", new + ".2", 4, "/no/such")):
+        args = ["--flat", f"{image}@0x8000", "-m", "16", "--console", "none", "--checkpoints", file]
+        with Guest(context, args, gdb=False) as guest:
+            check_eq(guest.wait_exit(20), status, f"exit status; {guest.messages.text()}")
+            check(why in guest.messages.text(), guest.messages.text())
+    check_eq(len(pathlib.Path(new).read_text("ascii").splitlines()), 2, "lines of one that can be made")
+    check_eq(pathlib.Path(kept).read_bytes(), before, "the former recording")
+    check(not os.path.exists(new + ".2"), "there is no empty one")
+
+
+@test(needs="tcg x86")
 def ports_that_are_none_are_refused(context):
     for ports, why in (("0x10000", "from 0 to 0xffff"), ("80h", "from 0 to 0xffff"), ("0x80,", "between commas"),
                        ("0x80,128", "0x80 is in it twice"), ("1,2,3,4,5,6,7,8,9", "8 ports at most")):
@@ -229,6 +251,11 @@ def recorded_checkpoints_are_shown(context):
     check_eq(show(path, "--format", "text").splitlines()[1], "port80: write 0xcd", "text")
     check_eq(len(json.loads(show(path, "--format", "trace"))["traceEvents"]), 6, "events of the trace")
     check("/etc/passwd" in show("/etc/passwd", status=4), "a file that is something else is named")
+    with subprocess.Popen([context.gdbvm, "checkpoints", "show", write_boot(path, [n & 0xFF for n in range(9999)])],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        check_eq((process.stderr.read(), process.wait()), (b"", -signal.SIGPIPE), "when only the beginning is read")
     check("--format svg" in show("--format", "svg", path, status=2), "a format that there is not is named")
 
 
@@ -261,6 +288,9 @@ def a_report_goes_beside_the_recording(context):
     check(checkpoints(context, "report", "--format=svg", "-o", "-", a).startswith("<svg "), "a picture")
     check("/no/such" in checkpoints(context, "report", "-o", "/no/such/x.html", a, status=4), "where it cannot go is named")
     check("pdf" in checkpoints(context, "report", "--format", "pdf", a, status=2), "a format that there is not is named")
+    html = write_boot(context.scratch("c.html"), (0x16,))
+    check("c.html is a recording" in checkpoints(context, "report", html, status=4), "what it is made of stays")
+    check("b.jsonl is a recording" in checkpoints(context, "report", a, b, "-o", b, status=4), "also by name")
     check("two files" in checkpoints(context, "report", a, a, b, status=2), "three are too many")
 
 

@@ -221,6 +221,42 @@ TEST(a_file_that_cannot_be_written_is_named)
 	CHECK_EQ(checkpoint_log_close(NULL, &why), 0);
 }
 
+TEST(a_log_that_is_cancelled_leaves_the_file_as_it_was)
+{
+	struct rig r = { .path = "/tmp/checkpointsXXXXXX" };
+	const int fd = mkstemp(r.path);
+	const struct checkpoint_log_cfg cfg = { .path = r.path, .limit = 1 << 20, .text_fd = -1 };
+
+	CHECK_EQ(write(fd, "former", 6), 6);
+	close(fd);
+	CHECK_EQ(checkpoint_log_create(&cfg, &r.log, &r.why), 0);
+	checkpoint_log_cancel(r.log);
+	CHECK_EQ(rig_close(&r), 0); // and unlinks it
+	CHECK_STR(r.text, "former");
+	free(r.text);
+	CHECK_EQ(checkpoint_log_create(&cfg, &r.log, &r.why), 0);
+	CHECK_EQ(access(r.path, F_OK), 0);
+	checkpoint_log_cancel(r.log);
+	CHECK_EQ(checkpoint_log_close(r.log, &r.why), 0);
+	CHECK_EQ(access(r.path, F_OK), -1);
+	checkpoint_log_cancel(NULL);
+}
+
+TEST(a_log_replaces_what_was_there)
+{
+	struct rig r = { .path = "/tmp/checkpointsXXXXXX" };
+	const int fd = mkstemp(r.path);
+	const struct checkpoint_log_cfg cfg = { .path = r.path, .limit = 1 << 20, .text_fd = -1 };
+
+	CHECK_EQ(ftruncate(fd, 100000), 0);
+	close(fd);
+	CHECK_EQ(checkpoint_log_create(&cfg, &r.log, &r.why), 0);
+	checkpoint_log_add(r.log, &(struct checkpoint_record){ .size = 1 });
+	CHECK_EQ(rig_close(&r), 0);
+	CHECK_EQ(count(r.text, "\n"), 2);
+	free(r.text);
+}
+
 /* What a listener heard, as "NUMBER VALUE [NAME], " for each. */
 static void hear(void *arg, const struct checkpoint_record *rec, const struct checkpoint_label *label)
 {
@@ -272,5 +308,6 @@ TESTS(T(a_record_is_a_line_of_json), T(a_log_without_records_has_its_header),
       T(nothing_is_lost_however_fast_records_come), T(the_file_ends_with_a_mark_at_its_limit),
       T(marks_of_lost_records_leave_a_gap_in_the_numbers),
       T(text_form_has_two_digits_for_each_byte_and_is_there_after_a_flush), T(after_a_hangup_nobody_waits_for_a_reader),
-      T(a_file_that_cannot_be_written_is_named), T(listeners_hear_each_record_with_its_label_and_need_no_file),
+      T(a_file_that_cannot_be_written_is_named), T(a_log_that_is_cancelled_leaves_the_file_as_it_was),
+      T(a_log_replaces_what_was_there), T(listeners_hear_each_record_with_its_label_and_need_no_file),
       T(listeners_hear_what_the_file_lacks))
