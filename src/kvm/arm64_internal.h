@@ -2,6 +2,7 @@
 #ifndef KVM_ARM64_INTERNAL_H
 #define KVM_ARM64_INTERNAL_H
 
+#include "arch/arm64_step.h"
 #include "kvm/internal.h"
 
 /* What only arm64 keeps of a VM and its vCPUs, and how its registers are reached. */
@@ -69,7 +70,39 @@ uint64_t kvm_reg_dbg(enum kvm_dbg_reg which, unsigned n); /* the id */
  */
 void kvm_debug_pass_own(struct kvm_cpu *cpu, gva pc);
 
-/* arm64_step.c */
+/* arm64_step.c, arm64_excl.c: one step of a vCPU, from kvm_step_begin() on */
+struct kvm_step {
+	bool on;             /* from kvm_step_begin() to _end() or _undo() */
+	bool asleep;         /* the vCPU is not started: when it is, it begins with other registers */
+	bool unit;           /* `slots` are in instead of a software step */
+	bool done;           /* without entering the guest */
+	bool known;          /* `insn` was read */
+	uint64_t pc, pstate; /* before the instruction, the guest's own */
+	struct arm64_insn insn;
+	struct arch_hw_state slots;
+	/* The first of `slots` are the step's own; the others, of the debugger's, are inside of the unit. */
+	unsigned nexits;
+	struct arm64_excl excl;
+	unsigned again;          /* branches back of `excl` without a breakpoint */
+	struct arch_regs before; /* of a unit with branches back: ARCH_CORE */
+};
+
+/* arm64_insn.c: the guest's code */
+enum { KVM_INSN_LEN = 4 };
+
+/** kvm_insn_read() - the @n instructions at @pc. Returns: false if they cannot be read. */
+bool kvm_insn_read(struct kvm_cpu *cpu, uint64_t pc, uint32_t *out, size_t n);
+
+/**
+ * kvm_insn_forget() - the translation of code that is kept may have changed: it holds as long as the vCPU alone
+ * executes, and nothing that could change it.
+ */
+void kvm_insn_forget(struct kvm_cpu *cpu);
+
+/* arm64_excl.c: a sequence from a load-exclusive to its store as a unit */
+
+/** kvm_excl_plan() - breakpoints at the ways out of the unit that begins at the step's pc. Returns: is it one? */
+bool kvm_excl_plan(struct kvm_cpu *cpu, struct kvm_step *s);
 
 /** kvm_step_slots() - the breakpoints that a step needs instead of the debugger's; NULL: it is an ordinary one. */
 const struct arch_hw_state *kvm_step_slots(const struct kvm_cpu *cpu);
@@ -82,8 +115,5 @@ bool kvm_step_reached(const struct kvm_cpu *cpu, gva pc);
  * executed again, and not to be interrupted there.
  */
 bool kvm_step_goes_on(struct kvm_cpu *cpu, gva pc);
-
-/** kvm_insn_read() - the instruction at @pc; false if it cannot be read. */
-bool kvm_insn_read(struct kvm_cpu *cpu, uint64_t pc, uint32_t *out, size_t n);
 
 #endif
