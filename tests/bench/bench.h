@@ -24,7 +24,7 @@ _Noreturn void bench_die(const char *fmt, ...) __attribute__((format(printf, 1, 
 
 double bench_now(void); /* seconds */
 
-/* ---- bare.c, bare_arm64.c, kick.c: KVM without a debug server ---- */
+/* ---- bare.c, bare_x86.c, bare_arm64.c, kick.c: KVM without a debug server ---- */
 struct bare;
 struct kvm_run;
 struct bare *bare_open(const char *image); /* the guest counts */

@@ -52,7 +52,7 @@ struct plan {
 	unsigned rounds;
 	bool quick;       /* so little of everything that it only shows that it works */
 	bool alone;       /* no peers but the bare KVM */
-	const char *only; /* "steps" or "memory"; NULL: everything */
+	const char *only; /* "steps", "memory" or "checkpoints"; NULL: everything */
 	char *gdbvm, *rom;
 };
 
