@@ -14,9 +14,10 @@
  */
 enum checkpoint_kind {
 	CHECKPOINT_WRITE,
-	CHECKPOINT_TEXT, /* a line that the guest wrote byte by byte to its debug console */
-	CHECKPOINT_LOST, /* `value` records are missing here */
-	CHECKPOINT_CUT,  /* the file reached its limit of `value` bytes: nothing that came later is in it */
+	CHECKPOINT_TEXT,    /* a line that the guest wrote byte by byte to its debug console */
+	CHECKPOINT_LOST,    /* `value` records are missing here */
+	CHECKPOINT_CUT,     /* the file reached its limit of `value` bytes: nothing that came later is in it */
+	CHECKPOINT_VERDICT, /* how the boot came out: `value` is an enum checkpoint_verdict, `text` says why */
 	CHECKPOINT_NKINDS
 };
 
@@ -30,12 +31,12 @@ enum checkpoint_mode {
 };
 
 struct checkpoint_record {
-	uint64_t seq;     /* from 1, without gaps; 0 for LOST and CUT */
+	uint64_t seq;     /* from 1, without gaps; 0 for LOST, CUT and VERDICT */
 	uint64_t ns;      /* CLOCK_MONOTONIC of the host at the write; coalesced: when it was collected */
 	uint64_t value;   /* what was written, zero-extended */
 	uint64_t pc;      /* linear, of the instruction; if has_pc. Where KVM emulates it is the one behind it. */
 	uint64_t port;    /* an I/O port; guest-physical if mmio */
-	const char *text; /* CHECKPOINT_TEXT: the line, printable; else NULL */
+	const char *text; /* CHECKPOINT_TEXT: the line, printable; CHECKPOINT_VERDICT: lines; else NULL */
 	int16_t vcpu;     /* -1: not known */
 	uint8_t size;     /* bytes: 1, 2, 4, 8; a string write is one record for each element */
 	uint8_t kind, mode;

@@ -9,6 +9,7 @@
 
 #include "checkpoint/internal.h"
 #include "checkpoint/labels.h"
+#include "checkpoint/outcome.h"
 #include "util/cursor.h"
 #include "util/macros.h"
 
@@ -191,14 +192,24 @@ static void get_write(struct line *l, struct checkpoint_record *rec)
 		mark_bad(l, "size");
 }
 
+static void get_mark(struct line *l, struct checkpoint_record *rec)
+{
+	rec->kind = get_word(l, "mark", checkpoint_mark_names, CHECKPOINT_NKINDS);
+	if (rec->kind == CHECKPOINT_VERDICT) {
+		rec->value = get_word(l, "verdict", checkpoint_verdict_names, VERDICT_N);
+		rec->text = keep_string(l->f, get_text(l, "text") ?: "");
+	} else {
+		rec->value = get_number(l, "count", true, UINT64_MAX);
+	}
+}
+
 static void get_record(struct line *l, struct checkpoint_entry *e)
 {
 	const char *text = get_text(l, "text");
 
 	e->rec.ns = get_ns(l, "t");
 	if (get_text(l, "mark")) {
-		e->rec.kind = get_word(l, "mark", checkpoint_mark_names, CHECKPOINT_NKINDS);
-		e->rec.value = get_number(l, "count", true, UINT64_MAX);
+		get_mark(l, &e->rec);
 		return;
 	}
 	e->rec.seq = get_number(l, "seq", true, UINT64_MAX);
@@ -244,7 +255,8 @@ static const struct {
 	{ "vcpu", "a number up to 32767" },
 	{ "size", "1, 2, 4 or 8" },
 	{ "mode", "exact, coalesced, traced or tcg" },
-	{ "mark", "lost or cut" },
+	{ "mark", "lost, cut or verdict" },
+	{ "verdict", "matched, diverged, stalled, crashed or ended" },
 	{ "fields", "an object of no more than 48 values" },
 };
 

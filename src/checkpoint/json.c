@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "checkpoint/internal.h"
+#include "checkpoint/outcome.h"
 
 const char *const checkpoint_mode_names[CHECKPOINT_NMODES] = {
 	[CHECKPOINT_EXACT] = "exact",
@@ -11,7 +12,11 @@ const char *const checkpoint_mode_names[CHECKPOINT_NMODES] = {
 	[CHECKPOINT_TRACED] = "traced",
 	[CHECKPOINT_TCG] = "tcg",
 };
-const char *const checkpoint_mark_names[CHECKPOINT_NKINDS] = { [CHECKPOINT_LOST] = "lost", [CHECKPOINT_CUT] = "cut" };
+const char *const checkpoint_mark_names[CHECKPOINT_NKINDS] = {
+	[CHECKPOINT_LOST] = "lost",
+	[CHECKPOINT_CUT] = "cut",
+	[CHECKPOINT_VERDICT] = "verdict",
+};
 
 static uint64_t now_ns(clockid_t clock)
 {
@@ -38,7 +43,10 @@ static void add_quoted(struct strbuf *out, const char *s)
 	for (; *s; s++) {
 		if (*s == '"' || *s == '\\')
 			strbuf_addc(out, '\\');
-		strbuf_addc(out, *s >= ' ' && *s <= '~' ? *s : '.');
+		if (*s == '\n')
+			strbuf_adds(out, "\\n");
+		else
+			strbuf_addc(out, *s >= ' ' && *s <= '~' ? *s : '.');
 	}
 	strbuf_addc(out, '"');
 }
@@ -92,7 +100,13 @@ static void add_text(struct strbuf *out, const struct checkpoint_record *rec)
 
 static void add_mark(struct strbuf *out, const struct checkpoint_record *rec)
 {
-	strbuf_addf(out, ",\"mark\":\"%s\",\"count\":%" PRIu64, checkpoint_mark_names[rec->kind], rec->value);
+	strbuf_addf(out, ",\"mark\":\"%s\"", checkpoint_mark_names[rec->kind]);
+	if (rec->kind == CHECKPOINT_VERDICT) {
+		add_string(out, "verdict", checkpoint_verdict_names[rec->value]);
+		add_string(out, "text", rec->text ?: "");
+	} else {
+		strbuf_addf(out, ",\"count\":%" PRIu64, rec->value);
+	}
 }
 
 static void add_label(struct strbuf *out, const struct checkpoint_label *l)

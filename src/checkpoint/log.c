@@ -69,7 +69,7 @@ static int write_all(struct checkpoint_log *log, int fd, const char *p, size_t l
 
 static void skip(struct checkpoint_log *log, const struct checkpoint_record *rec)
 {
-	if (log->missing++ == 0)
+	if (rec->seq && log->missing++ == 0)
 		log->first_missing = rec->seq;
 }
 
@@ -188,7 +188,7 @@ static uint64_t push_locked(struct checkpoint_log *log, const struct checkpoint_
 
 	*at = *rec;
 	at->text = rec->text ? strdup(rec->text) : NULL;
-	at->seq = rec->kind == CHECKPOINT_LOST ? 0 : ++log->seq;
+	at->seq = rec->kind == CHECKPOINT_LOST || rec->kind == CHECKPOINT_VERDICT ? 0 : ++log->seq;
 	if (rec->kind == CHECKPOINT_LOST)
 		log->seq += rec->value;
 	if (n == 1 || n == QUEUE_LEN / 2)

@@ -6,9 +6,10 @@
 #include <stdio.h>
 
 #include "checkpoint/internal.h"
+#include "checkpoint/outcome.h"
 
 /* As the script knows them. */
-enum row_kind { ROW_CHECKPOINT, ROW_NOISE, ROW_TEXT, ROW_LOST, ROW_CUT };
+enum row_kind { ROW_CHECKPOINT, ROW_NOISE, ROW_TEXT, ROW_LOST, ROW_CUT, ROW_VERDICT };
 
 /* Numbers of JavaScript are exact up to here: 104 days. */
 #define NS_MAX ((UINT64_C(1) << 53) - 1)
@@ -26,6 +27,8 @@ static void add_string(struct strbuf *out, const char *s)
 			strbuf_adds(out, "\\u003c");
 		else if (*s == '"' || *s == '\\')
 			strbuf_addf(out, "\\%c", *s);
+		else if (*s == '\n')
+			strbuf_adds(out, "\\n");
 		else
 			strbuf_addc(out, *s >= ' ' && *s <= '~' ? *s : '.');
 	}
@@ -41,6 +44,8 @@ static enum row_kind kind_of(const struct checkpoint_entry *e)
 		return ROW_LOST;
 	case CHECKPOINT_CUT:
 		return ROW_CUT;
+	case CHECKPOINT_VERDICT:
+		return ROW_VERDICT;
 	default:
 		return e->label.noise ? ROW_NOISE : ROW_CHECKPOINT;
 	}
@@ -57,6 +62,8 @@ static void add_name(struct strbuf *out, const struct checkpoint_entry *e)
 		snprintf(text, sizeof(text), "cut at %" PRIu64 " bytes", e->rec.value);
 	if (e->rec.kind == CHECKPOINT_LOST || e->rec.kind == CHECKPOINT_CUT)
 		add_string(out, text);
+	else if (e->rec.kind == CHECKPOINT_VERDICT)
+		add_string(out, checkpoint_verdict_names[e->rec.value]);
 	else
 		add_string(out, e->rec.kind == CHECKPOINT_TEXT ? e->rec.text : e->label.name);
 }
@@ -82,6 +89,15 @@ static void add_fields(struct strbuf *out, const struct checkpoint_label *l)
 		strbuf_addc(out, ']');
 }
 
+static const char *note_of(const struct checkpoint_entry *e)
+{
+	if (e->rec.kind == CHECKPOINT_VERDICT)
+		return e->rec.text;
+	if (e->label.noise || e->label.broken)
+		return e->label.noise ?: e->label.broken;
+	return e->rec.kind == CHECKPOINT_WRITE && !e->label.name ? e->label.part : NULL;
+}
+
 /* seq, time, vCPU, kind, port, value, pc, name, source, note, fields */
 static void add_row(struct strbuf *out, const struct checkpoint_file *f, const struct checkpoint_entry *e)
 {
@@ -99,7 +115,7 @@ static void add_row(struct strbuf *out, const struct checkpoint_file *f, const s
 	strbuf_addc(out, ',');
 	add_string(out, e->label.source);
 	strbuf_addc(out, ',');
-	add_string(out, e->label.noise ?: e->label.broken ?: is_write && !e->label.name ? e->label.part : NULL);
+	add_string(out, note_of(e));
 	add_fields(out, &e->label);
 	strbuf_addc(out, ']');
 }

@@ -104,17 +104,30 @@ static void add_missing(struct strbuf *out, uint64_t n)
 	strbuf_addf(out, "--- %" PRIu64 " record%s lost here\n", n, n == 1 ? " is" : "s are");
 }
 
+static void add_lines(struct strbuf *out, const char *s)
+{
+	strbuf_adds(out, "--- ");
+	for (; *s; s++)
+		if (*s == '\n')
+			strbuf_adds(out, "\n--- ");
+		else
+			strbuf_addc(out, *s >= ' ' && *s <= '~' ? *s : '.');
+	strbuf_addc(out, '\n');
+}
+
 static void add_mark(struct strbuf *out, const struct checkpoint_record *rec)
 {
 	if (rec->kind == CHECKPOINT_LOST)
 		add_missing(out, rec->value);
+	else if (rec->kind == CHECKPOINT_VERDICT)
+		add_lines(out, rec->text ?: "");
 	else
 		strbuf_addf(out, "--- the file was cut here, at its limit of %" PRIu64 " bytes\n", rec->value);
 }
 
 static bool is_mark(const struct checkpoint_entry *e)
 {
-	return e->rec.kind == CHECKPOINT_LOST || e->rec.kind == CHECKPOINT_CUT;
+	return e->rec.kind != CHECKPOINT_WRITE && e->rec.kind != CHECKPOINT_TEXT;
 }
 
 /* The number that comes behind @e if nothing is missing; 0: not known yet. */

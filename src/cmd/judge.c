@@ -438,6 +438,16 @@ int judge_end(struct judge *j, int status)
 	return of_verdict[verdict];
 }
 
+bool judge_record(struct judge *j, struct checkpoint_record *out)
+{
+	if (!j || j->verdict == VERDICT_NONE || (!j->golden && j->verdict == VERDICT_ENDED))
+		return false;
+	*out = (struct checkpoint_record){
+		.kind = CHECKPOINT_VERDICT, .ns = j->end_ns, .value = j->verdict, .text = strbuf_str(&j->why)
+	};
+	return true;
+}
+
 static int put_files(struct judge *j, const struct checkpoint_outcome *o, struct errtext *why)
 {
 	_cleanup_(strbuf_deinit) struct strbuf junit = { 0 }, metrics = { 0 };

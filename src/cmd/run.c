@@ -32,9 +32,12 @@ struct run {
 /* Returns: a negative errno if a file that tells how it went could not be written. */
 static int close_checkpoints(struct run *r)
 {
+	struct checkpoint_record verdict;
 	struct errtext why;
-	const int rc = checkpoint_log_close(r->checkpoints, &why);
 
+	if (r->checkpoints && judge_record(r->judge, &verdict))
+		checkpoint_log_add(r->checkpoints, &verdict);
+	const int rc = checkpoint_log_close(r->checkpoints, &why);
 	if (rc < 0)
 		fprintf(stderr, "gdbvm: %s\n", why.text);
 	checkpoint_recent_destroy(r->recent);

@@ -196,7 +196,8 @@ def what_a_guest_wrote_runs_nowhere(place):
     t = iter(range(11, 100))
     records = [write(1, next(t), 1, name=EVIL, source=EVIL), write(2, next(t), 2, noise=EVIL, name=EVIL),
                write(3, next(t), 3, broken=EVIL, first=1, name=EVIL, fields={EVIL: EVIL}),
-               {"seq": 4, "t": next(t), "vcpu": 0, "port": "0x402", "text": EVIL}, write(5, next(t), 4)]
+               {"seq": 4, "t": next(t), "vcpu": 0, "port": "0x402", "text": EVIL}, write(5, next(t), 4),
+               {"t": next(t), "mark": "verdict", "verdict": "ended", "text": EVIL}]
     for name in (EVIL.replace("/", "") + ".jsonl", "evil.jsonl"):
         place.records(name, records)
         path = place.report("evil.html", place.path(name), sample("before.jsonl"))
@@ -236,6 +237,28 @@ def a_hundred_thousand_records_are_drawn_together(place):
     check("100000" in rows(browser)[-1], f"the last row: {rows(browser)[-1]!r}")
     browser.screenshot(place.path("many.png"))
     check_quiet(browser, path)
+
+
+@test
+def the_verdict_comes_first(place):
+    why = "stalled after checkpoint 1 0x16: nothing more for 5 s\nvCPU 0: 64-bit, rip=0x10"
+    stalled = place.records("stalled.jsonl", [write(1, 11, 0x16), {"t": 16, "mark": "verdict", "verdict": "stalled",
+                                                                 "text": why}])
+    matched = place.records("matched.jsonl", [write(1, 11, 0x16), {"t": 11.5, "mark": "verdict", "verdict": "matched",
+                                                                 "text": "matched: a.txt is met"}])
+    path = place.report("verdict.html", stalled)
+    browser = place.look(path)
+    check_eq(browser.run("document.querySelector('.verdict.minus').innerText"), why, "the verdict")
+    check_eq(texts(browser, "#timeline .mark text"), ["stalled"], "its place in the timeline")
+    check("Complete" not in browser.run("document.getElementById('facts').innerText"), "nothing is missing")
+    browser.screenshot(place.path("verdict.png"))
+    check_quiet(browser, path)
+    browser = place.look(place.report("verdicts.html", matched, stalled))
+    check_eq(texts(browser, ".verdict .chip"), ["A", "B"], "whose verdict it is")
+    check_eq(browser.run("document.querySelectorAll('.verdict.plus').length"), 1, "one is good")
+    widths = browser.run("[...document.querySelectorAll('#timeline .phase .body')].map(node => node.getBBox().width)")
+    check(widths[0] * 5 < widths[1], f"a boot is drawn as long as it is: {widths}")
+    browser.screenshot(place.path("verdicts.png"))
 
 
 @test

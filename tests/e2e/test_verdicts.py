@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Boots against golden files: each verdict with its exit status, and the files that tell other tools."""
+import json
 import os
 import re
 import time
@@ -59,6 +60,9 @@ def a_boot_as_expected_ends_at_its_last_expectation(context):
     check_eq([s.labels["gdbvm_verdict"] for s in families["gdbvm_verdict"] if s.value], ["matched"], "verdict")
     check(not [name for name in os.listdir(os.path.dirname(xml)) if name.endswith(".new")], "no unfinished file is left")
 
+    with open(boot, encoding="ascii") as f:
+        last = json.loads(f.readlines()[-1])
+    check_eq((last["mark"], last["verdict"], "gdbvm: " + last["text"] in text), ("verdict", "matched", True), "its last line")
     shown = context.place.spawn([context.gdbvm, "checkpoints", "show", "--format", "golden", boot])
     check_eq(shown.wait(context.scale(20)), 0, "exit status of show")
     check_eq(shown.out.text(), "0x16 # REAL\n0x32 # PROTECTED\nPFN pfn=0x1000\n0x64 # LONG\n", "golden file")

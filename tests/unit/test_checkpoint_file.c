@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "checkpoint/labels.h"
+#include "checkpoint/outcome.h"
 #include "checkpoint_file.h"
 
 #define HEADER "{\"gdbvm\":\"checkpoints\",\"version\":1,\"t\":10.5,\"epoch\":1700000000.25}\n"
@@ -104,6 +105,8 @@ TEST(files_that_make_no_sense_are_refused_by_line)
 		{ W("\"size\":1,\"value\":\"0x1\",\"mode\":\"exact\",\"vcpu\":70000"), "\"vcpu\"" },
 		{ W("\"size\":1,\"value\":\"0x1\",\"mode\":\"exact\",\"fields\":[]"), "\"fields\"" },
 		{ HEADER "{\"t\":1,\"mark\":\"end\",\"count\":1}\n", "\"mark\"" },
+		{ HEADER "{\"t\":1,\"mark\":\"verdict\",\"verdict\":\"good\"}\n",
+		  "\"verdict\" is good: expected matched" },
 		{ HEADER "{\"t\":99999999999999,\"mark\":\"cut\",\"count\":1}\n", "\"t\"" },
 		{ HEADER "{\"seq\":2,\"t\":1,\"port\":1,\"text\":\"\"}\n{\"seq\":2,\"t\":1,\"port\":1,\"text\":\"\"}\n",
 		  "line 3: \"seq\"" },
@@ -181,6 +184,25 @@ TEST(records_that_are_missing_are_told)
 	checkpoint_file_destroy(f);
 }
 
+TEST(a_verdict_is_kept_with_its_lines)
+{
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	const struct checkpoint_record rec = { .kind = CHECKPOINT_VERDICT,
+					       .value = VERDICT_STALLED,
+					       .text = "stalled after \"a\"\nvCPU 0" };
+
+	strbuf_adds(&out, HEADER);
+	checkpoint_json_add(&out, &rec, NULL);
+	struct checkpoint_file *f = parse(out.s);
+	CHECK_EQ(f->entry[0].rec.kind, CHECKPOINT_VERDICT);
+	CHECK_EQ(f->entry[0].rec.value, VERDICT_STALLED);
+	CHECK_STR(f->entry[0].rec.text, rec.text);
+	strbuf_reset(&out);
+	checkpoint_table_add(&out, f, false);
+	CHECK(strstr(out.s, "what\n--- stalled after \"a\"\n--- vCPU 0\n"));
+	checkpoint_file_destroy(f);
+}
+
 TEST(an_empty_file_is_a_table_without_rows)
 {
 	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
@@ -235,5 +257,5 @@ TEST(trace_is_json_in_which_a_phase_lasts_until_the_next)
 
 TESTS(T(what_was_written_is_read), T(a_file_that_was_cut_short_is_read_to_there),
       T(keys_of_later_versions_do_not_matter), T(files_that_make_no_sense_are_refused_by_line),
-      T(table_has_a_row_for_each_checkpoint), T(records_that_are_missing_are_told),
+      T(table_has_a_row_for_each_checkpoint), T(records_that_are_missing_are_told), T(a_verdict_is_kept_with_its_lines),
       T(an_empty_file_is_a_table_without_rows), T(trace_is_json_in_which_a_phase_lasts_until_the_next))

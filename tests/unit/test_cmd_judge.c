@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checkpoint/outcome.h"
 #include "cmd/cmd.h"
 #include "cmd/outfile.h"
 #include "test.h"
@@ -99,7 +100,13 @@ static int rig_end(struct rig *r, int status, const char *what)
 	struct errtext why;
 	char line[80];
 
+	struct checkpoint_record verdict;
+
 	status = judge_end(r->judge, status);
+	if (judge_record(r->judge, &verdict)) {
+		CHECK_STR(checkpoint_verdict_names[verdict.value], what);
+		CHECK_EQ(strncmp(verdict.text, what, strlen(what)), 0);
+	}
 	CHECK_EQ(checkpoint_log_close(r->log, &why), 0);
 	CHECK_EQ(judge_close(r->judge), 0);
 	snprintf(line, sizeof(line), "gdbvm_verdict{gdbvm_verdict=\"%s\"} 1\n", what);

@@ -2,6 +2,7 @@
 /* ---- summary and rankings ---- */
 
 const RANKED = 8;
+const VERDICT_SIGNS = { matched: 'plus', diverged: 'minus', stalled: 'minus', crashed: 'minus', ended: 'other' };
 
 function fact(name, value, more) {
   return el('dl', { class: 'fact' }, el('dt', {}, name),
@@ -16,7 +17,8 @@ function summarise() {
   const both = f => boots.map(f).join(' / '), [a, b] = boots, number = n => n.toLocaleString('en');
   const date = boot => new Date(boot.begun * 1000).toISOString().replace('T', ' ').slice(0, 19);
   $('subtitle').textContent = both(boot => `${date(boot)} UTC`);
-  const lost = boots.flatMap(boot => [...boot.marks.map(mark => mark.label), boot.torn ? 'the file ends early' : '']);
+  const lost = boots.flatMap(boot => [...boot.marks.filter(mark => mark !== boot.verdict).map(mark => mark.label),
+    boot.torn ? 'the file ends early' : '']);
   const facts = [fact('First to last record', both(boot => span(boot.end)), compare ? signed(b.end - a.end) : '')];
   if (compare) {
     const n = sign => pairs.filter(pair => pair.sign === sign).length;
@@ -31,6 +33,8 @@ function summarise() {
   if (lost.some(text => text))
     facts.push(fact('Complete', 'no', lost.filter(text => text).join(', ')));
   $('facts').replaceChildren(...facts);
+  $('verdicts').replaceChildren(...boots.filter(boot => boot.verdict).map(({ index, verdict }) =>
+    el('p', { class: `card verdict ${VERDICT_SIGNS[verdict.name] || ''}` }, compare ? chip(index) : null, verdict.note)));
   if (compare)
     $('legend').replaceChildren(...['minus', 'plus', 'other'].map(sign =>
       el('span', { class: sign }, el('b', {}, SIGNS[sign]), ` ${SIGN_WORDS[sign]}`)));

@@ -15,7 +15,7 @@ function aboutRow(row) {
     add('lasts', row.lasts === null ? 'until the end: the last of this vCPU' : span(row.lasts));
   if (row.pair && row.pair.timed)
     add('A \u2192 B', `${span(row.pair.aLasts)} \u2192 ${span(row.pair.bLasts)} (${signed(row.pair.difference)})`);
-  if (row.kind !== LOST && row.kind !== CUT) {
+  if (row.kind < LOST) {
     add('vCPU', vcpuWord(row));
     add('pc', row.pc);
     add('port', row.port);

@@ -5,7 +5,7 @@
  */
 'use strict';
 
-const CHECKPOINT = 0, NOISE = 1, TEXT = 2, LOST = 3, CUT = 4;
+const CHECKPOINT = 0, NOISE = 1, TEXT = 2, LOST = 3, CUT = 4, VERDICT = 5;
 const HUES = 10, GUTTER = 96, LANE = 32, LINE = 20, GAP = 12, AXIS = 22, ROW = 27;
 
 const $ = id => document.getElementById(id);
@@ -92,7 +92,8 @@ class Boot {
     this.lanes = new Map();
     this.texts = this.rows.filter(row => row.kind === TEXT);
     this.noise = this.rows.filter(row => row.kind === NOISE);
-    this.marks = this.rows.filter(row => row.kind === LOST || row.kind === CUT);
+    this.marks = this.rows.filter(row => row.kind >= LOST);
+    this.verdict = this.marks.find(row => row.kind === VERDICT);
     for (const row of this.rows)
       if (row.kind === CHECKPOINT) {
         const lane = this.lanes.get(row.vcpu) || [];

@@ -17,11 +17,18 @@ function through(points, slope) {
 
 const scale = { even: false, end: 1, timeAt: u => u };
 
+/* What comes last in a boot is drawn a margin longer than the boot is. */
+function setEnds(margin) {
+  for (const boot of boots)
+    boot.to = boot.rows.reduce((u, row) => Math.max(u, row.u), 0) + margin;
+  scale.end = Math.max(1, ...boots.map(boot => boot.to));
+}
+
 function placeByTime() {
   for (const boot of boots)
     for (const row of boot.rows)
       row.u = row.t;
-  scale.end = Math.max(...boots.map(boot => boot.end), 1) * 1.03;
+  setEnds(Math.max(...boots.map(boot => boot.end), 1) * .03);
   scale.timeAt = u => u;
 }
 
@@ -36,7 +43,7 @@ function placeEvenly() {
     row.u = place(row.t);
   if (second)
     placeOnto(second);
-  scale.end = Math.max(1, ...boots.map(boot => boot.rows.reduce((u, row) => Math.max(u, row.u), 0))) + .7;
+  setEnds(.7);
   scale.timeAt = through(points.map(([t, u]) => [u, t]), 0);
 }
 
@@ -92,7 +99,7 @@ function zoom(factor, at = (view.from + view.to) / 2) {
 
 /* Where what begins with the row ends. */
 function endOf(list, i) {
-  return i + 1 < list.length ? list[i + 1].u : scale.end;
+  return i + 1 < list.length ? list[i + 1].u : list[i].boot.to;
 }
 
 function lookAtRow(row) {

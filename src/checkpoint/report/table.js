@@ -4,7 +4,8 @@
 const column = (title, cell, key, className = '') => ({ title, cell, key, className });
 const timeCell = ns => ns === null ? '' : ms(ns);
 
-const KINDS = { [CHECKPOINT]: 'checkpoint', [NOISE]: 'noise', [TEXT]: 'console', [LOST]: 'lost', [CUT]: 'cut' };
+const KINDS = { [CHECKPOINT]: 'checkpoint', [NOISE]: 'noise', [TEXT]: 'console', [LOST]: 'lost', [CUT]: 'cut',
+  [VERDICT]: 'verdict' };
 const wideCell = row => [row.label, row.fields.length ? el('span', { class: 'soft' }, row.fieldText) : null,
   row.note ? el('span', { class: 'soft' }, `${KINDS[row.kind] === 'noise' ? 'noise: ' : ''}${row.note}`) : null,
   row.source ? el('span', { class: 'soft' }, row.source) : null];
