@@ -194,6 +194,7 @@ struct arch {
 	/* Does a breakpoint instruction start in @code, prefixes and all? (bp_insn is the form that we write.) */
 	bool (*is_bp)(const uint8_t *code, size_t n);
 	bool watch_before;         /* the watchpoint trap comes before the access (arm64) */
+	bool hw_before_fetch;      /* breakpoints in debug registers hit where the fetch would fault, too (x86) */
 	struct arch_hw_max hw_max; /* what a processor has as a rule; where the numbers differ a target knows its own */
 
 	/* The layout for a client that connects while a vCPU is in this state (needs ARCH_CORE|ARCH_SYS). */

@@ -235,6 +235,7 @@ const struct arch arch_x86 = {
 	.bp_len = 1,
 	.insn_align = 1,
 	.is_bp = is_bp,
+	.hw_before_fetch = true, // Intel SDM vol. 3, "Prioritization of Concurrent Events"
 	.hw_max = { .exec = 4, .watch = 4 },
 	.layout = layout,
 	.all_regs = &arch_layout_x86_64,

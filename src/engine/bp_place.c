@@ -9,9 +9,10 @@
 
 /*
  * Where each breakpoint is. A software breakpoint belongs into memory. It takes a debug register while its page is not
- * mapped. It likes one when it is in ROM, whose bytes firmware copies and sums up, and when it has a condition or
- * commands: to pass a debug register needs no step with everyone else held. What the client asks a debug register for
- * goes first: software breakpoints that can be in memory make room for it.
+ * mapped, and in a page of the kernel's that nothing can be executed from: there GDB puts the one at which a function
+ * that it calls returns. It likes one when it is in ROM, whose bytes firmware copies and sums up, and when it has a
+ * condition or commands: to pass a debug register needs no step with everyone else held. What the client asks a debug
+ * register for goes first: software breakpoints that can be in memory make room for it.
  */
 
 static int region_kind(struct engine *e, gpa at, enum target_mem_kind *ret)
@@ -29,9 +30,20 @@ static int region_kind(struct engine *e, gpa at, enum target_mem_kind *ret)
 	return rc < 0 ? rc : -EFAULT;
 }
 
-enum memory { MEM_NEVER, MEM_NOT_YET, MEM_RAM, MEM_ROM };
+enum memory { MEM_NEVER, MEM_NOT_YET, MEM_NO_EXEC, MEM_RAM, MEM_USER_DATA, MEM_ROM };
 
-/* What is at the address of a software breakpoint? @where: for RAM and ROM. An error only of the target. */
+/*
+ * Page-table isolation takes the right to execute from all of user space while the kernel runs: what is no code there
+ * may be some, in the other tables.
+ */
+static enum memory ram_kind(const struct engine *e, const struct mmu_xlat *x)
+{
+	if (x->perm & MMU_X || !e->target->arch->hw_before_fetch)
+		return MEM_RAM;
+	return x->perm & MMU_U ? MEM_USER_DATA : MEM_NO_EXEC;
+}
+
+/* What is at the address of a software breakpoint? @where: where it is mapped. An error only of the target. */
 static int memory_of(struct engine *e, const struct bp *b, gpa *where, enum memory *ret)
 {
 	enum target_mem_kind kind = TARGET_MMIO;
@@ -44,13 +56,13 @@ static int memory_of(struct engine *e, const struct bp *b, gpa *where, enum memo
 		rc = region_kind(e, *where, &kind);
 	}
 	if (kind != TARGET_MMIO)
-		*ret = kind == TARGET_ROM ? MEM_ROM : MEM_RAM;
+		*ret = kind == TARGET_ROM ? MEM_ROM : ram_kind(e, &x);
 	return rc == -EFAULT ? 0 : rc;
 }
 
 static bool likes_register(const struct bp *b, enum memory mem)
 {
-	return mem == MEM_ROM || b->opts;
+	return mem > MEM_RAM || b->opts;
 }
 
 static int put_in_memory(struct engine *e, struct bp *b, gpa where)
@@ -127,13 +139,13 @@ static int put_software(struct engine *e, struct bp *b)
 
 	if (rc < 0 || mem == MEM_NEVER)
 		return rc < 0 ? rc : -EFAULT;
-	if (native_slot(e) && mem == MEM_NOT_YET)
+	if (native_slot(e) && mem < MEM_RAM)
 		slot = put_in_list_first(e, b);
 	else if (native_slot(e) && likes_register(b, mem))
 		slot = put_in_list(e, b);
 	if (slot == 0 || !no_room(slot))
 		return slot;
-	return mem == MEM_NOT_YET ? -EFAULT : put_in_memory(e, b, where);
+	return mem < MEM_RAM ? -EFAULT : put_in_memory(e, b, where);
 }
 
 int bp_put(struct engine *e, struct bp *b)
@@ -153,7 +165,7 @@ int bp_take(struct engine *e, const struct bp *gone)
 	}
 }
 
-/* Its page came: out of the debug register, into memory. The list is brought up to date later. */
+/* Its page came, or is code now: out of the debug register, into memory. The list is brought up to date later. */
 static int move_to_memory(struct engine *e, struct bp *b)
 {
 	enum memory mem;

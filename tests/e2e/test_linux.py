@@ -163,6 +163,33 @@ def a_condition_and_a_dprintf_in_the_running_kernel(s):
     check(start <= min(ticks) and max(ticks) <= now and now >= start + 20, f"ticks {ticks} from {start} to {now}")
 
 
+@LATE.test(needs="swbreak hwbreak x86")
+def a_function_of_the_kernel_can_be_called(s):
+    """It returns to GDB's breakpoint on a stack from which nothing can be executed."""
+    s.tbrk("run_local_timers")
+    s.run_to_stop("continue", func="run_local_timers", timeout=s.context.scale(30))
+    sp = s.reg("sp")
+    first = s.int("(unsigned long)ktime_get()")
+    check(0 < first < s.int("(unsigned long)ktime_get()"), "its clock goes on")
+    s.brk("*ktime_get")
+    check("stopped while in a function called from GDB" in s.refused("print (unsigned long)ktime_get()"), "a breakpoint in it")
+    s.delete()
+    s.run_to_stop("finish")
+    if s.context.accel == "kvm":
+        for i in range(4):
+            s.hbrk(f"*startup_64+{i}")
+        check("An error occurred while in a function called from GDB" in s.refused("print (unsigned long)ktime_get()"),
+              "no debug register is left for the return")
+        s.delete()
+        s.run_to_stop("finish")
+    check_eq(s.reg("sp"), sp, "the stack pointer after the calls")
+    check("run_local_timers" in s.cmd("backtrace 1"), "where the guest was")
+    s.cont()
+    s.expect_no_stop(0.5)
+    s.interrupt()
+    check("Oops" not in s.console.text(), "the kernel has nothing to complain about")
+
+
 @LATE.test(needs="hwbreak")
 def watches_jiffies(s):
     wp = s.watch("jiffies_64")

@@ -126,6 +126,58 @@ TEST(breakpoint_moves_into_memory_once_its_page_is_mapped)
 	world_close(&w);
 }
 
+#define PAGE_KERNEL 3ull /* present, writable */
+#define PAGE_USER 7ull
+#define PAGE_NX (1ull << 63)
+#define EFER_NXE (1u << 11)
+
+/* The page at AT, of which nothing is executed unless @bits say otherwise. */
+static void map_at(struct world *w, uint64_t bits)
+{
+	uint8_t *entry = w->ram + w->root;
+
+	world_map(w, AT, PHYS);
+	for (unsigned shift = 39; shift > 12; shift -= 9)
+		entry = w->ram + (ld_le64(entry + 8 * (AT >> shift & 511)) & ~4095ull);
+	st_le64(entry + 8 * (AT >> 12 & 511), PHYS | bits);
+	target_fake_regs(w->t, 0)->x86.efer |= EFER_NXE;
+}
+
+TEST(page_of_the_kernel_without_code_takes_a_debug_register_until_it_has_some)
+{
+	struct world w = paged_world((struct target_fake_cfg){ 0 });
+
+	map_at(&w, PAGE_KERNEL | PAGE_NX);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(insert(&w, ENGINE_SWBP, AT + i), 0);
+	CHECK_EQ(native_count(&w), 4);
+	CHECK_EQ(w.ram[PHYS], NOP);
+	CHECK_EQ(insert(&w, ENGINE_SWBP, AT + 4), -EFAULT);
+	run_briefly(&w);
+	CHECK_EQ(native_count(&w), 4);
+	map_at(&w, PAGE_KERNEL);
+	run_briefly(&w);
+	CHECK_EQ(native_count(&w), 0);
+	CHECK_EQ(w.ram[PHYS], BP);
+	world_close(&w);
+}
+
+TEST(page_of_user_space_without_code_takes_a_debug_register_while_one_is_free)
+{
+	struct world w = paged_world((struct target_fake_cfg){ 0 });
+
+	map_at(&w, PAGE_USER | PAGE_NX);
+	for (unsigned i = 0; i < 5; i++)
+		CHECK_EQ(insert(&w, ENGINE_SWBP, AT + i), 0);
+	CHECK_EQ(native_count(&w), 4);
+	CHECK_EQ(w.ram[PHYS + 3], NOP);
+	CHECK_EQ(w.ram[PHYS + 4], BP);
+	CHECK_EQ(insert(&w, ENGINE_HWBP, CODE), 0);
+	CHECK(is_in_register(&w, CODE));
+	CHECK_EQ(w.ram[PHYS], BP);
+	world_close(&w);
+}
+
 TEST(rom_takes_a_debug_register_while_one_is_free)
 {
 	struct world w = world_open((struct target_fake_cfg){ .rom_at = GPA(0xf0000000), .rom_size = 0x1000 });
@@ -288,6 +340,8 @@ TESTS(T(unmapped_page_takes_a_debug_register), T(address_that_no_page_can_have_t
       T(address_without_memory_behind_it_takes_a_debug_register),
       T(without_a_free_debug_register_an_unmapped_page_takes_no_breakpoint),
       T(hit_in_a_debug_register_is_told_as_the_software_breakpoint_that_it_is),
+      T(page_of_the_kernel_without_code_takes_a_debug_register_until_it_has_some),
+      T(page_of_user_space_without_code_takes_a_debug_register_while_one_is_free),
       T(breakpoint_moves_into_memory_once_its_page_is_mapped), T(rom_takes_a_debug_register_while_one_is_free),
       T(what_the_client_asks_a_debug_register_for_goes_first),
       T(what_made_room_in_vain_leaves_no_debug_register_behind),
