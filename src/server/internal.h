@@ -75,7 +75,7 @@ struct session {
 };
 
 /* Signals as GDB numbers them: GDB's include/gdb/signals.def. */
-enum { SIG_GDB_INT = 2, SIG_GDB_TRAP = 5, SIG_GDB_ABRT = 6, SIG_GDB_SEGV = 11 };
+enum { SIG_GDB_INT = 2, SIG_GDB_TRAP = 5, SIG_GDB_ABRT = 6, SIG_GDB_SEGV = 11, SIG_GDB_USR1 = 30 };
 
 /* Thread n is vCPU n - 1: 0 and -1 are taken by "any" and "all". */
 static inline unsigned session_thread(unsigned vcpu)

@@ -8,7 +8,9 @@
 
 /*
  * What the client is told when the guest stops. A reason is sent only if it is true and the client asked for it: GDB
- * drops a swbreak or hwbreak stop that matches no breakpoint of its own.
+ * drops a swbreak or hwbreak stop that matches no breakpoint of its own. What clients have no word for is SIGUSR1: they
+ * take a SIGTRAP in the middle of `next` or `step`, or while they step over a breakpoint, for the end of that step, and
+ * go on without a word. A client that gives it back with C does no harm, as a guest has no signals.
  * Source: GDB manual, "Stop Reply Packets".
  */
 struct stop_row {
@@ -24,12 +26,12 @@ static const struct stop_row stop_rows[STOP_NWHY] = {
 	[STOP_SWBREAK] = { .sig = SIG_GDB_TRAP, .reason = "breakpoint" },
 	[STOP_HWBREAK] = { .sig = SIG_GDB_TRAP, .reason = "breakpoint" },
 	[STOP_WATCH] = { .sig = SIG_GDB_TRAP, .reason = "watchpoint" },
-	[STOP_PWATCH] = { .sig = SIG_GDB_TRAP, .reason = "signal" },
-	[STOP_PANIC] = { .sig = SIG_GDB_TRAP, .crash = true, .reason = "signal" },
-	[STOP_CHECKPOINT] = { .sig = SIG_GDB_TRAP, .reason = "signal" },
-	[STOP_VCPU_ON] = { .sig = SIG_GDB_TRAP, .reason = "signal" },
-	[STOP_POWER_OFF] = { .sig = SIG_GDB_TRAP, .over = true, .reason = "exited" },
-	[STOP_RESET] = { .sig = SIG_GDB_TRAP, .over = true, .crash = true, .reason = "signal" },
+	[STOP_PWATCH] = { .sig = SIG_GDB_USR1, .reason = "signal" },
+	[STOP_PANIC] = { .sig = SIG_GDB_USR1, .crash = true, .reason = "signal" },
+	[STOP_CHECKPOINT] = { .sig = SIG_GDB_USR1, .reason = "signal" },
+	[STOP_VCPU_ON] = { .sig = SIG_GDB_USR1, .reason = "signal" },
+	[STOP_POWER_OFF] = { .sig = SIG_GDB_USR1, .over = true, .reason = "signal" },
+	[STOP_RESET] = { .sig = SIG_GDB_USR1, .over = true, .crash = true, .reason = "signal" },
 	[STOP_TRIPLE_FAULT] = { .sig = SIG_GDB_SEGV, .over = true, .crash = true, .reason = "signal" },
 	[STOP_INTERNAL_ERROR] = { .sig = SIG_GDB_ABRT, .over = true, .crash = true, .reason = "signal" },
 	[STOP_EXIT] = { .over = true, .reason = "exited" },
@@ -87,6 +89,21 @@ int stop_reply_signal(const struct session *s, unsigned vcpu, const char **reaso
 	return stopped ? s->last_sig : 0;
 }
 
+static const char *stop_text(const struct stop_event *ev)
+{
+	return ev->text[0] ? ev->text : stop_why_text(ev->why);
+}
+
+/* LLDB shows it instead of the name of the signal, which it may take for another one of its host's. */
+static void add_description(const struct session *s, struct rsp_out *o)
+{
+	if (s->last_sig != SIG_GDB_USR1)
+		return;
+	rsp_out_str(o, "description:");
+	rsp_out_hexstr(o, stop_text(&s->last_stop));
+	rsp_out_str(o, ";");
+}
+
 /* Source: LLDB's lldb-gdb-remote document, "Stop reply packet extensions". */
 static void add_threads(struct session *s, unsigned vcpu, struct rsp_out *o)
 {
@@ -106,6 +123,8 @@ static void add_threads(struct session *s, unsigned vcpu, struct rsp_out *o)
 	}
 	stop_reply_signal(s, vcpu, &reason);
 	rsp_out_fmt(o, ";reason:%s;", reason);
+	if (vcpu == s->last_stop.vcpu)
+		add_description(s, o);
 }
 
 void stop_reply_thread(struct session *s, unsigned vcpu, struct rsp_out *o)
@@ -144,7 +163,7 @@ static void crash_text(struct session *s)
 	_cleanup_(strbuf_deinit) struct strbuf b = { 0 };
 	const struct stop_event *ev = &s->last_stop;
 
-	strbuf_addf(&b, "gdbvm: %s\n", ev->text[0] ? ev->text : stop_why_text(ev->why));
+	strbuf_addf(&b, "gdbvm: %s\n", stop_text(ev));
 	if (stop_rows[ev->why].crash) {
 		engine_describe_vcpu(s->e, ev->vcpu, &b);
 		if (b.len && b.s[b.len - 1] != '\n')

@@ -19,7 +19,7 @@ def codes(context, *more):
     return started(context, flat("codes", "--checkpoint-map", names, *more))
 
 
-def next_stop(s, go="continue", sig="SIGTRAP", **expected):
+def next_stop(s, go="continue", sig="SIGUSR1", **expected):
     """Run to the next checkpoint; its number, value, what else is told of it, vCPU and pc."""
     mark = len(s.mi.told)
     s.run_to_stop(go, sig=sig, **expected)
@@ -48,18 +48,34 @@ def a_value_stops_behind_the_instruction_that_wrote_it(context):
 
 
 @test(needs="kvm x86")
-def a_step_that_writes_a_checkpoint_is_done(context):
+def steps_stop_at_a_checkpoint_and_say_so(context):
+    """GDB takes a SIGTRAP without a reason for the end of a step, and would go on."""
     with codes(context) as s:
         s.cmd("monitor checkpoint break 16BIT_MODE")
-        while s.pc() != s.address("first"):
-            s.stepi()
-        mark = len(s.mi.told)
-        s.stepi()
-        check_eq(s.pc(), s.address("first") + 2, "pc")
-        check("checkpoint 1: 0x16 16BIT_MODE" in s.mi.told[mark:], "the checkpoint is named")
+        s.cmd("monitor checkpoint break 0x3344")
+        s.cmd("monitor checkpoint break 0xa1")
+        check_eq(next_stop(s, "stepi 10", pc=s.address("first") + 2)[0], 1, "stepi: number")
         s.stepi()
         check_eq(s.pc(), s.address("first") + 7, "pc after the next step")
+        check_eq(next_stop(s, "next 10", pc=s.address("first") + 10)[:2], (2, "0x3344"), "next: number and value")
+        s.next()
+        check_eq(s.pc(), s.address("first") + 12, "pc after the next line")
+        check_eq(next_stop(s, "step 10")[:2], (4, "0xa1"), "step: number and value")
         check("  1     0.000000" in s.cmd("monitor info checkpoints"), "it was written once")
+
+
+@test(needs="kvm x86 swbreak")
+def a_checkpoint_is_told_at_a_breakpoint_on_the_instruction(context):
+    """GDB steps off the breakpoint first."""
+    with codes(context) as s:
+        s.cmd("monitor checkpoint break 0x16")
+        bp, behind = s.brk("first"), s.brk(f"*{s.address('first') + 2:#x}")
+        s.run_to_stop("continue", bp=bp)
+        check_eq(next_stop(s, pc=s.address("first") + 2)[0], 1, "number")
+        s.delete(bp)
+        s.delete(behind)
+        s.next()
+        check_eq(s.pc(), s.address("first") + 7, "pc after the next line")
 
 
 @test(needs="kvm x86 hwbreak")
@@ -206,7 +222,7 @@ def a_client_that_is_lost_takes_its_stops_along(context):
         s.cmd("monitor checkpoint break 0")
         next_stop(s)
         s.cont()
-        s.expect_stop(sig="SIGTRAP")
+        s.expect_stop(sig="SIGUSR1")
         s.gdb.kill_hard()
         s.reconnect()
         check("stops at no checkpoint" in s.cmd("monitor checkpoint"), "nothing stops it any more")
@@ -244,7 +260,7 @@ def sites_stop_in_every_mode_before_any_page_is_mapped(context):
         s.cmd("set var *(int *)&go = 5")
         for value, place in zip((0x16, 0x32, 0x33, 0x36), places):
             mark = len(s.mi.told)
-            s.run_to_stop("continue", sig="SIGTRAP", pc=place)
+            s.run_to_stop("continue", sig="SIGUSR1", pc=place)
             check(f"site {place:#x}: {value:#x} " in s.mi.told[mark:], f"the site is named: {s.mi.told[mark:]}")
             check_eq(s.reg("eax") & 0xFF, value, "what it is about to write")
         check("stops" not in s.cmd("monitor checkpoint sites off"), "none stops any more")

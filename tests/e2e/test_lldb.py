@@ -177,6 +177,16 @@ def a_watchpoint_names_the_vcpu_that_wrote(context):
         s.run_to_stop("continue", reason="watchpoint 1", thread=2)
 
 
+@test(needs="lldb kvm x86")
+def a_checkpoint_during_a_step_is_the_stop_reason(context):
+    with LldbSession(context, flat("codes")) as s:
+        s.cmd("process plugin packet monitor checkpoint break 0x16")
+        s.run_to_stop("thread step-inst", reason="instruction step")
+        s.run_to_stop("thread step-over", reason="step over")
+        s.run_to_stop("thread step-over", reason="checkpoint 1: 0x16, port 0x80, vCPU 0, pc 0x")
+        s.run_to_stop("thread step-over", reason="step over")
+
+
 @test(needs="lldb swbreak hwbreak")
 def the_kernel_by_its_symbols(context):
     symbols = context.scratch("vmlinux-symbols")  # LLDB would index half a gigabyte of debug information

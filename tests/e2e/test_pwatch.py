@@ -20,7 +20,7 @@ def watch(s, at, length):
 def next_hit(s, go="continue"):
     """Run to the next stop; vCPU, size, address, old, new value and pc that the line of text names."""
     mark = len(s.mi.told)
-    s.run_to_stop(go, sig="SIGTRAP")
+    s.run_to_stop(go, sig="SIGUSR1")
     text = s.mi.told[mark:]
     match = re.search(HIT, text)
     check(match, f"the stop names the writer: {text!r}")
@@ -148,7 +148,7 @@ def a_client_that_is_lost_takes_its_watches_along(context):
         watch(s, s.address('counter'), 8)
         next_hit(s)
         s.cont()
-        s.expect_stop(sig="SIGTRAP")
+        s.expect_stop(sig="SIGUSR1")
         s.gdb.kill_hard()
         mark = s.console.mark()
         s.wait_console(r"\.", since=mark)

@@ -45,7 +45,7 @@ def monitor_catch_lists_the_events(s):
 
 @COUNT.test(needs="x86")
 def a_panic_stops_the_guest_which_can_go_on(s):
-    make(s, "panic", sig="SIGTRAP")
+    make(s, "panic", sig="SIGUSR1")
     check(s.function() in ("obey", "machine_panic", "out8"), "GDB is where it was told")
     check("guest_main" in s.cmd("backtrace"), "the backtrace is whole")
     registers_memory_backtrace(s)
@@ -70,7 +70,7 @@ def a_panic_that_is_not_caught_is_not_told(s):
 @COUNT.test(needs="x86 kvm")
 def a_crash_kernel_is_told_apart(s):
     s.cmd("set var panic = 2")
-    s.run_to_stop("continue", sig="SIGTRAP")
+    s.run_to_stop("continue", sig="SIGUSR1")
     with open(s.gdb.wire) as wire:
         check("crash kernel".encode().hex() in wire.read(), "the text tells of the crash kernel")
 
@@ -79,7 +79,7 @@ def a_crash_kernel_is_told_apart(s):
 def continuing_after_a_reset_starts_the_guest_anew(s):
     sums = set()
     for _ in range(3):
-        make(s, "reset", sig="SIGTRAP")
+        make(s, "reset", sig="SIGUSR1")
         check_eq(s.int("reset"), 1, "reset: the former guest is still there")
         registers_memory_backtrace(s)
         s.cont()
@@ -138,7 +138,7 @@ def monitor_reset_goes_back_to_the_first_instruction(s):
 @COUNT.test(needs="hwbreak")
 def hardware_breakpoints_and_watchpoints_survive_a_reset(s):
     bp, wp = s.hbrk("guest_main"), s.watch("small")
-    for what, sig in resets(s, ("reset", "SIGTRAP"), ("crash", "SIGSEGV"), ("reset", "SIGTRAP")):
+    for what, sig in resets(s, ("reset", "SIGUSR1"), ("crash", "SIGSEGV"), ("reset", "SIGUSR1")):
         s.cmd("disable")
         make(s, what, sig=sig)
         s.cmd("enable")
@@ -167,7 +167,7 @@ def breakpoints_stay_through_a_reset_that_nobody_is_told_of(s):
 
 @COUNT.test(needs="swbreak")
 def software_breakpoints_survive_a_reset(s):
-    make(s, "reset", sig="SIGTRAP")
+    make(s, "reset", sig="SIGUSR1")
     s.cont()
     mark_runs(s, "after the reset")
     s.interrupt()
@@ -175,13 +175,13 @@ def software_breakpoints_survive_a_reset(s):
     bp = s.brk("bump")
     s.run_to_stop("continue", bp=bp)
     later = s.brk("guest_main")
-    for what, sig in resets(s, ("reset", "SIGTRAP"), ("crash", "SIGSEGV")):
+    for what, sig in resets(s, ("reset", "SIGUSR1"), ("crash", "SIGSEGV")):
         make(s, what, sig=sig)
         s.run_to_stop("continue", bp=later, func="guest_main")
         s.run_to_stop("continue", bp=bp, func="bump")
         check_eq(s.int("counter"), 0, "counter at the first call of bump")
     s.delete()
-    make(s, "reset", sig="SIGTRAP")
+    make(s, "reset", sig="SIGUSR1")
     s.cont()
     mark_runs(s, "with no breakpoint left")
     s.interrupt()
@@ -192,7 +192,7 @@ def software_breakpoints_survive_a_reset(s):
 @COUNT.test()
 def a_power_off_that_is_caught_can_be_looked_at(s):
     s.cmd("monitor catch power-off on")
-    make(s, "power_off", sig="SIGTRAP")
+    make(s, "power_off", sig="SIGUSR1")
     registers_memory_backtrace(s)
     stop = s.run_to_stop("continue")
     check_eq(stop.get("reason"), "exited-normally", "reason of the stop")
@@ -326,7 +326,7 @@ def each_vcpu_that_comes_online_stops_at_its_first_instruction(s):
         s.stepi()
     seen = set()
     for _ in range(1, CPUS):
-        stop = s.run_to_stop("continue", sig="SIGTRAP")
+        stop = s.run_to_stop("continue", sig="SIGUSR1")
         check_vcpu_start(s, stop)
         seen.add(stop["thread-id"])
     check_eq(seen, {str(t) for t in range(2, CPUS + 1)}, "threads that came online")
@@ -335,7 +335,7 @@ def each_vcpu_that_comes_online_stops_at_its_first_instruction(s):
     s.expect_no_stop(0.2)
     s.interrupt()
     s.cmd("monitor reset")  # the catch stays
-    s.run_to_stop("continue", sig="SIGTRAP")
+    s.run_to_stop("continue", sig="SIGUSR1")
     s.cmd("monitor catch vcpu-on off")
     mark = s.console.mark()
     s.cont()
@@ -357,7 +357,7 @@ def vcpus_that_are_started_while_they_are_held_stop_when_they_are_let_go(s):
     s.cmd("set scheduler-locking replay")
     seen = set()
     for _ in range(1, CPUS):
-        stop = s.run_to_stop("continue", sig="SIGTRAP")
+        stop = s.run_to_stop("continue", sig="SIGUSR1")
         check_vcpu_start(s, stop)
         seen.add(stop["thread-id"])
     check_eq(seen, {str(t) for t in range(2, CPUS + 1)}, "threads that came online")
@@ -377,7 +377,7 @@ def a_panic_is_told_of_the_vcpu_that_panicked(s):
     s.wait_console(r"\+" * CPUS, 30, mark)
     s.interrupt()
     s.cmd("set var *(int *)&stop = 3")
-    check_eq(s.run_to_stop("continue", sig="SIGTRAP")["thread-id"], "2", "thread that panicked")
+    check_eq(s.run_to_stop("continue", sig="SIGUSR1")["thread-id"], "2", "thread that panicked")
     s.cont()
     s.interrupt()
 
@@ -392,7 +392,7 @@ def resets_in_a_row_with_four_vcpus(s):
         s.interrupt()
         mark = s.console.mark()
         s.cmd("set var *(int *)&stop = 2")
-        s.run_to_stop("continue", sig="SIGTRAP")
+        s.run_to_stop("continue", sig="SIGUSR1")
         check_eq(len(s.threads()), CPUS, "threads")
         s.cont()
         s.wait_console(r"\+" * CPUS, 30, mark)
@@ -409,7 +409,7 @@ def a_reset_while_other_vcpus_are_at_a_breakpoint(s):
         stop = s.run_to_stop("continue")
         if stop.get("reason") != "breakpoint-hit":
             break
-    check_eq(stop.get("signal-name"), "SIGTRAP", "signal of the reset")
+    check_eq(stop.get("signal-name"), "SIGUSR1", "signal of the reset")
     s.run_to_stop("continue", bp=bp)
     check_eq(s.word(s.address("stop")), 0, "stop in the new guest")
 
@@ -418,13 +418,13 @@ def a_reset_while_other_vcpus_are_at_a_breakpoint(s):
 def a_stock_kernel_panics_reboots_and_comes_up_again(context):
     with started(context, linux(do="panic", cpus=2)) as s:
         boot = s.context.scale(60)
-        s.run_to_stop("continue", timeout=boot, sig="SIGTRAP")
+        s.run_to_stop("continue", timeout=boot, sig="SIGUSR1")
         check("sysrq" in s.console.text(), "the guest has panicked")
         trace = s.cmd("backtrace")
         check("notifier_call_chain" in trace and "in panic (" in trace, f"the backtrace says how: {trace}")
         check("Linux version" in s.cmd("x/s linux_banner"), "memory is readable")
         since = s.console.mark()
-        s.run_to_stop("continue", timeout=boot, sig="SIGTRAP")
+        s.run_to_stop("continue", timeout=boot, sig="SIGUSR1")
         check("emergency_restart" in s.cmd("backtrace"), "the kernel is resetting the machine")
         s.cmd("monitor catch panic off")
         s.cont()
@@ -445,7 +445,7 @@ def a_stock_kernel_with_four_vcpus_and_a_disk_reboots_under_breakpoints(context)
         for _ in range(2):
             s.run_to_stop("continue", timeout=boot, bp=later, func="kernel_init_freeable")
             since = s.console.mark()
-            s.run_to_stop("continue", timeout=boot, sig="SIGTRAP")
+            s.run_to_stop("continue", timeout=boot, sig="SIGUSR1")
             trace = s.cmd("backtrace")
             check("__do_sys_reboot" in trace, f"the kernel is resetting the machine: {trace}")
             check(s.console.text()[since:].count("user space is up") == 1, "it had booted")
@@ -455,7 +455,7 @@ def a_stock_kernel_with_four_vcpus_and_a_disk_reboots_under_breakpoints(context)
         if context.accel == "kvm":
             s.cmd("monitor catch vcpu-on on")
             for _ in range(3):
-                stop = s.run_to_stop("continue", timeout=boot, sig="SIGTRAP")
+                stop = s.run_to_stop("continue", timeout=boot, sig="SIGUSR1")
                 low = s.pc() == 16 * s.reg("cs") < 1 << 20 if context.arch.name == "x86" else s.pc() < 1 << 32
                 check(low, f"it starts without the kernel's addresses: {stop}")
             s.cmd("monitor catch vcpu-on off")

@@ -670,7 +670,7 @@ TEST(panicked_guest_is_kept_until_a_client_lets_it_go)
 	CHECK(!engine_running(r.engine));
 	fd = dial_unix(&r);
 	say(&r, fd, "$?#3f");
-	check_is_told(fd, "+$T05thread:1;");
+	check_is_told(fd, "+$T1ethread:1;");
 	say(&r, fd, "$D#44");
 	CHECK(engine_running(r.engine));
 	CHECK_EQ(r.ends, 0);
