@@ -271,8 +271,9 @@ static int explain(int rc, struct errtext *why)
 	if (rc == -EACCES || rc == -EPERM)
 		return errtext_set(
 			why, -EACCES,
-			"the kernel does not let us trace: it takes root or CAP_PERFMON (sudo gdbvm trace ...), or "
-			"the setting kernel.perf_event_paranoid=-1; for the buffers also kernel.perf_event_mlock_kb");
+			"the kernel does not let us trace: it takes root (sudo gdbvm trace ...); or CAP_PERFMON, where "
+			"kernel.perf_event_paranoid is above 2 CAP_SYS_ADMIN; or that setting at -1, and for the "
+			"buffers kernel.perf_event_mlock_kb");
 	if (rc == -EMFILE)
 		return errtext_set(
 			why, rc,

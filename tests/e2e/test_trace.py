@@ -179,5 +179,5 @@ def what_a_trace_lacks_is_said(context):
     refused(2, "there is no process 4194304", pid="4194304", setting=NO_TRACEFS)
     refused(2, "expected the process id", pid="init", setting=NO_TRACEFS)
     if "kvm" in context.capabilities:
-        refused(3, "CAP_PERFMON", "kernel.perf_event_paranoid",
+        refused(3, "CAP_PERFMON", "kernel.perf_event_paranoid is above 2 CAP_SYS_ADMIN",
                 setting=TRACEFS.replace("exec", "exec setpriv --bounding-set -all --inh-caps -all"))
