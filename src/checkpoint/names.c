@@ -70,6 +70,11 @@ void checkpoint_names_destroy(struct checkpoint_names *n)
 	free(n);
 }
 
+void checkpoint_names_destroyp(struct checkpoint_names **n)
+{
+	checkpoint_names_destroy(*n);
+}
+
 /* Where the name is, or would have to be put. */
 static size_t place_of(const struct checkpoint_names *n, uint32_t space, uint64_t key)
 {

@@ -16,6 +16,7 @@ struct checkpoint_names;
 
 int checkpoint_names_create(struct checkpoint_names **ret);
 void checkpoint_names_destroy(struct checkpoint_names *n); /* NULL ok */
+void checkpoint_names_destroyp(struct checkpoint_names **n);
 
 /**
  * checkpoint_names_load() - add a map: a built-in one if @spec is the name of one, else a file. What is told again

@@ -77,8 +77,7 @@ static void options_parse(int argc, char **argv, struct attach *a)
 		.parser = parse,
 		.args_doc = "rsp:HOST:PORT|rsp:unix:PATH",
 		.doc = "Take over the guest of another debug server (QEMU's gdbstub, OpenOCD) on this machine, and "
-		       "serve GDB for "
-		       "it. Its guest runs on when this ends.",
+		       "serve GDB for it. Its guest runs on when this ends.",
 	};
 	char name[] = "gdbvm attach";
 
@@ -88,12 +87,6 @@ static void options_parse(int argc, char **argv, struct attach *a)
 }
 
 /* ---- serving ---- */
-
-static int fail(int status, const struct errtext *why)
-{
-	fprintf(stderr, "gdbvm: %s\n", why->text);
-	return status;
-}
 
 static void end(struct attach *a, int status)
 {
@@ -159,16 +152,17 @@ static int open_target(struct attach *a)
 	int fd = address_connect(a->what, &why), rc;
 
 	if (fd < 0)
-		return fail(fd == -EINVAL || fd == -EACCES || fd == -ENAMETOOLONG ? CMD_USAGE : CMD_ENVIRONMENT, &why);
+		return cmd_fail(fd == -EINVAL || fd == -EACCES || fd == -ENAMETOOLONG ? CMD_USAGE : CMD_ENVIRONMENT,
+				&why);
 	rc = backend_rsp_attach(fd, &a->target, &why);
 	if (rc < 0) {
 		errtext_set(&at, rc, "rsp:%s: %s", a->what, why.text);
-		return fail(CMD_ENVIRONMENT, &at);
+		return cmd_fail(CMD_ENVIRONMENT, &at);
 	}
 	rc = engine_create(a->target, &a->engine);
 	if (rc < 0)
 		errtext_set(&why, rc, "cannot start the debug engine: %s", strerror(-rc));
-	return rc < 0 ? fail(CMD_ENVIRONMENT, &why) : 0;
+	return rc < 0 ? cmd_fail(CMD_ENVIRONMENT, &why) : 0;
 }
 
 static int open_server(struct attach *a)
@@ -186,7 +180,7 @@ static int open_server(struct attach *a)
 	struct errtext why = { "" };
 
 	if (server_open(&cfg, &a->server, &why) < 0)
-		return fail(CMD_LISTEN, &why);
+		return cmd_fail(CMD_LISTEN, &why);
 	fprintf(stderr, "gdbvm: %s GDB on %s\n", a->gdb_wait ? "waiting for" : "ready for",
 		server_listening(a->server));
 	return 0;
@@ -212,7 +206,7 @@ static int set_up(struct attach *a)
 	if (rc == 0)
 		return 0;
 	errtext_set(&why, rc, "cannot start: %s", strerror(-rc));
-	return fail(CMD_ENVIRONMENT, &why);
+	return cmd_fail(CMD_ENVIRONMENT, &why);
 }
 
 /* The guest goes back to its server as it was found: no breakpoint of ours in it, and running. */

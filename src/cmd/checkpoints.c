@@ -30,38 +30,6 @@ struct show_options {
 	bool all;
 };
 
-static int fail(const struct errtext *why)
-{
-	fprintf(stderr, "gdbvm: %s\n", why->text);
-	return CMD_FILE;
-}
-
-static void maps_deinit(struct checkpoint_names **names)
-{
-	checkpoint_names_destroy(*names);
-}
-
-int cmd_maps_load(const struct cmd_maps *maps, struct checkpoint_names **ret, struct errtext *why)
-{
-	_cleanup_(maps_deinit) struct checkpoint_names *names = NULL;
-	int rc = checkpoint_names_create(&names);
-
-	if (rc < 0)
-		return errtext_set(why, rc, "no memory for the names of checkpoints");
-	for (unsigned i = 0; i < maps->n && rc == 0; i++)
-		rc = checkpoint_names_load(names, maps->spec[i], why);
-	if (rc == 0)
-		*ret = take_ptr(names);
-	return rc;
-}
-
-void cmd_maps_take(struct argp_state *st, struct cmd_maps *maps, const char *arg)
-{
-	if (maps->n == ARRAY_LEN(maps->spec))
-		argp_error(st, "--checkpoint-map %s: expected no more than %zu maps", arg, ARRAY_LEN(maps->spec));
-	maps->spec[maps->n++] = arg;
-}
-
 /* ---- show ---- */
 
 static void add_text_form(struct strbuf *out, const struct checkpoint_file *f)
@@ -84,13 +52,13 @@ static int put(const struct strbuf *out)
 	if (write_out(out, stdout))
 		return CMD_OK;
 	errtext_set(&why, -errno, "cannot print: %s", strerror(errno));
-	return fail(&why);
+	return cmd_fail(CMD_FILE, &why);
 }
 
 /* The files, with the names of the maps if there are any. */
 static int read_input(const struct input *in, struct checkpoint_file *ret[2], struct errtext *why)
 {
-	_cleanup_(maps_deinit) struct checkpoint_names *names = NULL;
+	_cleanup_(checkpoint_names_destroyp) struct checkpoint_names *names = NULL;
 	int rc = cmd_maps_load(&in->maps, &names, why);
 
 	for (unsigned i = 0; i < in->n && rc == 0; i++) {
@@ -115,7 +83,7 @@ static int show(const struct show_options *o)
 	struct errtext why;
 
 	if (read_input(&o->in, boot, &why) < 0)
-		return fail(&why);
+		return cmd_fail(CMD_FILE, &why);
 	f = boot[0];
 	if (o->format == FORMAT_TRACE)
 		checkpoint_trace_add(&out, f);
@@ -126,18 +94,6 @@ static int show(const struct show_options *o)
 	else
 		checkpoint_table_add(&out, f, o->all);
 	return put(&out);
-}
-
-static void take_format(struct argp_state *st, struct show_options *o, const char *arg)
-{
-	static const char *const formats[] = { "table", "text", "trace", "golden" };
-
-	for (unsigned i = 0; i < ARRAY_LEN(formats); i++) {
-		o->format = (enum format)i;
-		if (strcmp(arg, formats[i]) == 0)
-			return;
-	}
-	argp_error(st, "--format %s: expected table, text, trace or golden", arg);
 }
 
 /* What all actions have in common. */
@@ -163,6 +119,7 @@ static error_t parse_input(int key, char *arg, struct argp_state *st, struct inp
 
 static error_t parse_show(int key, char *arg, struct argp_state *st)
 {
+	static const char *const formats[] = { "table", "text", "trace", "golden" }; // by enum format
 	struct show_options *o = st->input;
 
 	switch (key) {
@@ -170,7 +127,7 @@ static error_t parse_show(int key, char *arg, struct argp_state *st)
 		o->all = true;
 		return 0;
 	case OPT_FORMAT:
-		take_format(st, o, arg);
+		o->format = (enum format)cmd_word_take(st, "--format", arg, formats, ARRAY_LEN(formats));
 		return 0;
 	default:
 		return parse_input(key, arg, st, &o->in);
@@ -220,10 +177,10 @@ static int diff(const struct diff_options *o)
 	int status;
 
 	if (read_input(&o->in, boot, &why) < 0)
-		return fail(&why);
+		return cmd_fail(CMD_FILE, &why);
 	if (checkpoint_diff(boot[0], boot[1], o->all, &d) < 0) {
 		errtext_set(&why, -ENOMEM, "no memory to compare %s and %s", o->in.path[0], o->in.path[1]);
-		return fail(&why);
+		return cmd_fail(CMD_FILE, &why);
 	}
 	checkpoint_diff_add(&out, o->in.path[0], o->in.path[1], d, o->largest);
 	status = put(&out);
@@ -272,9 +229,8 @@ static int cmd_diff(int argc, char **argv)
 		.parser = parse_diff,
 		.args_doc = "A B",
 		.doc = "Compare the checkpoints of two boots: what is only in A (-) or B (+), what has other data (~), "
-		       "and "
-		       "where the time went. Exit status: 0: the same checkpoints in the same order on each vCPU; 1: "
-		       "not.",
+		       "and where the time went. Exit status: 0: the same checkpoints in the same order on each vCPU; "
+		       "1: not.",
 	};
 	struct diff_options o = { .in = { .least = 2, .most = 2 } };
 	char name[] = "gdbvm checkpoints diff";
@@ -315,7 +271,7 @@ static int put_file(const struct strbuf *out, const char *path)
 		return CMD_OK;
 	}
 	errtext_set(&why, -errno, "cannot write %s: %s", path ?: "the report", strerror(errno));
-	return fail(&why);
+	return cmd_fail(CMD_FILE, &why);
 }
 
 static bool is_same_file(const char *a, const char *b)
@@ -348,10 +304,10 @@ static int report(const struct report_options *o)
 	beside = o->output ? NULL : output_beside(o->in.path[0], o->svg ? "svg" : "html");
 	const char *path = o->output ?: beside;
 	if ((path && check_output(&o->in, path, &why) < 0) || read_input(&o->in, boot, &why) < 0)
-		return fail(&why);
+		return cmd_fail(CMD_FILE, &why);
 	if (o->in.n == 2 && checkpoint_diff(boot[0], boot[1], false, &d) < 0) {
 		errtext_set(&why, -ENOMEM, "no memory to compare %s and %s", o->in.path[0], o->in.path[1]);
-		return fail(&why);
+		return cmd_fail(CMD_FILE, &why);
 	}
 	const struct checkpoint_report r = {
 		.file = { boot[0], boot[1] }, .name = { o->in.path[0], o->in.path[1] }, .n = o->in.n, .diff = d
@@ -362,13 +318,12 @@ static int report(const struct report_options *o)
 
 static error_t parse_report(int key, char *arg, struct argp_state *st)
 {
+	static const char *const formats[] = { "html", "svg" };
 	struct report_options *o = st->input;
 
 	switch (key) {
 	case OPT_FORMAT:
-		o->svg = strcmp(arg, "svg") == 0;
-		if (!o->svg && strcmp(arg, "html") != 0)
-			argp_error(st, "--format %s: expected html or svg", arg);
+		o->svg = cmd_word_take(st, "--format", arg, formats, ARRAY_LEN(formats)) == 1;
 		return 0;
 	case OPT_OUTPUT:
 		o->output = arg;
@@ -407,12 +362,12 @@ static int cmd_report(int argc, char **argv)
 static int scan(const struct input *in)
 {
 	_cleanup_(checkpoint_scan_destroyp) struct checkpoint_scan *found = NULL;
-	_cleanup_(maps_deinit) struct checkpoint_names *names = NULL;
+	_cleanup_(checkpoint_names_destroyp) struct checkpoint_names *names = NULL;
 	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
 	struct errtext why;
 
 	if (cmd_maps_load(&in->maps, &names, &why) < 0 || checkpoint_scan_file(in->path[0], &found, &why) < 0)
-		return fail(&why);
+		return cmd_fail(CMD_FILE, &why);
 	checkpoint_scan_add(&out, in->path[0], found, names);
 	return put(&out);
 }
@@ -434,8 +389,8 @@ static int cmd_scan(int argc, char **argv)
 		.options = options,
 		.parser = parse_scan,
 		.args_doc = "IMAGE",
-		.doc = "Find where a firmware image, or an ELF kernel, writes constants to port 0x80. Prints a map "
-		       "file.",
+		.doc = "Find where a firmware image, or an ELF kernel, writes constants to port 0x80. "
+		       "Prints a map file.",
 	};
 	struct input in = { .least = 1, .most = 1 };
 	char name[] = "gdbvm checkpoints scan";

@@ -52,28 +52,42 @@ struct run_options {
 void run_options_parse(int argc, char **argv, struct run_options *o);
 void run_options_deinit(struct run_options *o);
 
-/** cmd_run(), cmd_decode() - the subcommands. Returns: the exit status. */
+/** cmd_run() and so on - the subcommands. Return: the exit status. */
 int cmd_run(int argc, char **argv);
-int cmd_decode(int argc, char **argv);
+int cmd_attach(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 int cmd_checkpoints(int argc, char **argv);
+int cmd_decode(int argc, char **argv);
 
+/** cmd_fail() - tell the person why. Returns: @status. */
+int cmd_fail(int status, const struct errtext *why);
+
+/*
+ * Values of options, by argp's parsers. What is wrong is a usage error that names the value and what was expected: the
+ * process ends.
+ */
 struct argp_state;
 
-/** cmd_maps_take() - one more; too many are a usage error. */
-void cmd_maps_take(struct argp_state *st, struct cmd_maps *maps, const char *arg);
+/** cmd_number_take() - the number that @s begins with, decimal or 0x hex, and where it ends. Returns: is it one? */
+bool cmd_number_take(const char *s, uint64_t *ret, const char **end);
+
+/** cmd_size_take() - bytes: MiB, or with suffix K, M or G. Returns: false if it is none, or too large for 64 bits. */
+bool cmd_size_take(const char *s, uint64_t *ret);
+
+/** cmd_word_take() - the value of @opt is one of @words. Returns: its index. */
+int cmd_word_take(struct argp_state *st, const char *opt, const char *s, const char *const *words, size_t n);
+
+/** cmd_limit_take() - the value of --checkpoint-limit, in bytes. */
+uint64_t cmd_limit_take(struct argp_state *st, const char *s);
+
+/** cmd_ports_take() - the value of --debug-port. Returns: how many ports that is. */
+unsigned cmd_ports_take(struct argp_state *st, const char *s, uint16_t ports[VM_MAX_DEBUG_PORTS]);
+
+/** cmd_maps_take() - one more --checkpoint-map. */
+void cmd_maps_take(struct argp_state *st, struct cmd_maps *maps, const char *s);
 
 /** cmd_maps_load() - all of them; none give names that know nothing. Returns: as checkpoint_names_load(). */
 int cmd_maps_load(const struct cmd_maps *maps, struct checkpoint_names **ret, struct errtext *why);
-
-/** cmd_limit_take() - the value of --checkpoint-limit, in bytes. */
-uint64_t cmd_limit_take(struct argp_state *st, const char *arg);
-
-/** cmd_ports_take() - the value of --debug-port. Returns: how many ports that is. */
-unsigned cmd_ports_take(struct argp_state *st, const char *arg, uint16_t ports[VM_MAX_DEBUG_PORTS]);
-
-/** cmd_attach(), cmd_trace() - likewise. */
-int cmd_attach(int argc, char **argv);
-int cmd_trace(int argc, char **argv);
 
 /**
  * signals_take() - the signals that end us arrive through *@fd from now on; threads started later inherit the mask.

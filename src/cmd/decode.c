@@ -88,20 +88,6 @@ static void take_value(struct argp_state *st, const char *s, struct decode_optio
 	o->value[o->n++] = v;
 }
 
-/* The value of one of the options that say where a descriptor was found. */
-static int take_place(struct argp_state *st, const char *opt, const char *s, const char *const *words, size_t n)
-{
-	char list[64] = "";
-
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(s, words[i]) == 0)
-			return (int)i;
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "", words[i]);
-	}
-	argp_error(st, "%s %s: expected %s", opt, s, list);
-	return 0;
-}
-
 static void check_place(struct argp_state *st, const struct decode_options *o)
 {
 	if (o->place_opt && o->kind->text != decode_pte)
@@ -134,16 +120,16 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	switch (key) {
 	case OPT_LEVEL:
 		o->place_opt = "--level";
-		o->place.level = take_place(st, o->place_opt, arg, levels, ARRAY_LEN(levels)) - 1;
+		o->place.level = cmd_word_take(st, o->place_opt, arg, levels, ARRAY_LEN(levels)) - 1;
 		return 0;
 	case OPT_GRANULE:
 		o->place_opt = "--granule";
 		o->place.page_bits =
-			12 + 2 * (unsigned)take_place(st, o->place_opt, arg, granules, ARRAY_LEN(granules));
+			12 + 2 * (unsigned)cmd_word_take(st, o->place_opt, arg, granules, ARRAY_LEN(granules));
 		return 0;
 	case OPT_STAGE:
 		o->place_opt = "--stage";
-		o->place.stage2 = take_place(st, o->place_opt, arg, stages, ARRAY_LEN(stages));
+		o->place.stage2 = cmd_word_take(st, o->place_opt, arg, stages, ARRAY_LEN(stages));
 		return 0;
 	case OPT_GICV2:
 		o->gicv2 = true;

@@ -104,8 +104,7 @@ static int scan_image(void *arg, struct checkpoint_scan **ret, struct errtext *w
 		checkpoint_scan_destroy(found);
 		return errtext_set(
 			why, -ENOEXEC,
-			"%s is compressed: gdbvm checkpoints scan finds the sites of the vmlinux that it was "
-			"made of",
+			"%s is compressed: gdbvm checkpoints scan finds the sites of the vmlinux that it was made of",
 			vm->kernel);
 	}
 	if (rc == 0)

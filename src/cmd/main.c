@@ -51,6 +51,17 @@ static const struct command *find(const char *name)
 	return NULL;
 }
 
+static int no_command(const char *said)
+{
+	const size_t last = ARRAY_LEN(commands) - 1;
+
+	fprintf(stderr, said ? "gdbvm: unknown command '%s'" : "gdbvm: no command", said);
+	for (size_t i = 0; i <= last; i++)
+		fprintf(stderr, "%s%s", i == 0 ? ": expected " : i < last ? ", " : " or ", commands[i].name);
+	fputc('\n', stderr);
+	return CMD_USAGE;
+}
+
 /* A standard descriptor that is closed would become something of ours, and be written to. */
 static void fill_standard_fds(void)
 {
@@ -73,14 +84,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "gdbvm: GDBVM_LOG: %s\n", why.text);
 		return CMD_USAGE;
 	}
-	if (!c) {
-		fprintf(stderr,
-			argc > 1 ? "gdbvm: unknown command '%s': expected run, attach, trace, checkpoints, decode, "
-				   "help or version\n"
-				 : "gdbvm: no command: expected run, attach, trace, checkpoints, decode, help or "
-				   "version\n",
-			argc > 1 ? argv[1] : "");
-		return CMD_USAGE;
-	}
+	if (!c)
+		return no_command(argc > 1 ? argv[1] : NULL);
 	return c->run(argc - 1, argv + 1);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <argp.h>
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,65 +66,22 @@ static const struct argp_option options[] = {
 };
 // clang-format on
 
-/* The whole of @s as a number, decimal or 0x hex, and where it ended. */
-static bool take_number(const char *s, uint64_t *ret, const char **end)
-{
-	char *stop;
-
-	if (*s < '0' || *s > '9')
-		return false;
-	errno = 0;
-	*ret = strtoull(s, &stop, 0);
-	*end = stop;
-	return errno == 0;
-}
-
 static unsigned take_cpus(struct argp_state *st, const char *s)
 {
 	uint64_t n = 0;
 	const char *end = "";
 
-	if (!take_number(s, &n, &end) || *end || n < 1 || n > 16)
+	if (!cmd_number_take(s, &n, &end) || *end || n < 1 || n > 16)
 		argp_error(st, "--cpus %s: expected a number from 1 to 16", s);
 	return (unsigned)n;
-}
-
-/* A number of bytes: @s in MiB, or with a suffix. False if it is none, or too large for 64 bits. */
-static bool take_size(const char *s, uint64_t *ret)
-{
-	static const struct {
-		const char *suffix;
-		unsigned shift;
-	} units[] = { { "", 20 }, { "K", 10 }, { "M", 20 }, { "G", 30 } };
-	const char *end = "";
-	uint64_t n = 0;
-	bool ok = take_number(s, &n, &end);
-
-	for (size_t i = 0; ok && i < ARRAY_LEN(units); i++) {
-		if (strcmp(end, units[i].suffix) != 0)
-			continue;
-		*ret = n << units[i].shift;
-		return *ret >> units[i].shift == n;
-	}
-	return false;
 }
 
 static uint64_t take_mem(struct argp_state *st, const char *s)
 {
 	uint64_t size = 0;
 
-	if (!take_size(s, &size) || size < (1 << 20) || size % (1 << 20) || size > (1ull << 40))
+	if (!cmd_size_take(s, &size) || size < (1 << 20) || size % (1 << 20) || size > (1ull << 40))
 		argp_error(st, "--mem %s: expected whole MiB from 1 to 1048576, as a number or with suffix K, M or G",
-			   s);
-	return size;
-}
-
-uint64_t cmd_limit_take(struct argp_state *st, const char *s)
-{
-	uint64_t size = 0;
-
-	if (!take_size(s, &size) || size < 4096)
-		argp_error(st, "--checkpoint-limit %s: expected MiB, or a number with suffix K, M or G, at least 4K",
 			   s);
 	return size;
 }
@@ -136,7 +91,7 @@ static uint64_t take_timeout(struct argp_state *st, const char *s)
 	uint64_t n = 0;
 	const char *end = "";
 
-	if (!take_number(s, &n, &end) || *end || n < 1 || n > 1000000)
+	if (!cmd_number_take(s, &n, &end) || *end || n < 1 || n > 1000000)
 		argp_error(st, "--boot-timeout %s: expected seconds, from 1 to 1000000", s);
 	return n;
 }
@@ -146,31 +101,9 @@ static uint64_t take_debug_mmio(struct argp_state *st, const char *s)
 	uint64_t at = 0;
 	const char *end = "";
 
-	if (!take_number(s, &at, &end) || *end || !at)
+	if (!cmd_number_take(s, &at, &end) || *end || !at)
 		argp_error(st, "--debug-mmio %s: expected a guest-physical address, decimal or 0x hex", s);
 	return at;
-}
-
-unsigned cmd_ports_take(struct argp_state *st, const char *s, uint16_t ports[VM_MAX_DEBUG_PORTS])
-{
-	const char *p = s, *end = "";
-	uint64_t port = 0;
-	unsigned n;
-
-	for (n = 0; p; p = *end ? end + 1 : NULL) {
-		if (!take_number(p, &port, &end) || (*end && *end != ',') || port > UINT16_MAX)
-			argp_error(st,
-				   "--debug-port %s: expected I/O ports from 0 to 0xffff, decimal or 0x hex, "
-				   "between commas",
-				   s);
-		for (unsigned i = 0; i < n; i++)
-			if (ports[i] == port)
-				argp_error(st, "--debug-port %s: %#" PRIx64 " is in it twice", s, port);
-		if (n == VM_MAX_DEBUG_PORTS)
-			argp_error(st, "--debug-port %s: expected %d ports at most", s, VM_MAX_DEBUG_PORTS);
-		ports[n++] = (uint16_t)port;
-	}
-	return n;
 }
 
 static void take_flat(struct argp_state *st, const char *s, struct run_options *o)
@@ -178,26 +111,12 @@ static void take_flat(struct argp_state *st, const char *s, struct run_options *
 	const char *at = strrchr(s, '@'), *end = "";
 	uint64_t addr = 0;
 
-	if (!at || at == s || !take_number(at + 1, &addr, &end) || *end)
+	if (!at || at == s || !cmd_number_take(at + 1, &addr, &end) || *end)
 		argp_error(st, "--flat %s: expected FILE@ADDR, ADDR decimal or 0x hex", s);
 	free(o->flat_path);
 	o->flat_path = at ? strndup(s, (size_t)(at - s)) : NULL;
 	o->vm.flat = o->flat_path;
 	o->vm.flat_addr = addr;
-}
-
-/* The index of @s in @words, or a usage error that lists them. */
-static int take_word(struct argp_state *st, const char *opt, const char *s, const char *const *words, size_t n)
-{
-	char list[128] = "";
-
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(s, words[i]) == 0)
-			return (int)i;
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "", words[i]);
-	}
-	argp_error(st, "%s %s: expected %s", opt, s, list);
-	return 0;
 }
 
 static const struct {
@@ -294,7 +213,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		o->vm.firmware = arg;
 		return 0;
 	case OPT_MACHINE:
-		o->vm.microvm = take_word(st, "--machine", arg, machines, ARRAY_LEN(machines)) == 1;
+		o->vm.microvm = cmd_word_take(st, "--machine", arg, machines, ARRAY_LEN(machines)) == 1;
 		return 0;
 	case OPT_NVRAM:
 		o->vm.nvram = arg;
@@ -304,7 +223,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_FLAT_MODE:
 		o->flat_mode = true;
-		o->vm.flat_mode = (enum vm_flat_mode)take_word(st, "--flat-mode", arg, modes, ARRAY_LEN(modes));
+		o->vm.flat_mode = (enum vm_flat_mode)cmd_word_take(st, "--flat-mode", arg, modes, ARRAY_LEN(modes));
 		return 0;
 	case OPT_GDB:
 		o->gdb = arg;
@@ -313,10 +232,10 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		o->gdb_wait = true;
 		return 0;
 	case OPT_ACCEL:
-		o->accel = (enum cmd_accel)take_word(st, "--accel", arg, accels, ARRAY_LEN(accels));
+		o->accel = (enum cmd_accel)cmd_word_take(st, "--accel", arg, accels, ARRAY_LEN(accels));
 		return 0;
 	case OPT_ARCH:
-		o->vm.arch = take_word(st, "--arch", arg, archs, ARRAY_LEN(archs)) ? &arch_arm64 : &arch_x86;
+		o->vm.arch = cmd_word_take(st, "--arch", arg, archs, ARRAY_LEN(archs)) ? &arch_arm64 : &arch_x86;
 		return 0;
 	case OPT_CONSOLE:
 		o->console = arg;
@@ -332,7 +251,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_CHECKPOINT_MODE:
 		o->vm.coalesced =
-			take_word(st, "--checkpoint-mode", arg, checkpoint_modes, ARRAY_LEN(checkpoint_modes));
+			cmd_word_take(st, "--checkpoint-mode", arg, checkpoint_modes, ARRAY_LEN(checkpoint_modes));
 		return 0;
 	case OPT_CHECKPOINT_LIMIT:
 		o->checkpoint_limit = cmd_limit_take(st, arg);

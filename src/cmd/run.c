@@ -63,12 +63,6 @@ static int run_deinit(struct run *r)
 	return rc;
 }
 
-static int fail(int status, const struct errtext *why)
-{
-	fprintf(stderr, "gdbvm: %s\n", why->text);
-	return status;
-}
-
 static void end(struct run *r, int status)
 {
 	if (r->server)
@@ -290,7 +284,7 @@ static int open_accel(struct run *r)
 	const int accel = accel_choose(r->opt.accel, r->opt.vm.arch, &why);
 
 	if (accel < 0)
-		return fail(-accel, &why);
+		return cmd_fail(-accel, &why);
 	if (why.text[0])
 		fprintf(stderr, "gdbvm: %s\n", why.text);
 	r->opt.accel = (enum cmd_accel)accel;
@@ -314,7 +308,7 @@ static int open_guest(struct run *r)
 	struct errtext why = { "" };
 	const int rc = guest_create(&cfg, &r->guest, &why);
 
-	return rc < 0 ? fail(status_of(rc), &why) : 0;
+	return rc < 0 ? cmd_fail(status_of(rc), &why) : 0;
 }
 
 /* The guest from its first instruction on: a new one, and only then the end of this one. */
@@ -364,7 +358,7 @@ static int open_server(struct run *r)
 	if (!r->opt.gdb)
 		return 0;
 	if (server_open(&cfg, &r->server, &why) < 0)
-		return fail(CMD_LISTEN, &why);
+		return cmd_fail(CMD_LISTEN, &why);
 	fprintf(stderr, "gdbvm: %s GDB on %s\n", r->opt.gdb_wait ? "waiting for" : "ready for",
 		server_listening(r->server));
 	return 0;
@@ -376,7 +370,7 @@ static int watch_all(struct run *r)
 
 	if (loop_watch(r->loop, r->signal_fd, POLLIN, on_signal, r) < 0 ||
 	    console_watch(r->console, r->loop, &console_events, r) < 0)
-		return fail(CMD_ENVIRONMENT, &why);
+		return cmd_fail(CMD_ENVIRONMENT, &why);
 	return 0;
 }
 
@@ -389,7 +383,7 @@ static int open_console(struct run *r)
 		fprintf(stderr, "gdbvm: --gdb - uses stdin and stdout: no console (--console FILE or pty gives one)\n");
 		spec = "none";
 	}
-	return console_open(spec, r->signal_fd, &r->console, &why) < 0 ? fail(CMD_FILE, &why) : 0;
+	return console_open(spec, r->signal_fd, &r->console, &why) < 0 ? cmd_fail(CMD_FILE, &why) : 0;
 }
 
 static int open_judge(struct run *r)
@@ -408,7 +402,7 @@ static int open_judge(struct run *r)
 	};
 	struct errtext why;
 
-	return judge_create(&cfg, &r->judge, &why) < 0 ? fail(CMD_FILE, &why) : 0;
+	return judge_create(&cfg, &r->judge, &why) < 0 ? cmd_fail(CMD_FILE, &why) : 0;
 }
 
 static int open_checkpoints(struct run *r)
@@ -423,16 +417,16 @@ static int open_checkpoints(struct run *r)
 	if (!r->opt.checkpoints && !r->opt.gdb && !r->judge)
 		return 0;
 	if (cmd_maps_load(&r->opt.maps, &r->names, &why) < 0 || judge_check_names(r->judge, r->names, &why) < 0)
-		return fail(CMD_FILE, &why);
+		return cmd_fail(CMD_FILE, &why);
 	if (checkpoint_recent_create(&r->recent) < 0) {
 		errtext_set(&why, -ENOMEM, "no memory for the checkpoints");
-		return fail(CMD_ENVIRONMENT, &why);
+		return cmd_fail(CMD_ENVIRONMENT, &why);
 	}
 	cfg.names = r->names;
 	cfg.listener[cfg.nlisteners++] = (struct checkpoint_listener){ checkpoint_recent_add, r->recent };
 	if (r->judge)
 		cfg.listener[cfg.nlisteners++] = judge_listener(r->judge);
-	return checkpoint_log_create(&cfg, &r->checkpoints, &why) < 0 ? fail(CMD_FILE, &why) : 0;
+	return checkpoint_log_create(&cfg, &r->checkpoints, &why) < 0 ? cmd_fail(CMD_FILE, &why) : 0;
 }
 
 static int set_up(struct run *r)
@@ -444,7 +438,7 @@ static int set_up(struct run *r)
 		rc = loop_create(&r->loop);
 	if (rc < 0) {
 		errtext_set(&why, rc, "cannot start: %s", strerror(-rc));
-		return fail(CMD_ENVIRONMENT, &why);
+		return cmd_fail(CMD_ENVIRONMENT, &why);
 	}
 	rc = open_console(r);
 	if (rc == 0)
@@ -471,7 +465,7 @@ static int serve(struct run *r)
 	}
 	if (judge_start(r->judge) < 0) {
 		errtext_set(&why, -ENOMEM, "no memory to judge checkpoints");
-		return fail(CMD_ENVIRONMENT, &why);
+		return cmd_fail(CMD_ENVIRONMENT, &why);
 	}
 	if (!r->opt.gdb_wait)
 		engine_run_all(guest_engine(r->guest));

@@ -98,10 +98,8 @@ static void options_parse(int argc, char **argv, struct tracing *t)
 		.parser = parse,
 		.args_doc = "PID",
 		.doc = "Print, and record, what the guest of a running VMM on KVM (QEMU, kvmtool, Firecracker...) "
-		       "writes to its "
-		       "debug ports, until the VMM ends. The VMM is not touched: the host kernel's tracepoint "
-		       "kvm:kvm_pio "
-		       "tells. It takes root.",
+		       "writes to its debug ports, until the VMM ends. The VMM is not touched: the host kernel's "
+		       "tracepoint kvm:kvm_pio tells. It takes root.",
 	};
 	char name[] = "gdbvm trace";
 
@@ -111,12 +109,6 @@ static void options_parse(int argc, char **argv, struct tracing *t)
 }
 
 /* ---- tracing ---- */
-
-static int fail(int status, const struct errtext *why)
-{
-	fprintf(stderr, "gdbvm: %s\n", why->text);
-	return status;
-}
 
 static void on_record(void *arg, const struct checkpoint_record *rec)
 {
@@ -153,9 +145,9 @@ static int open_log(struct tracing *t)
 	struct errtext why = { "" };
 
 	if (cmd_maps_load(&t->maps, &t->names, &why) < 0)
-		return fail(CMD_FILE, &why);
+		return cmd_fail(CMD_FILE, &why);
 	cfg.names = t->names;
-	return checkpoint_log_create(&cfg, &t->log, &why) < 0 ? fail(CMD_FILE, &why) : 0;
+	return checkpoint_log_create(&cfg, &t->log, &why) < 0 ? cmd_fail(CMD_FILE, &why) : 0;
 }
 
 static int set_up(struct tracing *t)
@@ -169,14 +161,14 @@ static int set_up(struct tracing *t)
 		rc = loop_watch(t->cfg.loop, t->signal_fd, POLLIN, on_signal, t);
 	if (rc < 0) {
 		errtext_set(&why, rc, "cannot start: %s", strerror(-rc));
-		return fail(CMD_ENVIRONMENT, &why);
+		return cmd_fail(CMD_ENVIRONMENT, &why);
 	}
 	status = open_log(t);
 	if (status != 0)
 		return status;
 	rc = trace_open(&t->cfg, &t->trace, &why);
 	if (rc < 0)
-		return fail(rc == -ESRCH || rc == -EINVAL ? CMD_USAGE : CMD_ENVIRONMENT, &why);
+		return cmd_fail(rc == -ESRCH || rc == -EINVAL ? CMD_USAGE : CMD_ENVIRONMENT, &why);
 	trace_process_text(t->cfg.pid, &why);
 	fprintf(stderr, "gdbvm: tracing process %s\n", why.text);
 	return 0;
