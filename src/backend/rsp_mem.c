@@ -241,7 +241,7 @@ int rsp_op_breaks_set(struct target *t, const struct target_break *set, unsigned
 	for (unsigned i = 0; i < r->nset; i++) {
 		if (!break_in(&r->set[i], copy, n) && !break_in(&r->set[i], r->set, i) &&
 		    break_send_locked(r, 'z', &r->set[i]) < 0)
-			log_warn("the debug server kept a breakpoint: at=%#" PRIx64, r->set[i].at.raw);
+			log_warn("the debug server kept the breakpoint at %#" PRIx64, r->set[i].at.raw);
 	}
 	free(r->set);
 	r->set = copy;

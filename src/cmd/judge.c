@@ -50,7 +50,7 @@ struct judge {
 	struct strbuf why;
 
 	/* of the loop's thread */
-	uint64_t idle_ns, tick_ns, progress;
+	uint64_t idle_ns, progress;
 	bool told;
 };
 

@@ -338,7 +338,7 @@ int bps_arm(struct engine *e)
 		first = first ? first : rc;
 	}
 	if (first < 0)
-		log_warn("breakpoints in the guest could not be brought up to date err=%d", first);
+		log_warn("breakpoints in the guest could not be brought up to date: %s", strerror(-first));
 	return first;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LOG_ROOM LOG_ENGINE
 #include "util/log.h"
@@ -129,7 +130,7 @@ int vcpus_flush(struct engine *e)
 		int rc = vcpu_flush(e, v);
 
 		if (rc < 0)
-			log_warn("registers not written vcpu=%u err=%d", v, rc);
+			log_warn("registers of vCPU %u could not be written: %s", v, strerror(-rc));
 		first = first ? first : rc;
 	}
 	return first;

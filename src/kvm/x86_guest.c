@@ -7,7 +7,7 @@
 #include "util/bytes.h"
 #include "util/macros.h"
 
-enum { CR0_PE = 1, SEG_CODE_LONG_SIZE = 8 };
+enum { CR0_PE = 1 };
 
 int kvm_guest_load(struct kvm_cpu *cpu, struct kvm_guest *g)
 {

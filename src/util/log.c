@@ -9,8 +9,7 @@
 
 #include "util/strbuf.h"
 
-static const char *const room_name[LOG_NROOMS] = { "util",   "mmu", "arch", "rsp",     "target", "guard",
-						   "engine", "kvm", "vmm",  "backend", "server", "cmd" };
+static const char *const room_name[LOG_NROOMS] = { "rsp", "engine", "kvm", "vmm", "backend", "server" };
 static const char *const level_name[] = { "error", "warn", "info", "debug", "trace" };
 
 /* The one exception to "no globals": levels, set once before threads start and only read afterwards. */
@@ -34,12 +33,11 @@ static int setup_one(const char *item, size_t n, struct errtext *why)
 
 	if (room < 0 && !all)
 		return errtext_set(why, -EINVAL,
-				   "log: unknown room '%.*s': expected all, util, rsp, engine, kvm, vmm, ...",
+				   "unknown room '%.*s': expected all, rsp, engine, kvm, vmm, backend or server",
 				   (int)room_len, item);
 	if (level < 0)
-		return errtext_set(why, -EINVAL,
-				   "log: unknown level in '%.*s': expected error, warn, info, debug or trace", (int)n,
-				   item);
+		return errtext_set(why, -EINVAL, "unknown level in '%.*s': expected error, warn, info, debug or trace",
+				   (int)n, item);
 	for (int i = 0; i < LOG_NROOMS; i++)
 		if (all || i == room)
 			room_level[i] = (uint8_t)level;

@@ -9,25 +9,12 @@
 #include "util/macros.h"
 
 /*
- * One channel per room. A source file says `#define LOG_ROOM LOG_ENGINE` before this include.
- * GDBVM_LOG=rsp=trace,vmm=info in the environment sets levels; the default is `warn`. Lines go to stderr,
- * key=value, one write each. The level table is written once, by log_setup(), before any thread starts.
+ * One channel for each room that has something to tell. A source file says `#define LOG_ROOM LOG_ENGINE` before this
+ * include. GDBVM_LOG=rsp=trace,vmm=info in the environment sets levels; the default is `warn`. Lines go to stderr, one
+ * write each: a warning is a sentence for the user, details are key=value. The level table is written once, by
+ * log_setup(), before any thread starts.
  */
-enum log_room {
-	LOG_UTIL,
-	LOG_MMU,
-	LOG_ARCH,
-	LOG_RSP,
-	LOG_TARGET,
-	LOG_GUARD,
-	LOG_ENGINE,
-	LOG_KVM,
-	LOG_VMM,
-	LOG_BACKEND,
-	LOG_SERVER,
-	LOG_CMD,
-	LOG_NROOMS
-};
+enum log_room { LOG_RSP, LOG_ENGINE, LOG_KVM, LOG_VMM, LOG_BACKEND, LOG_SERVER, LOG_NROOMS };
 enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DBG, LOG_TRACE };
 
 /**

@@ -2,6 +2,7 @@
 #include "vmm/protect.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -101,7 +102,8 @@ void protect_deinit(struct protect *p)
 		int rc = unshare(p->piece[p->n].host, s->size);
 
 		if (rc < 0) // the memory is right all the same
-			log_warn("watched pages stay shared gpa=%#llx err=%d", (unsigned long long)s->start.raw, rc);
+			log_warn("watched pages at %#" PRIx64 " stay shared with other processes: %s", s->start.raw,
+				 strerror(-rc));
 		munmap(s->hva, s->size);
 	}
 }

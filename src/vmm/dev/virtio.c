@@ -20,7 +20,7 @@ void virtio_queue_irq(struct virtio_dev *v)
 static void device_broken(struct virtio_dev *v, const char *what)
 {
 	if (!v->broken_logged)
-		log_warn("virtio device stopped until its driver resets it: type=%u what=\"%s\"", v->type, what);
+		log_warn("the virtio device of type %u is stopped until its driver resets it: %s", v->type, what);
 	v->broken_logged = true;
 	v->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	if (v->status & VIRTIO_CONFIG_S_DRIVER_OK) {
@@ -84,7 +84,7 @@ void virtio_queue_size_write(struct virtio_dev *v, uint32_t val)
 void virtio_queue_enable(struct virtio_dev *v)
 {
 	if (queue_can_change(v) && virtq_enable(&v->q, v->mem) < 0)
-		device_broken(v, "queue addresses");
+		device_broken(v, "its queue is not in memory, or not aligned");
 }
 
 void virtio_queue_half_write(struct virtio_dev *v, uint64_t *addr, unsigned shift, uint32_t val)
@@ -99,7 +99,7 @@ void virtio_queue_notified(struct virtio_dev *v, uint32_t queue)
 	    (v->status & VIRTIO_CONFIG_S_NEEDS_RESET))
 		return;
 	if (v->notify(v) < 0)
-		device_broken(v, "request ring");
+		device_broken(v, "what is in its request ring makes no sense");
 }
 
 void virtio_bytes_read(const void *from, size_t size, uint32_t off, void *p, unsigned n)
