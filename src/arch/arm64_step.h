@@ -32,6 +32,7 @@ struct arm64_insn {
 	bool timed; /* may see or set a clock, a timer or the state of interrupts */
 };
 
+/** arm64_insn_decode() - what a step has to know of the A64 instruction @code. */
 void arm64_insn_decode(uint32_t code, struct arm64_insn *out);
 
 /*

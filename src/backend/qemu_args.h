@@ -12,6 +12,7 @@ struct args {
 	bool oom;
 };
 
+/** args_add() - one more word. Out of memory: `oom`, to be asked for at the end. */
 void args_add(struct args *a, const char *fmt, ...) _printf_(2, 3);
 void args_deinit(struct args *a); /* also a _cleanup_() function */
 

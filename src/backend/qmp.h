@@ -23,7 +23,7 @@ struct qmp {
 
 /** qmp_open() - greeting and capabilities. @fd: taken over. -EPIPE: QEMU is gone; -EPROTO with @why. */
 int qmp_open(struct qmp *q, int fd, qmp_event_fn *on_event, void *arg, struct errtext *why);
-void qmp_close(struct qmp *q);
+void qmp_close(struct qmp *q); /* and its descriptor */
 
 /**
  * qmp_execute() - run one command.

@@ -58,7 +58,7 @@ static inline void rsp_unlockp(pthread_mutex_t **m)
 
 /* One request, one reply. -EBUSY: in flight. Suffix _locked: the caller holds the lock. */
 int rsp_ask_locked(struct rsp_target *r, const char *req, const uint8_t **body, size_t *n);
-int rsp_command_locked(struct rsp_target *r, const char *req);
+int rsp_command_locked(struct rsp_target *r, const char *req); /* whose reply is OK; -ENOTSUP: an empty one */
 
 /** rsp_monitor_locked() - a line for the server's own monitor; its text is added to @out. -ENOTSUP, -EIO: it refuses.
  */
@@ -93,7 +93,7 @@ int rsp_pc_locked(struct rsp_target *r, unsigned vcpu, gva *pc);
 
 /** rsp_exec_break_at() - the breakpoint on instructions at @pc; NULL: none. */
 const struct target_break *rsp_exec_break_at(struct rsp_target *r, gva pc);
-bool rsp_has_exec_breaks(struct rsp_target *r);
+bool rsp_has_exec_breaks(struct rsp_target *r); /* is there any? */
 
 /* The ops, by file. */
 int rsp_op_regs_read(struct target *t, unsigned vcpu, uint32_t groups, struct arch_regs *out);

@@ -43,9 +43,12 @@ enum frame_event {
 /** frame_feed() - one byte from the wire. @why: of FRAME_BROKEN, a constant string. */
 enum frame_event frame_feed(struct frame *f, uint8_t byte, const char **why);
 
+/* Of a whole one. */
 enum frame_kind frame_kind(const struct frame *f);
-uint16_t frame_id(const struct frame *f);
+uint16_t frame_id(const struct frame *f); /* 0: none */
 const char *frame_kind_name(const struct frame *f);
+
+/** frame_kind_exists() - can frame_kind_name() be @name? */
 bool frame_kind_exists(const char *name);
 
 /** frame_is_kind_name() - is that the name of frames that have none of their own? */

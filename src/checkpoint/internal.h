@@ -27,6 +27,8 @@ int checkpoint_read_file(const char *path, struct strbuf *out, struct errtext *w
 /** checkpoint_builtin_load() - as checkpoint_names_load(); -ENOENT, without @why: no built-in map has that name. */
 int checkpoint_builtin_load(struct checkpoint_names *n, const char *name, struct errtext *why);
 
+/** checkpoint_names_put() - @key of @space is called @name, as said at @source; both are copied. Returns: 0; -ENOMEM.
+ */
 int checkpoint_names_put(struct checkpoint_names *n, uint32_t space, uint64_t key, const char *name,
 			 const char *source);
 

@@ -44,6 +44,7 @@ struct checkpoint_name {
 	char *name, *source; /* source: FILE:LINE, NULL if not known */
 };
 
+/** checkpoint_names_find() - what @key is called in @space; NULL: nothing known. */
 const struct checkpoint_name *checkpoint_names_find(const struct checkpoint_names *n, uint32_t space, uint64_t key);
 
 /** checkpoint_names_knows() - is anything called that: a value, a record, a site, a sequence, a meaning? */
@@ -67,7 +68,10 @@ struct checkpoint_sequence {
 	} field[CHECKPOINT_SEQUENCE_FIELDS];
 };
 
+/** checkpoint_names_sequence() - that begins with @start; NULL: none. */
 const struct checkpoint_sequence *checkpoint_names_sequence(const struct checkpoint_names *n, uint64_t start);
+
+/** checkpoint_names_field() - the name of the field of that number. */
 const char *checkpoint_names_field(const struct checkpoint_names *n, uint32_t id);
 
 #endif

@@ -206,6 +206,8 @@ struct engine_checkpoints {
 	int (*scan)(void *arg, struct checkpoint_scan **ret, struct errtext *why);
 	void *scan_arg;
 };
+
+/** engine_checkpoints_use() - @c is copied. Before the guest runs for the first time. */
 void engine_checkpoints_use(struct engine *e, const struct engine_checkpoints *c);
 
 /**

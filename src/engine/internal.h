@@ -131,8 +131,8 @@ struct engine {
 /* ---- engine.c: the register cache, without the check whether the client may look ---- */
 int vcpu_regs(struct engine *e, unsigned vcpu, uint32_t groups, struct arch_regs **ret);
 int vcpu_pc(struct engine *e, unsigned vcpu, gva *ret);
-int vcpus_flush(struct engine *e);
-void vcpus_drop(struct engine *e);
+int vcpus_flush(struct engine *e); /* what the client has changed goes to the guest */
+void vcpus_drop(struct engine *e); /* and what is known of it is forgotten */
 
 /* ---- memory.c ---- */
 int mem_table_read(void *engine, gpa at, void *buf, size_t len); /* mmu_read_fn; any thread */

@@ -154,7 +154,7 @@ bool kvm_cpu_wait_stop_for(struct kvm_cpu *cpu, unsigned ms);
  */
 void kvm_cpu_alone_begin(struct kvm_cpu *cpu);
 void kvm_cpu_alone_end(struct kvm_cpu *cpu);
-bool kvm_cpu_is_alone(struct kvm_cpu *cpu);
+bool kvm_cpu_is_alone(struct kvm_cpu *cpu); /* between the two */
 
 /** kvm_cpu_wait_turn_locked() - before the vCPU sends the others out: wait until each has been in, or is to stop. */
 void kvm_cpu_wait_turn_locked(struct kvm_cpu *cpu);
@@ -167,6 +167,8 @@ void kvm_cpu_hold_locked(struct kvm_cpu *cpu);
 
 /** kvm_cpu_must_leave_locked() - is the vCPU not to execute now? */
 bool kvm_cpu_must_leave_locked(const struct kvm_cpu *cpu);
+
+/** kvm_cpu_immediate_exit_locked() - have KVM_RUN come back at once, or not. */
 void kvm_cpu_immediate_exit_locked(struct kvm_cpu *cpu, bool on);
 
 /** kvm_cpu_filter() - a copy; any thread. */
@@ -186,6 +188,7 @@ bool kvm_cpu_is_halted(struct kvm_cpu *cpu);
 /** kvm_cpu_wake() - a halted vCPU goes on; false for one that waits for its start-up interrupt and stays as it is. */
 bool kvm_cpu_wake(struct kvm_cpu *cpu);
 
+/** kvm_cpu_ioctl() - on the vCPU's own thread. Returns: what the ioctl does; negative errno. */
 int kvm_cpu_ioctl(struct kvm_cpu *cpu, unsigned long req, void *arg);
 
 /** kvm_cpu_enter() - KVM_RUN. */
@@ -226,6 +229,7 @@ void kvm_mach_deinit(struct kvm_cpus *c);
 /** kvm_cpu_fetch_stop_regs() - what the debugger will want to see; on the vCPU's own thread, right before it parks. */
 void kvm_cpu_fetch_stop_regs(struct kvm_cpu *cpu, bool has_event);
 
+/** kvm_stop_regs_drop_locked() - what was fetched holds no longer. */
 void kvm_stop_regs_drop_locked(struct kvm_cpus *c);
 
 /* What each architecture has, from here to the end of the file; on the vCPU's own thread unless said otherwise. */
@@ -258,6 +262,7 @@ struct kvm_trap {
 	gva touched;     /* KVM_TRAP_HW of a watchpoint: in it, as near to the access as is known */
 };
 
+/** kvm_debug_trap() - what KVM_EXIT_DEBUG, just come, is about. */
 void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out);
 
 /** kvm_debug_begin() - a plan begins: whatever KVM was told before may have changed. */
@@ -393,7 +398,7 @@ int kvm_pc_read(struct kvm_cpu *cpu, gva *ret);
 bool kvm_run_pc(const struct kvm_run *run, gva *ret);
 uint64_t kvm_run_pc_regs(long caps_sync_regs); /* kvm_valid_regs that kvm_run_pc() needs, 0 if not to be had */
 
-/* *_clock.c: any thread, under kvm_cpus.lock */
+/* *_clock.c: any thread, under kvm_cpus.lock: time stands still from freeze to thaw */
 void kvm_clock_freeze_locked(struct kvm_cpus *c);
 void kvm_clock_thaw_locked(struct kvm_cpus *c);
 

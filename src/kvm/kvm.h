@@ -63,10 +63,13 @@ struct kvm_inproc_cfg {
 	struct kvm_gic gic; /* arm64 */
 	int gic_fd;         /* if gic.there */
 };
+
+/** kvm_port_inproc_create() - the descriptors stay the caller's. Returns: 0; negative errno with @why. */
 int kvm_port_inproc_create(const struct kvm_inproc_cfg *cfg, struct kvm_port **ret, struct errtext *why);
 void kvm_port_destroy(struct kvm_port *p); /* NULL ok */
 
-/* ---- register files: on the vCPU's own thread, with any in-flight I/O completed ---- */
+/* ---- register files, as target_regs_read() and _write(): on the vCPU's own thread, with any in-flight I/O completed
+ * ---- */
 int kvm_regs_read(struct kvm_port *p, unsigned vcpu, uint32_t groups, struct arch_regs *r);
 int kvm_regs_write(struct kvm_port *p, unsigned vcpu, uint32_t groups, const struct arch_regs *r);
 

@@ -19,7 +19,7 @@ int kvm_guest_store(struct kvm_cpu *cpu, const struct kvm_guest *g);
 
 bool kvm_guest_is_64bit(const struct kvm_guest *g); /* executing 64-bit code */
 unsigned kvm_guest_cpl(const struct kvm_guest *g);
-gva kvm_guest_pc(const struct kvm_guest *g);
+gva kvm_guest_pc(const struct kvm_guest *g);                     /* linear */
 gva kvm_guest_stack(const struct kvm_guest *g, uint64_t offset); /* @offset bytes above the top of the stack */
 
 /**

@@ -25,8 +25,8 @@ const char *rsp_out_body(const struct rsp_out *o);
 size_t rsp_out_len(const struct rsp_out *o);
 
 void rsp_out_deinit(struct rsp_out *o);
-void rsp_out_reset(struct rsp_out *o);
-void rsp_out_ok(struct rsp_out *o); /* "OK" */
+void rsp_out_reset(struct rsp_out *o); /* no body; memory is kept */
+void rsp_out_ok(struct rsp_out *o);    /* "OK" */
 void rsp_out_fmt(struct rsp_out *o, const char *fmt, ...) _printf_(2, 3);
 void rsp_out_hex(struct rsp_out *o, const void *p, size_t n);   /* two digits a byte */
 void rsp_out_number(struct rsp_out *o, uint64_t v);             /* hex, no zeros in front */

@@ -13,8 +13,8 @@ struct loop;
 /* @revents: poll(2) bits. May add and remove watches, its own included. */
 typedef void loop_fn(void *arg, int fd, short revents);
 
-int loop_create(struct loop **ret);
-void loop_destroy(struct loop *l); /* NULL ok; descriptors stay open */
+int loop_create(struct loop **ret); /* 0; -ENOMEM */
+void loop_destroy(struct loop *l);  /* NULL ok; descriptors stay open */
 
 /**
  * loop_watch() - call @fn(@arg) when @events (POLLIN, POLLOUT) or an error shows on @fd.

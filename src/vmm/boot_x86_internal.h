@@ -40,8 +40,8 @@ enum {
 enum { BOOT_SEL_CODE32 = 0x08, BOOT_SEL_CODE64 = 0x10, BOOT_SEL_DATA = 0x18 };
 
 /* ---- registers and tables (boot_x86_regs.c) ---- */
-void boot_regs_flat32(struct x86_regs *r, uint32_t eip);
-void boot_regs_long(struct x86_regs *r, uint64_t rip);
+void boot_regs_flat32(struct x86_regs *r, uint32_t eip); /* protected mode without paging, flat segments */
+void boot_regs_long(struct x86_regs *r, uint64_t rip);   /* 64-bit mode, with the tables of boot_tables_write() */
 
 /** boot_tables_write() - page tables and GDT at the addresses above. Needs BOOT_LOW_SIZE bytes of RAM. */
 void boot_tables_write(struct mem *mem);

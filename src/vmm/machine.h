@@ -23,6 +23,7 @@ struct machine {
 	struct kvm_slot slot[MACHINE_MAX_SLOTS]; /* what KVM knows, by slot number; size 0: no such slot */
 };
 
+/** machine_init() - nothing is open yet: machine_close() may be called from now on. */
 void machine_init(struct machine *m);
 
 /**

@@ -70,6 +70,8 @@ const struct arch *vm_arch(void);
 uint32_t vm_break_kinds(void);
 
 struct kvm_cpus *vm_cpus(struct vm *m);
+
+/** vm_mem_map() - as target_mem_map(). */
 const struct target_region *vm_mem_map(struct vm *m, unsigned *n);
 
 /**
