@@ -18,7 +18,7 @@ enum { PERIOD_MS = 10 };
 struct collector {
 	int vm_fd;
 	struct bus *bus;
-	struct kvm_coalesced_mmio_ring *ring;
+	struct collector_ring ring;
 	size_t page;
 
 	pthread_t thread;
@@ -33,39 +33,51 @@ static uint32_t ring_len(void)
 }
 
 /* KVM writes `last` and the entries before it; `first` is ours. */
-static uint32_t load_last(const struct kvm_coalesced_mmio_ring *ring)
+static uint32_t load_last(const struct collector_ring *ring)
 {
-	return __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&ring->kvm->last, __ATOMIC_ACQUIRE);
 }
 
-void collector_take(struct kvm_coalesced_mmio_ring *ring, struct bus *bus)
+/*
+ * To KVM the ring is full if (first - last - 1) % entries is 0, in 32 bits without a sign. With `first` at 0 that
+ * misses a ring that is full to its last entry, and KVM goes over what was not read. So `first` goes from the last
+ * entry to 1.
+ */
+static void set_next(struct collector_ring *ring, uint32_t next)
+{
+	if (next)
+		__atomic_store_n(&ring->kvm->first, next, __ATOMIC_RELEASE);
+	__atomic_store_n(&ring->next, next, __ATOMIC_RELEASE);
+}
+
+void collector_take(struct collector_ring *ring, struct bus *bus)
 {
 	const uint32_t len = ring_len();
 
 	/* Another thread may be at it: the ring is empty only when the bus has all of it. */
-	if (__atomic_load_n(&ring->first, __ATOMIC_ACQUIRE) == load_last(ring))
+	if (__atomic_load_n(&ring->next, __ATOMIC_ACQUIRE) == load_last(ring))
 		return;
 	bus_lock(bus);
 	/* Not those that come meanwhile: a busy guest would hold the bus for ever. */
-	for (uint32_t i = ring->first, last = load_last(ring); i != last && i < len; i = (i + 1) % len) {
-		struct kvm_coalesced_mmio *e = &ring->coalesced_mmio[i];
+	for (uint32_t i = ring->next, last = load_last(ring); i != last && i < len; i = ring->next) {
+		struct kvm_coalesced_mmio *e = &ring->kvm->coalesced_mmio[i];
 
 		bus_access(bus, 0, e->pio ? BUS_PIO : BUS_MMIO, e->phys_addr, true, e->data, e->len);
-		__atomic_store_n(&ring->first, (i + 1) % len, __ATOMIC_RELEASE);
+		set_next(ring, (i + 1) % len);
 	}
 	bus_unlock(bus);
 }
 
 void collector_drain(struct collector *c)
 {
-	collector_take(c->ring, c->bus);
+	collector_take(&c->ring, c->bus);
 }
 
 static void discard(struct collector *c)
 {
 	closep(&c->end_fd);
-	if (c->ring)
-		munmap(c->ring, c->page);
+	if (c->ring.kvm)
+		munmap(c->ring.kvm, c->page);
 	free(c);
 }
 
@@ -96,7 +108,7 @@ static int map_ring(struct collector *c, int vcpu_fd, struct errtext *why)
 	void *ring = mmap(NULL, c->page, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_fd, (off_t)(at * c->page));
 	if (ring == MAP_FAILED)
 		return errtext_set(why, -errno, "cannot map KVM's ring of port writes: %s", strerror(errno));
-	c->ring = ring;
+	c->ring.kvm = ring;
 	return 0;
 }
 

@@ -28,7 +28,13 @@ int collector_zone(struct collector *c, const struct kvm_coalesced_mmio_zone *zo
 /** collector_drain() - when it returns all that was kept before has been given to the bus. Any thread. */
 void collector_drain(struct collector *c);
 
+/* A ring and who reads it; @next: the entry whose turn it is. */
+struct collector_ring {
+	struct kvm_coalesced_mmio_ring *kvm;
+	uint32_t next;
+};
+
 /** collector_take() - what collector_drain() does, to a ring. */
-void collector_take(struct kvm_coalesced_mmio_ring *ring, struct bus *bus);
+void collector_take(struct collector_ring *ring, struct bus *bus);
 
 #endif
