@@ -50,14 +50,14 @@ check:
 	tests/run.py \
 		layers='!tools/check_layers.py . $(B)' \
 		style='!tools/check_style.sh' \
-		unit=$(B):unit replay=$(B):replay fuzz=$(B):fuzz \
-		asan-unit=build-asan:unit asan-replay=build-asan:replay asan-fuzz=build-asan:fuzz \
-		tsan-threads=build-tsan:threads \
-		browser='!tests/browser/run.py --build $(B)' \
-		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg' / \
-		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab stock' / \
+		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab stock' \
 		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm' \
-		tsan-kvm='!env TSAN_OPTIONS=halt_on_error=1 tests/e2e/run.py --build $(B) --gdbvm build-tsan/src/cmd/gdbvm --accel kvm --lab none torture.'
+		unit=$(B):unit replay=$(B):replay \
+		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg' \
+		tsan-kvm='!env TSAN_OPTIONS=halt_on_error=1 tests/e2e/run.py --build $(B) --gdbvm build-tsan/src/cmd/gdbvm --accel kvm --lab none torture.' \
+		asan-unit=build-asan:unit tsan-threads=build-tsan:threads asan-fuzz=build-asan:fuzz \
+		browser='!tests/browser/run.py --build $(B)' \
+		fuzz=$(B):fuzz asan-replay=build-asan:replay
 
 # What needs an emulator built from source, and longer runs.
 check-lab:
@@ -70,16 +70,17 @@ check-lab:
 	ninja -C build-fuzz fuzzers
 	$(MAKE) lab
 	tests/run.py \
-		clang-unit=build-clang:unit clang-replay=build-clang:replay fuzz=build-fuzz:fuzz-long \
-		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg --only-long verdicts. addresses. conditions.' \
-		e2e-arm64-tcg='!tests/e2e/run.py --build $(B) --arch arm64 --accel tcg' \
-		e2e-arm64-nvhe='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab nvhe' \
-		e2e-arm64-gicv2='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab gicv2 flat. smp. boot. linux.' \
-		e2e-arm64-newer='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab backports programs. flat. smp. a_debugger_in_the_guest' / \
+		fuzz=build-fuzz:fuzz-long \
 		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab patched --long' \
-		e2e-gdb16='!sh -c "tests/e2e/run.py --build $(B) --accel kvm --lab patched --gdb $$(tools/fetch-gdb) gdb16. flat. smp."' \
-		tsan-rigs='!tests/e2e/run.py --build build-tsan --accel kvm --lab patched programs.kvm_cpus programs.kvm_step programs.kvm_regs' / \
-		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --only-long'
+		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --only-long' \
+		e2e-arm64-nvhe='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab nvhe' \
+		e2e-arm64-tcg='!tests/e2e/run.py --build $(B) --arch arm64 --accel tcg' \
+		e2e-arm64-gicv2='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab gicv2 flat. smp. boot. linux.' \
+		e2e-arm64-newer='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab backports programs. flat. smp. a_debugger_in_the_guest' \
+		e2e-tcg='!tests/e2e/run.py --build $(B) --accel tcg --only-long verdicts. addresses. conditions.' \
+		tsan-rigs='!tests/e2e/run.py --build build-tsan --accel kvm --lab patched programs.kvm_cpus programs.kvm_step programs.kvm_regs' \
+		clang-unit=build-clang:unit clang-replay=build-clang:replay \
+		e2e-gdb16='!sh -c "tests/e2e/run.py --build $(B) --accel kvm --lab patched --gdb $$(tools/fetch-gdb) gdb16. flat. smp."'
 
 # The nested test machine: kernels, its initrd, and the QEMU with the patch of lab/, once, into the cache. And UEFI firmware
 # with port-0x80 codes, a kernel with checkpoints (two or three minutes), and a newer GDB.

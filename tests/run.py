@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Run test programs and count every test in them.
 
-usage: tests/run.py STEP... [/ STEP...]...   each STEP is  NAME=BUILD_DIR:SUITE  (the tests of a meson suite in a build)
-                                             or            NAME=!COMMAND         (prints TAP, or says it by its status)
+usage: tests/run.py STEP...    each STEP is  NAME=BUILD_DIR:SUITE  (the tests of a meson suite in a build)
+                               or            NAME=!COMMAND         (prints TAP, or says it by its status)
 
-Steps run one after the other; what `/` separates runs beside each other, and the lines of long steps say which they are.
+Whenever a step ends the next one starts, in the order given, so that one more than there are processors are under way:
+guests make one wait. Give long steps first. The lines of long steps say which they are.
 Programs that print TAP are counted test by test; of others the exit status is the one result (0 passed, 77 skipped).
 Failed and skipped tests are named at the end; the last line is `N passed, N failed, N skipped`.
 Exit status: 0 if nothing failed.
 """
 import json
 import os
+import queue
 import re
 import shlex
 import subprocess
@@ -20,6 +22,8 @@ import threading
 import time
 
 TAP = re.compile(r'^(ok|not ok)\b[ \d]*-?\s*(.*?)(?:\s+#\s*(skip\S*)\s*(.*))?$', re.I)
+
+AT_ONCE_MAX = 5  # each of the lab's machines has 2 GiB
 
 
 def named(step, line):
@@ -33,7 +37,7 @@ def say(text):
 
 
 class Tally:
-    """The results of one lane."""
+    """The results of one step."""
 
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, [], []
@@ -97,46 +101,42 @@ def run_suite(tally, name, build, suite):
         run(tally, f'{name}/{test["name"]}', test['cmd'], test['timeout'] * 3, test['env'], test['workdir'] or build)
 
 
-def run_lane(tally, steps):
-    for step in steps:
-        name, what = step.split('=', 1)
-        start, before = time.monotonic(), (tally.passed, len(tally.failed), len(tally.skipped))
-        say(f'== {name}\n')
-        if what.startswith('!'):
-            run(tally, name, shlex.split(what[1:]), None)
-        else:
-            run_suite(tally, name, *what.rsplit(':', 1))
-        now = (tally.passed, len(tally.failed), len(tally.skipped))
-        passed, failed, skipped = (b - a for a, b in zip(before, now))
-        say(f'== {name}: {passed} passed, {failed} failed, {skipped} skipped ({time.monotonic() - start:.0f} s)\n')
+def run_step(tally, step):
+    name, what = step.split('=', 1)
+    start = time.monotonic()
+    say(f'== {name}\n')
+    if what.startswith('!'):
+        run(tally, name, shlex.split(what[1:]), None)
+    else:
+        run_suite(tally, name, *what.rsplit(':', 1))
+    say(f'== {name}: {tally.passed} passed, {len(tally.failed)} failed, {len(tally.skipped)} skipped '
+        f'({time.monotonic() - start:.0f} s)\n')
 
 
-def run_guarded(tally, steps):
-    """A lane on a thread of its own: what goes wrong in the runner itself is a failure, too."""
-    try:
-        run_lane(tally, steps)
-    except Exception as e:  # whatever it is
-        tally.failed.append(f'the runner of {" ".join(steps)}: {type(e).__name__}: {e}')
-
-
-def lanes_of(arguments):
-    lanes = [[]]
-    for argument in arguments:
-        if argument == '/':
-            lanes.append([])
-        else:
-            lanes[-1].append(argument)
-    return lanes
+def work(steps):
+    """On a thread of its own: steps, as long as there are more. What goes wrong in the runner itself is a failure, too."""
+    while True:
+        try:
+            step, tally = steps.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            run_step(tally, step)
+        except Exception as e:  # whatever it is
+            tally.failed.append(f'the runner of {step}: {type(e).__name__}: {e}')
 
 
 def main():
-    lanes = [(Tally(), steps) for steps in lanes_of(sys.argv[1:])]
-    threads = [threading.Thread(target=run_guarded, args=lane) for lane in lanes]
+    tallies, steps, begin = [], queue.SimpleQueue(), time.monotonic()
+    for step in sys.argv[1:]:
+        tallies.append(Tally())
+        steps.put((step, tallies[-1]))
+    threads = [threading.Thread(target=work, args=(steps,)) for _ in range(min(len(os.sched_getaffinity(0)) + 1, AT_ONCE_MAX))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    tallies = [tally for tally, _ in lanes]
+    say(f'== all steps took {time.monotonic() - begin:.0f} s\n')
     for tally in tallies:
         for line in tally.skipped:
             print(f'skipped: {line}')
