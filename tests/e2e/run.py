@@ -82,29 +82,30 @@ class Context:
         self.programs = self.build if self.native or self.accel == "tcg" else os.path.abspath(args.cross)
         self.gdbvm = os.path.abspath(args.gdbvm or os.path.join(self.programs, "src/cmd/gdbvm"))
         self.lab = args.lab
-        self.long = args.long or args.only_long
+        self.long = args.long or args.rest
         self.gdb = args.gdb or self.arch.gdb
         hardware = self.native and hardware_kvm()
         self.in_lab = self.accel == "kvm" and not hardware and self.lab != "none"
         self.where = "lab" if self.in_lab else "tcg" if self.accel == "tcg" else "host" if hardware else "emulator"
         self.unusable = self.where == "emulator" and not os.access("/dev/kvm", os.R_OK | os.W_OK)
         self.env = {}
-        self.logs = tempfile.mkdtemp(prefix="gdbvm-e2e.")
-        self.dir = self.logs
+        self.logs = self.dir = None
         self.count = 0
         self._place = None
         self._lab_failed = None
         self._paths = {}
         self.gdb_version = gdb_major(self.gdb)
-        self.capabilities = self._capabilities()
+        self.capabilities = self._capabilities(self.lab, self.long)
+        self.added = self.capabilities - self._capabilities("stock", False)
 
-    def _capabilities(self):
+    def _capabilities(self, lab, long):
+        """What tests may need and is there."""
         have = {self.accel, self.where, self.arch.name}
         if self.where == "emulator":
             have |= {"code-hwbreak"}
         elif self.where != "lab":
             have |= {"hwbreak-base"}
-        if self.where in ("tcg", "host") or self.in_lab and (self.lab == "patched" or self.arch.name == "arm64"):
+        if self.where in ("tcg", "host") or self.in_lab and (lab == "patched" or self.arch.name == "arm64"):
             have |= {"swbreak", "hwbreak", "code-hwbreak"}
         elif self.in_lab and qemu_major() >= STOCK_HWBREAK_SINCE:
             have |= {"hwbreak", "code-hwbreak"}
@@ -118,9 +119,8 @@ class Context:
                 have.add(word)
         if os.geteuid() == 0:
             have.add("root")
-        if self.long:
-            have.add("long")
-        if self.long or self.arch.name == "x86":
+        have.add("long" if long else "brief")
+        if long or self.arch.name == "x86":
             have.add("long-on-arm64")
         if self.gdb_version >= 16:
             have.add("gdb16")
@@ -138,6 +138,7 @@ class Context:
         "own-initrd": "mkinitramfs is not installed, or makes initrds of another architecture", "root-disk": "mke2fs is not installed",
         "gdb16": "this GDB is older (make check-lab)",
         "long": "it takes minutes (make check-lab)", "long-on-arm64": "not twice in one check (make check-lab)",
+        "brief": "a longer one of its kind is run",
         "root": "it needs a mount namespace, which only root can have",
     }
 
@@ -220,6 +221,9 @@ class Context:
         return path
 
     # ---- logs ----
+
+    def start_logs(self):
+        self.logs = self.dir = tempfile.mkdtemp(prefix="gdbvm-e2e.")
 
     def serial(self):
         self.count += 1
@@ -327,9 +331,13 @@ class Runner:
 def load_tests(patterns):
     for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
         importlib.import_module(os.path.basename(path)[:-3])
-    if not patterns:
-        return TESTS
-    return [t for t in TESTS if any(fnmatch.fnmatch(t.name, p) or p in t.name for p in patterns)]
+    no = [p[1:] for p in patterns if p.startswith("!")]
+    yes = [p for p in patterns if not p.startswith("!")] or ["*"]
+
+    def one_of(name, choice):
+        return any(fnmatch.fnmatch(name, p) or p in name for p in choice)
+
+    return [t for t in TESTS if one_of(t.name, yes) and not one_of(t.name, no)]
 
 
 def main():
@@ -342,25 +350,27 @@ def main():
     parser.add_argument("--lab", choices=[*LABS, "none"], default="stock")
     parser.add_argument("--gdb", help="the GDB to test with")
     parser.add_argument("--long", action="store_true", help="also run the tests that take minutes")
-    parser.add_argument("--only-long", action="store_true", help="run only those that are not run without --long")
+    parser.add_argument("--rest", action="store_true",
+                        help="run only what is not run without it in --lab stock; with those that take minutes")
     parser.add_argument("--list", action="store_true", help="print the names and end")
-    parser.add_argument("names", nargs="*", help="tests to run: names, parts of names, or patterns")
+    parser.add_argument("names", nargs="*",
+                        help="tests to run: names, parts of names, or patterns; after a !, tests not to run")
     args = parser.parse_args()
     if LAB_ARCH.get(args.lab, args.arch) != args.arch:
         parser.error(f"there is no {args.lab} lab for {args.arch}")
     tests = load_tests(args.names)
-    if args.only_long:
-        long = {"long", "long-on-arm64"} if args.arch == "arm64" else {"long"}
-        tests = [t for t in tests if t.needs & long]
+    context = Context(args)
+    if args.rest:
+        tests = [t for t in tests if t.needs & context.added]
     if args.list:
         print("\n".join(f"{t.name}  {' '.join(sorted(t.needs))}" for t in tests))
         return 0
     if not tests:
         parser.error(f"no test is called {' '.join(args.names)}")
-    context = Context(args)
     places = {"lab": f"in the lab ({args.arch}, {args.lab})", "host": "on this machine", "tcg": "in QEMU",
               "emulator": "on this machine, whose KVM is an emulator"}
     print(f"# end-to-end tests: accelerator {context.accel}, guests run {places[context.where]}")
+    context.start_logs()
     runner = Runner(context, tests)
     begin = time.monotonic()
     try:

@@ -26,7 +26,7 @@ def compare(context, steps):
         reference.wait()
 
 
-@test(needs="kvm swbreak", cap=200)
+@test(needs="kvm swbreak brief", cap=200)
 def thousands_of_steps_are_those_of_tcg(context):
     compare(context, {"x86": 10000, "arm64": 7000}[context.arch.name])
 

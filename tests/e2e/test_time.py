@@ -87,12 +87,12 @@ def hold(context, seconds, guests):
             guest.go_on()
 
 
-@test(needs="kvm hwbreak")
+@test(needs="kvm hwbreak brief")
 def a_guest_held_for_seconds_does_not_notice(context):
     hold(context, 5, [(4, USUAL[context.arch.name], LOCKED)])
 
 
-@test(needs="x86 kvm hwbreak")
+@test(needs="x86 kvm hwbreak brief")
 def a_guest_that_reads_the_tsc_does_not_notice(context):
     hold(context, 5, [(1, "tsc", PLAIN)])
 
