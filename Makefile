@@ -43,10 +43,7 @@ arm64:
 check:
 	tools/install-packages build demo check arm64
 	$(MAKE) all build-asan/build.ninja build-tsan/build.ninja build-arm64/build.ninja
-	ninja -C $(B)
-	ninja -C build-asan
-	ninja -C build-tsan threads src/cmd/gdbvm
-	ninja -C build-arm64
+	$(MAKE) -j2 check-programs kernels
 	tests/run.py \
 		layers='!tools/check_layers.py . $(B)' \
 		style='!tools/check_style.sh' \
@@ -58,6 +55,17 @@ check:
 		asan-unit=build-asan:unit tsan-threads=build-tsan:threads asan-fuzz=build-asan:fuzz \
 		browser='!tests/browser/run.py --build $(B)' \
 		fuzz=$(B):fuzz asan-replay=build-asan:replay
+
+check-programs:
+	ninja -C $(B)
+	ninja -C build-asan
+	ninja -C build-tsan threads src/cmd/gdbvm
+	ninja -C build-arm64
+
+# Compilers leave the network to them.
+kernels:
+	tools/fetch-kernel x86 > /dev/null
+	tools/fetch-kernel arm64 > /dev/null
 
 # What needs an emulator built from source, and longer runs: what `make check` has run is not run again (--rest; two halves
 # go beside each other). Of a machine of another kind those tests are run that meet what is different in it: with nVHE KVM
@@ -116,4 +124,4 @@ bench-arm64:
 clean:
 	rm -rf $(B) build-asan build-tsan build-clang build-fuzz build-arm64
 
-.PHONY: all deps demo arm64 check check-lab lab bench bench-arm64 clean
+.PHONY: all deps demo arm64 check check-programs kernels check-lab lab bench bench-arm64 clean
