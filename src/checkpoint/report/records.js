@@ -61,10 +61,12 @@ function hueOf(label) {
 }
 
 class Row {
-  constructor(boot, list) {
-    let fields;
-    [this.seq, this.t, this.vcpu, this.kind, this.port, this.value, this.pc, this.name, this.source, this.note,
-      fields] = list;
+  constructor(boot, seq, t, thing, value) {
+    let size, fields;
+    [this.vcpu, this.kind, this.port, size, this.pc, this.name, this.source, this.note, fields] = thing;
+    this.seq = seq;
+    this.t = t;
+    this.value = size ? `0x${value.toString(16).padStart(2 * size, '0')}` : null;
     this.boot = boot;
     this.fields = fields || [];
     this.label = this.name || this.value;
@@ -87,7 +89,12 @@ class Boot {
     this.file = data.file;
     this.begun = data.epoch;
     this.torn = data.torn;
-    this.rows = data.rows.map(list => new Row(this, list));
+    this.rows = [];
+    for (let i = 0, seq = 0, t = 0; i < data.rows.length; i += 4) {
+      seq += data.rows[i];
+      t += data.rows[i + 1];
+      this.rows.push(new Row(this, seq, t, page.things[data.rows[i + 2]], data.rows[i + 3]));
+    }
     this.end = this.rows.reduce((end, row) => Math.max(end, row.t), 0);
     this.lanes = new Map();
     this.texts = this.rows.filter(row => row.kind === TEXT);
@@ -108,9 +115,9 @@ class Boot {
 
 /* A checkpoint of one boot or of both. */
 class Pair {
-  constructor([a, b, aLasts, bLasts, otherData]) {
-    this.a = a < 0 ? null : boots[0].rows[a];
-    this.b = b < 0 ? null : boots[1].rows[b];
+  constructor(a, b, aLasts, bLasts, otherData) {
+    this.a = a;
+    this.b = b;
     this.both = Boolean(this.a && this.b);
     this.aLasts = aLasts;
     this.bLasts = bLasts;
@@ -138,7 +145,13 @@ const SIGN_WORDS = { minus: 'only in A', plus: 'only in B', other: 'in both, wit
 
 const boots = page.boots.map((data, index) => new Boot(data, index));
 boots.forEach(boot => boot.checkpoints.forEach(row => hueOf(row.label))); // whatever is drawn first
-const pairs = compare ? page.pairs.map(list => new Pair(list)) : [];
+const pairs = [];
+for (let i = 0, a = -1, b = -1; i < page.pairs.length; i += 5) {
+  const [inA, inB, ...rest] = page.pairs.slice(i, i + 5);
+  a += inA;
+  b += inB;
+  pairs.push(new Pair(inA ? boots[0].rows[a] : null, inB ? boots[1].rows[b] : null, ...rest));
+}
 const vcpus = [...new Set(boots.flatMap(boot => [...boot.lanes.keys()]))].sort((a, b) => a - b);
 const vcpuWord = row => row.vcpu < 0 ? 'not known' : String(row.vcpu);
 const vcpuName = vcpu => vcpu < 0 ? 'vCPU ?' : `vCPU ${vcpu}`;
