@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What guests send with guest/include, as gdbvm decodes it."""
 import json
+import os
+import re
+import shutil
+import subprocess
 
 from session import check, check_eq
 from suite import test
@@ -88,6 +92,42 @@ def so_do_the_macros_of_nasm(context):
     check("registers eax=0x11111111 ecx=0xd" in rows[1], rows[1])
     check(rows[2].endswith("value id=0x1010 value=0x3333333311111111"), rows[2])
     check(rows[3].endswith(f"data={TEXT.hex()}"), rows[3])
+
+
+def assembled(context, name, text, *command):
+    """Exit status and messages of a compiler or assembler on a file of that name."""
+    path = context.scratch(name)
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+    include = os.path.join(context.root, "guest", "include") + "/"
+    done = subprocess.run([*command, "-I" + include, "-o", path + ".o", path], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+@test(needs="x86 nasm")
+def the_examples_of_the_document_can_be_copied(context):
+    with open(os.path.join(context.root, "docs", "checkpoints.md"), encoding="utf-8") as f:
+        section = f.read().partition("## From your own code")[2]
+    example = {kind: re.search(rf"\nIn (?:a )?`?{re.escape(kind)}.*:\n\n((?:(?: {{4}}.*)?\n)+)", section)[1]
+               for kind in ("C", ".S", "NASM")}
+    include, _, calls = example["C"].partition("\n\n")
+    c = f"{include.strip()}\nvoid f(unsigned long physaddr, char *boot_params);\n" \
+        f"void f(unsigned long physaddr, char *boot_params)\n{{\n{calls}}}\n"
+    flags = ["-ffreestanding", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-c"]
+    for bits in ("-m64", "-m32", "-m16"):
+        check_eq(assembled(context, "example.c", c, "cc", bits, *flags), (0, ""), f"C, {bits}")
+        if shutil.which("c++"):  # nothing else of the project is in C++
+            check_eq(assembled(context, "example.cc", c, "c++", bits, *flags), (0, ""), f"C++, {bits}")
+    check_eq(assembled(context, "example.S", example[".S"].replace("    #", "#"), "cc", "-c"), (0, ""), "GNU as")
+    check_eq(assembled(context, "example.asm", example["NASM"], "nasm", "-Wall", "-Werror", "-f", "elf64"), (0, ""), "NASM")
+
+
+@test(needs="x86")
+def an_assembler_without_the_preprocessor_says_what_it_takes(context):
+    status, text = assembled(context, "plain.s", '.include "gdbvm/checkpoint-gas.inc"\n\tCHECKPOINT 1\n', "as")
+    check_eq((status, text.count("Error")), (1, 1), "exit status, and how many errors")
+    check("takes the C preprocessor" in text, f"the error says so: {text}")
 
 
 @test(needs="kvm arm64")
