@@ -4,8 +4,7 @@
 
 #include "arch/arch.h"
 
-/* Inside the room: translation as the members of struct arch of these names have it, in the regime that the vCPU is in.
- */
+/* Inside the room: the members of struct arch of these names, in the regime that the vCPU is in. */
 
 int arm64_walk(const struct arch_regs *r, mmu_read_fn *rd, void *arg, gva at, struct mmu_xlat *out);
 int arm64_walk_untagged(const struct arch_regs *r, mmu_read_fn *rd, void *arg, gva at, struct mmu_xlat *out);

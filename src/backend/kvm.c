@@ -174,7 +174,7 @@ int backend_kvm_create(struct vm *m, struct target **ret, struct errtext *why)
 	struct kvm_target *k = calloc(1, sizeof(*k));
 
 	if (!k)
-		return errtext_set(why, -ENOMEM, "out of memory");
+		return errtext_set(why, -ENOMEM, "no memory for the guest");
 	k->vm = m;
 	k->target.ops = &kvm_target_ops;
 	k->target.arch = vm_arch();

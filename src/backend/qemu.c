@@ -186,7 +186,7 @@ int backend_qemu_create(const struct vm_cfg *cfg, struct target **ret, int *seri
 	memset(s.theirs, 0xff, sizeof(s.theirs));
 	s.q = calloc(1, sizeof(*s.q));
 	if (!s.q)
-		return errtext_set(why, -ENOMEM, "out of memory");
+		return errtext_set(why, -ENOMEM, "no memory for the guest in QEMU");
 	s.q->log_fd = s.q->qmp.fd = -1;
 	s.q->nvcpus = cfg->cpus;
 	s.q->machine = (cfg->arch ?: vm_arch()) == &arch_arm64 ? &qemu_machine_arm64 : &qemu_machine_x86;

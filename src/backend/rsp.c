@@ -361,7 +361,7 @@ static int rsp_open(int fd, const struct backend_rsp_hooks *hooks, void *arg, st
 	int rc;
 
 	if (!r)
-		return errtext_set(why, -ENOMEM, "out of memory");
+		return errtext_set(why, -ENOMEM, "no memory for the debug server's guest");
 	r->hooks = hooks ? hooks : &no_hooks;
 	r->arg = arg;
 	errtext_set(why, 0, "%s", "");

@@ -157,7 +157,7 @@ int checkpoint_builtin_load(struct checkpoint_names *n, const char *name, struct
 			continue;
 		int rc = checkpoint_names_parse(n, name, maps[i].text, strlen(maps[i].text), why);
 		if (rc == 0 && maps[i].more && (rc = maps[i].more(n)) < 0)
-			errtext_set(why, rc, "out of memory");
+			errtext_set(why, rc, "no memory for the names of checkpoints");
 		return rc;
 	}
 	return -ENOENT;

@@ -421,7 +421,7 @@ int checkpoint_names_load(struct checkpoint_names *n, const char *spec, struct e
 	if (rc != -ENOENT)
 		return rc;
 	if (access(spec, F_OK) < 0)
-		return errtext_set(why, -errno, "no map %s: %s; expected a file, or ovmf, efi, linux or seabios", spec,
+		return errtext_set(why, -errno, "no map %s: %s: expected a file, or ovmf, efi, linux or seabios", spec,
 				   strerror(errno));
 	return read_map(n, spec, why);
 }

@@ -100,13 +100,13 @@ int console_open(const char *spec, int stop_fd, struct console **ret, struct err
 	int rc = 0;
 
 	if (!c)
-		return errtext_set(why, -ENOMEM, "console: out of memory");
+		return errtext_set(why, -ENOMEM, "no memory for the console");
 	c->in = c->out = c->pty_slave = -1;
 	c->stop_fd = stop_fd;
 	c->hangup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	c->room_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->hangup_fd < 0 || c->room_fd < 0)
-		return errtext_set(why, -errno, "console: eventfd: %s", strerror(errno));
+		return errtext_set(why, -errno, "cannot set up the console: %s", strerror(errno));
 	if (!spec)
 		open_terminal(c);
 	else if (strcmp(spec, "pty") == 0)

@@ -149,13 +149,13 @@ static int open_kvm(struct guest *g, struct errtext *why)
 static int tcg_check(const struct vm_cfg *vm, struct errtext *why)
 {
 	if (vm->debug_mmio)
-		return errtext_set(why, -ENODEV, "--debug-mmio: only the machine of --accel kvm has this port");
+		return errtext_set(why, -ENODEV, "--debug-mmio: expected only with --accel kvm");
 	if (vm->coalesced)
 		return errtext_set(why, -ENODEV, "--checkpoint-mode coalesced: expected only with --accel kvm");
 	if (vm->microvm)
-		return errtext_set(why, -ENODEV, "--machine microvm: only with --accel kvm");
+		return errtext_set(why, -ENODEV, "--machine microvm: expected only with --accel kvm");
 	if (vm->nvram)
-		return errtext_set(why, -ENODEV, "--nvram %s: only with --accel kvm", vm->nvram);
+		return errtext_set(why, -ENODEV, "--nvram %s: expected only with --accel kvm", vm->nvram);
 	return 0;
 }
 

@@ -143,7 +143,7 @@ static void settle_arch(struct argp_state *st, struct run_options *o)
 	if (!o->flat_mode)
 		vm->flat_mode = vm->arch == &arch_arm64 ? VM_FLAT_EL1 : VM_FLAT_REAL;
 	if (flat_modes[vm->flat_mode].arch != vm->arch)
-		argp_error(st, "--flat-mode %s: not of a guest whose architecture is %s",
+		argp_error(st, "--flat-mode %s: a guest whose architecture is %s has no such mode",
 			   flat_modes[vm->flat_mode].name, vm->arch->name);
 }
 
@@ -171,15 +171,14 @@ static void check(struct argp_state *st, struct run_options *o)
 		argp_error(st, "--gdb-wait: expected together with --gdb");
 	settle_arch(st, o);
 	if (o->vm.debug_mmio && o->vm.arch != &arch_arm64)
-		argp_error(st, "--debug-mmio: expected only for a guest whose architecture is %s, not %s",
-			   arch_arm64.name, o->vm.arch->name);
+		argp_error(st, "--debug-mmio: expected only with an arm64 guest, not %s", o->vm.arch->name);
 	if ((o->vm.ndebug_ports || o->vm.coalesced) && o->vm.arch != &arch_x86)
 		argp_error(st, "%s: expected only with an x86 guest: %s has no I/O ports",
 			   o->vm.ndebug_ports ? "--debug-port" : "--checkpoint-mode coalesced", o->vm.arch->name);
 	if (o->vm.microvm && o->vm.arch != &arch_x86)
-		argp_error(st, "--machine microvm: not for a guest whose architecture is %s", o->vm.arch->name);
+		argp_error(st, "--machine microvm: expected only with an x86 guest, not %s", o->vm.arch->name);
 	if (o->vm.nvram && o->vm.arch != &arch_x86)
-		argp_error(st, "--nvram %s: not for a guest whose architecture is %s", o->vm.nvram, o->vm.arch->name);
+		argp_error(st, "--nvram %s: expected only with an x86 guest, not %s", o->vm.nvram, o->vm.arch->name);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *st)

@@ -36,7 +36,7 @@ bool monitor_end(const char *args, struct strbuf *out)
 {
 	if (!*args)
 		return true;
-	strbuf_addf(out, "'%s': nothing more was expected here\n", args);
+	strbuf_addf(out, "'%s': expected nothing more\n", args);
 	return false;
 }
 

@@ -68,8 +68,7 @@ struct kvm_inproc_cfg {
 int kvm_port_inproc_create(const struct kvm_inproc_cfg *cfg, struct kvm_port **ret, struct errtext *why);
 void kvm_port_destroy(struct kvm_port *p); /* NULL ok */
 
-/* ---- register files, as target_regs_read() and _write(): on the vCPU's own thread, with any in-flight I/O completed
- * ---- */
+/* ---- register files, as in target.h; on the vCPU's own thread, with any in-flight I/O completed ---- */
 int kvm_regs_read(struct kvm_port *p, unsigned vcpu, uint32_t groups, struct arch_regs *r);
 int kvm_regs_write(struct kvm_port *p, unsigned vcpu, uint32_t groups, const struct arch_regs *r);
 

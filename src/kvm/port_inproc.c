@@ -117,13 +117,13 @@ int kvm_port_inproc_create(const struct kvm_inproc_cfg *cfg, struct kvm_port **r
 	int rc;
 
 	if (!cfg->nvcpus || cfg->nvcpus > TARGET_MAX_VCPUS)
-		return errtext_set(why, -EINVAL, "%u vCPUs: 1 to %u are possible", cfg->nvcpus, TARGET_MAX_VCPUS);
+		return errtext_set(why, -EINVAL, "%u vCPUs: expected 1 to %u", cfg->nvcpus, TARGET_MAX_VCPUS);
 	if (!cap(cfg, KVM_CAP_SET_GUEST_DEBUG) || !cap(cfg, KVM_CAP_IMMEDIATE_EXIT))
 		return errtext_set(why, -ENOTSUP, "this KVM has no guest debugging (or is older than Linux 4.13)");
 
 	i = calloc(1, sizeof(*i) + cfg->nvcpus * sizeof(i->vcpu[0]));
 	if (!i)
-		return errtext_set(why, -ENOMEM, "out of memory");
+		return errtext_set(why, -ENOMEM, "no memory for the vCPUs");
 	p = &i->port;
 	p->ops = &inproc_ops;
 	p->nvcpus = cfg->nvcpus;

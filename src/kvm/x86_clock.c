@@ -111,7 +111,7 @@ static bool msrs_get(struct kvm_cpus *c, unsigned vcpu, uint64_t *tsc, uint64_t 
 
 /*
  * Without the attribute (before Linux 5.16) the TSC itself is written. KVM takes a value within a second of the one it
- * expects for an attempt to synchronize vCPUs, and ignores it: so short stops let the TSC run, and of a long one's
+ * expects for an attempt to synchronise vCPUs, and ignores it: so short stops let the TSC run, and of a long one's
  * writes the first decides and the others are made equal to it.
  */
 static void tsc_write_back(struct kvm_cpu *cpu, uint64_t shift)

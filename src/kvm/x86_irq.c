@@ -16,7 +16,7 @@ static const char *yes(bool on, const char *text)
 void irq_pic_text(const struct kvm_pic_state *p, const char *name, unsigned first_irq, struct strbuf *out)
 {
 	strbuf_addf(out, "8259A %s, IRQ %u-%u: vectors 0x%02x-0x%02x%s\n", name, first_irq, first_irq + 7, p->irq_base,
-		    p->irq_base + 7, yes(p->init_state, ", being initialized"));
+		    p->irq_base + 7, yes(p->init_state, ", being initialised"));
 	strbuf_addf(out, "  IRR %02x  ISR %02x  IMR %02x  ELCR %02x  lines %02x\n", p->irr, p->isr, p->imr, p->elcr,
 		    p->last_irr);
 	strbuf_addf(out, "  lowest priority IR%u%s%s%s%s%s, port reads %s\n", (p->priority_add + 7u) % 8,

@@ -215,8 +215,7 @@ int target_mem_read(struct target *t, gpa at, void *buf, size_t len, size_t *don
 /** target_mem_write() - likewise; ROM is written too (it is the debugger who asks). */
 int target_mem_write(struct target *t, gpa at, const void *buf, size_t len, size_t *done);
 
-/** target_mem_map() - all that the guest can reach, by ascending address; lives as long as @t. Returns: 0; -ENODEV:
- * gone. */
+/** target_mem_map() - what there is, by ascending address; lives as long as @t. Returns: 0; -ENODEV: gone. */
 int target_mem_map(struct target *t, const struct target_region **ret, unsigned *n);
 
 /**

@@ -328,7 +328,7 @@ static int open_cpus(struct trace *t, struct errtext *why)
 	make_filter(&t->cfg, &filter);
 	t->cpu = calloc(n, sizeof(*t->cpu));
 	if (!t->cpu || filter.oom)
-		return errtext_set(why, -ENOMEM, "out of memory");
+		return errtext_set(why, -ENOMEM, "no memory for the trace");
 	for (unsigned i = 0; i < n; i++) {
 		rc = open_cpu(t, online[i], n, filter.s);
 		if (rc < 0 && rc != -ENODEV) // switched off just now
@@ -372,7 +372,7 @@ int trace_open(const struct trace_cfg *cfg, struct trace **ret, struct errtext *
 	int rc;
 
 	if (!t)
-		return errtext_set(why, -ENOMEM, "out of memory");
+		return errtext_set(why, -ENOMEM, "no memory for the trace");
 	t->cfg = *cfg;
 	t->vcpus.pid = cfg->pid;
 	t->pidfd = -1;

@@ -54,7 +54,7 @@ static int zboot_open(const char *name, struct image *m, struct errtext *why)
 		return 0;
 	if (memcmp(m->p + ZBOOT_METHOD, "gzip", 5) != 0)
 		return errtext_set(why, -ENOEXEC,
-				   "%s is an EFI program with a kernel compressed by %.*s; gzip was expected", name,
+				   "%s is an EFI program with a kernel compressed by %.*s: expected gzip", name,
 				   ZBOOT_METHOD_SIZE, (const char *)m->p + ZBOOT_METHOD);
 	at = ld_le32(m->p + ZBOOT_PAYLOAD);
 	n = ld_le32(m->p + ZBOOT_PAYLOAD_SIZE);
@@ -121,11 +121,11 @@ static int image_check(const char *name, struct image *m, struct errtext *why)
 
 	if (m->n < HDR_SIZE || memcmp(m->p + HDR_MAGIC, "ARM\x64", 4) != 0)
 		return errtext_set(why, -ENOEXEC,
-				   "%s %s%s; this guest is arm64: a Linux Image, plain or gzip'd, was expected", name,
+				   "%s %s%s: expected, for an arm64 guest, a Linux Image, plain or gzip'd", name,
 				   m->unpacked ? "is a gzip file; what is in it " : "",
 				   boot_image_describe(m->p, m->n, buf, sizeof(buf)));
 	if (ld_le64(m->p + HDR_FLAGS) & FLAG_BIG_ENDIAN)
-		return errtext_set(why, -ENOEXEC, "%s is a big-endian kernel; a little-endian one was expected", name);
+		return errtext_set(why, -ENOEXEC, "%s is a big-endian kernel: expected a little-endian one", name);
 	m->text_offset = ld_le64(m->p + HDR_TEXT_OFFSET);
 	m->size = MAX(ld_le64(m->p + HDR_IMAGE_SIZE), (uint64_t)m->n);
 	if (ld_le64(m->p + HDR_IMAGE_SIZE) == 0)
@@ -220,8 +220,8 @@ static int load_flat(const struct vm_cfg *cfg, struct mem *mem, struct boot_arm6
 				   MEM_ARM64_RAM);
 	if (b->entry % 4 != 0)
 		return errtext_set(why, -EINVAL,
-				   "the flat image %s cannot start at %#" PRIx64 "; a multiple of 4 was expected",
-				   f.path, b->entry);
+				   "the flat image %s cannot start at %#" PRIx64 ": expected a multiple of 4", f.path,
+				   b->entry);
 	if (b->entry + f.n > b->dtb)
 		return errtext_set(why, -EFBIG,
 				   "the flat image %s has %s and goes to %#" PRIx64

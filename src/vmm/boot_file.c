@@ -25,14 +25,14 @@ int boot_file_open(const char *path, const char *what, struct boot_file *ret, st
 		return errtext_set(why, -err, "cannot open the %s %s: %s", what, path, strerror(err));
 	}
 	if (S_ISDIR(st.st_mode))
-		return errtext_set(why, -EISDIR, "%s is a directory; a %s file was expected", path, what);
+		return errtext_set(why, -EISDIR, "%s is a directory: expected a %s file", path, what);
 	if (!S_ISREG(st.st_mode))
-		return errtext_set(why, -EINVAL, "%s is not a regular file; a %s file was expected", path, what);
+		return errtext_set(why, -EINVAL, "%s is not a regular file: expected a %s file", path, what);
 	if (st.st_size == 0)
 		return errtext_set(why, -EINVAL, "the %s %s is empty", what, path);
 	f.path = strdup(path);
 	if (!f.path)
-		return errtext_set(why, -ENOMEM, "out of memory");
+		return errtext_set(why, -ENOMEM, "no memory for the %s %s", what, path);
 	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED) {
 		int err = errno;

@@ -28,7 +28,7 @@ static int load_kernel(const struct vm_cfg *cfg, struct mem *mem, gpa rsdp, stru
 		return boot_elf(cfg, mem, rsdp, f.p, f.n, r, why);
 	if (f.n >= 0x206 && !memcmp(f.p + 0x202, "HdrS", 4))
 		return boot_bzimage(cfg, mem, rsdp, f.p, f.n, r, why);
-	return errtext_set(why, -ENOEXEC, "%s %s; a bzImage or an ELF kernel (vmlinux) was expected", f.path,
+	return errtext_set(why, -ENOEXEC, "%s %s: expected a bzImage or an ELF kernel (vmlinux)", f.path,
 			   boot_image_describe(f.p, f.n, buf, sizeof(buf)));
 }
 

@@ -27,12 +27,12 @@ static int header_parse(const char *name, const uint8_t *img, size_t n, struct b
 	if (h.boot_flag != 0xaa55)
 		return errtext_set(why, -ENOEXEC, "%s has a bzImage header without the boot flag 0xaa55", name);
 	if (h.version < VERSION_MIN)
-		return errtext_set(why, -ENOEXEC, "%s has boot protocol %u.%02u; 2.12 or later is needed (Linux 3.8)",
+		return errtext_set(why, -ENOEXEC, "%s has boot protocol %u.%02u: expected 2.12 or later (Linux 3.8)",
 				   name, h.version >> 8, h.version & 0xff);
 	if (!(h.xloadflags & BOOT_XLF_KERNEL_64))
 		return errtext_set(why, -ENOEXEC, "%s has no 64-bit entry: it is a 32-bit kernel", name);
 	if (!(h.loadflags & BOOT_LOADED_HIGH))
-		return errtext_set(why, -ENOEXEC, "%s is a zImage, loaded below 1 MiB; a bzImage was expected", name);
+		return errtext_set(why, -ENOEXEC, "%s is a zImage, loaded below 1 MiB: expected a bzImage", name);
 	*ret = h;
 	return 0;
 }

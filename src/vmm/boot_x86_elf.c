@@ -77,12 +77,12 @@ static int image_check(struct image *m, struct errtext *why)
 		return errtext_set(why, -ENOEXEC, "%s is a broken or truncated ELF file: %s", m->name, elf_errmsg(-1));
 	machine = m->hdr.e_machine;
 	if (machine != EM_X86_64 && machine != EM_386)
-		return errtext_set(why, -ENOEXEC, "%s is an ELF file for %s (machine %u); x86 was expected", m->name,
+		return errtext_set(why, -ENOEXEC, "%s is an ELF file for %s (machine %u): expected x86", m->name,
 				   machine_name(machine), machine);
 	if (m->hdr.e_ident[EI_DATA] != ELFDATA2LSB)
 		return errtext_set(why, -ENOEXEC, "%s is a big-endian ELF file", m->name);
 	if (m->hdr.e_type != ET_EXEC && m->hdr.e_type != ET_DYN)
-		return errtext_set(why, -ENOEXEC, "%s is an ELF %s; an executable (vmlinux) was expected", m->name,
+		return errtext_set(why, -ENOEXEC, "%s is an ELF %s: expected an executable (vmlinux)", m->name,
 				   m->hdr.e_type == ET_REL    ? "object file"
 				   : m->hdr.e_type == ET_CORE ? "core file"
 							      : "file of an odd type");

@@ -21,8 +21,8 @@ int boot_firmware(const struct vm_cfg *cfg, struct mem *mem, struct x86_regs *r,
 		return errtext_set(why, -EFBIG, "the firmware %s has %s; at most 16 MiB fit below 4 GiB", f.path,
 				   boot_size_text(f.n, size));
 	if (f.n % 4096 != 0)
-		return errtext_set(why, -EINVAL, "the firmware %s has %zu bytes; a multiple of 4096 was expected",
-				   f.path, f.n);
+		return errtext_set(why, -EINVAL, "the firmware %s has %zu bytes: expected a multiple of 4096", f.path,
+				   f.n);
 	// The copy below 1 MiB is RAM: firmware unlocks its shadow there and keeps variables in it.
 	low = MIN(f.n, (size_t)SHADOW_MAX);
 	p = mem_ptr(mem, GPA(SHADOW_END - low), low);

@@ -38,7 +38,7 @@ static int dev_open(struct errtext *why)
 	case ENODEV:
 	case ENXIO:
 		return errtext_set(why, -ENODEV,
-				   "no usable /dev/kvm (%s): expected a processor with virtualization "
+				   "no usable /dev/kvm (%s): expected a processor with virtualisation "
 				   "and KVM in the kernel (x86: the module kvm-intel or kvm-amd)",
 				   strerror(errno));
 	default:
@@ -152,7 +152,7 @@ int machine_cpus_add(struct machine *m, const struct vm_cfg *cfg, struct errtext
 	const int max = ioctl(m->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
 
 	if (max > 0 && cfg->cpus > (unsigned)max)
-		return errtext_set(why, -EINVAL, "%u CPUs are more than the %d that this KVM can do", cfg->cpus, max);
+		return errtext_set(why, -EINVAL, "%u vCPUs are more than the %d that this KVM can do", cfg->cpus, max);
 	for (unsigned i = 0; i < cfg->cpus; i++) {
 		const int fd = ioctl(m->vm_fd, KVM_CREATE_VCPU, i);
 

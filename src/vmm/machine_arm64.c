@@ -114,7 +114,7 @@ int machine_cpu_init(struct machine *m, unsigned vcpu, const struct vm_cfg *cfg,
 	int sve = KVM_ARM_VCPU_SVE;
 
 	if (m->cpus.gicv2 && cfg->cpus > GICV2_MAX_CPUS)
-		return errtext_set(why, -EINVAL, "%u CPUs are more than the %d of this host's GICv2", cfg->cpus,
+		return errtext_set(why, -EINVAL, "%u vCPUs are more than the %d of this host's GICv2", cfg->cpus,
 				   GICV2_MAX_CPUS);
 	if (cpu_kind(m, vcpu, &init) < 0)
 		return errtext_set(why, -errno, "KVM does not tell which processor guests have: %s", strerror(errno));

@@ -90,7 +90,7 @@ static const struct kvm_exit_ops exit_ops_with_pc = { .io = exit_io, .mmio = exi
 static int cfg_check(const struct vm_cfg *cfg, struct errtext *why)
 {
 	if (cfg->cpus < 1 || cfg->cpus > VM_MAX_CPUS)
-		return errtext_set(why, -EINVAL, "%u CPUs: expected 1 to %d", cfg->cpus, VM_MAX_CPUS);
+		return errtext_set(why, -EINVAL, "%u vCPUs: expected 1 to %d", cfg->cpus, VM_MAX_CPUS);
 	if (cfg->mem_size < MIB || cfg->mem_size % MIB != 0)
 		return errtext_set(why, -EINVAL, "%" PRIu64 " bytes of memory: expected whole MiB, at least 1",
 				   cfg->mem_size);

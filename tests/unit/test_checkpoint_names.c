@@ -129,7 +129,7 @@ TEST(a_map_that_is_not_there_is_told_from_those_that_need_no_file)
 
 	CHECK_EQ(checkpoint_names_create(&n), 0);
 	CHECK_EQ(checkpoint_names_load(n, "ovfm", &why), -ENOENT);
-	CHECK(strstr(why.text, "no map ovfm: No such file or directory; expected a file, or ovmf, efi"));
+	CHECK(strstr(why.text, "no map ovfm: No such file or directory: expected a file, or ovmf, efi"));
 	checkpoint_names_destroy(n);
 }
 

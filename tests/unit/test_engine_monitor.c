@@ -127,7 +127,7 @@ TEST(tlb_lists_each_page_with_its_flags)
 						  "there is more: info tlb 0x402000\n");
 	CHECK_HAS(say(&w, "info tlb 0 0"), "0 pages: expected 1 to");
 	CHECK_HAS(say(&w, "info tlb 0 x"), "'x' is not a number of pages");
-	CHECK_HAS(say(&w, "info tlb 0 1 2"), "nothing more was expected");
+	CHECK_HAS(say(&w, "info tlb 0 1 2"), "expected nothing more");
 	close_all(&w);
 }
 
@@ -162,7 +162,7 @@ TEST(interrupt_controllers_are_the_targets_to_show)
 	CHECK_STR(say(&w, "info pic"), "info 0 of vCPU 0\n");
 	CHECK_STR(say(&w, "info irq"), "info 1 of vCPU 0\n");
 	CHECK_STR(say(&w, "info lapic"), "info 2 of vCPU 0\n");
-	CHECK_HAS(say(&w, "info lapic 1"), "nothing more was expected");
+	CHECK_HAS(say(&w, "info lapic 1"), "expected nothing more");
 	CHECK_STR(say(&w, "info vgic"), "this guest is x86 and has no GIC\n");
 	close_all(&w);
 }
@@ -191,8 +191,8 @@ TEST(bad_words_are_named_with_what_was_expected)
 	CHECK_HAS(say(&w, "pt 0x"), "'0x' is not an address");
 	CHECK_HAS(say(&w, "pt 12z"), "'12z' is not an address");
 	CHECK_HAS(say(&w, "pt 0x12345678123456789"), "is not an address");
-	CHECK_HAS(say(&w, "pt 1 2"), "'2': nothing more");
-	CHECK_HAS(say(&w, "info mtree x"), "'x': nothing more");
+	CHECK_HAS(say(&w, "pt 1 2"), "'2': expected nothing more");
+	CHECK_HAS(say(&w, "info mtree x"), "'x': expected nothing more");
 	CHECK_HAS(say(&w, "xp/0b 0x1000"), "'/0b' is not a format");
 	CHECK_HAS(say(&w, "xp/99999999999999999999b 0x1000"), "is not a format");
 	CHECK_HAS(say(&w, "xp/4q 0x1000"), "'/4q' is not a format");
@@ -245,7 +245,7 @@ TEST(arm64_values_that_are_none_are_named)
 
 	CHECK_HAS(say(&w, "esr 96000046h"), "'96000046h' is not an ESR");
 	CHECK_STR(say(&w, "hpfar 0x90000"), "missing FAR: expected HPFAR FAR [ESR]\n");
-	CHECK_STR(say(&w, "hpfar 1 2 3 4"), "'4': nothing more was expected here\n");
+	CHECK_STR(say(&w, "hpfar 1 2 3 4"), "'4': expected nothing more\n");
 	CHECK_HAS(say(&w, "lr gicv3 1"), "'gicv3' is not a list register");
 	CHECK_HAS(say(&w, "lr gicv2"), "'gicv2' is not a list register");
 	close_all(&w);

@@ -198,7 +198,7 @@ TEST(what_s2pt_cannot_take_is_named)
 	CHECK_HAS(say(&a.w, "s2pt"), "missing an intermediate address");
 	CHECK_HAS(say(&a.w, "s2pt 0 1"), "missing a value of VTCR_EL2");
 	CHECK_HAS(say(&a.w, "s2pt 0 x 1"), "'x' is not a value of VTTBR_EL2");
-	CHECK_HAS(say(&a.w, "s2pt 0 1 2 3"), "'3': nothing more was expected");
+	CHECK_HAS(say(&a.w, "s2pt 0 1 2 3"), "'3': expected nothing more");
 	close_all(&a.w);
 }
 

@@ -36,7 +36,7 @@ TEST(a_pic_is_shown_with_its_modes)
 	};
 
 	irq_pic_text(&p, "slave", 8, &out);
-	CHECK_HAS("IRQ 8-15: vectors 0x00-0x07, being initialized");
+	CHECK_HAS("IRQ 8-15: vectors 0x00-0x07, being initialised");
 	CHECK_HAS("lowest priority IR2, automatic EOI, special mask mode, port reads ISR");
 }
 

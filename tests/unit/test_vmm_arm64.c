@@ -175,7 +175,7 @@ TEST(image_in_an_efi_program_is_unpacked)
 	check_says("is truncated: its kernel ends at byte");
 	memcpy(z + 24, "zstd", 5);
 	CHECK_EQ(kernel_load(z, 256 + n), -ENOEXEC);
-	check_says("compressed by zstd; gzip was expected");
+	check_says("compressed by zstd: expected gzip");
 }
 
 TEST(broken_gzip_files_are_named)
@@ -201,7 +201,7 @@ TEST(kernel_of_another_architecture_is_named)
 	guest(64 * MIB);
 	memcpy(img + 0x202, "HdrS", 4);
 	CHECK_EQ(kernel_load(img, sizeof(img)), -ENOEXEC);
-	check_says("is an x86 Linux bzImage; this guest is arm64: a Linux Image, plain or gzip'd, was expected");
+	check_says("is an x86 Linux bzImage: expected, for an arm64 guest, a Linux Image, plain or gzip'd");
 	CHECK_EQ(kernel_load(z, gzip(img, sizeof(img), z, sizeof(z))), -ENOEXEC);
 	check_says("is a gzip file; what is in it is an x86 Linux bzImage");
 	CHECK_EQ(kernel_load("ARM", 3), -ENOEXEC);
@@ -313,7 +313,7 @@ TEST(flat_image_must_be_in_ram_and_apart_from_the_device_tree)
 	check_says("the device tree is from 0x43ff0000 on");
 	cfg.flat_addr = RAM + 2;
 	CHECK_EQ(load(&cfg), -EINVAL);
-	check_says("a multiple of 4 was expected");
+	check_says("expected a multiple of 4");
 }
 
 TEST(firmware_is_read_only_at_0_and_finds_the_device_tree_at_the_start_of_ram)

@@ -38,9 +38,9 @@ TEST(vm_open_names_a_bad_cpu_count_and_the_range)
 	struct vm_cfg cfg = cfg_base();
 
 	cfg.cpus = 0;
-	check_refused(&cfg, -EINVAL, "0 CPUs: expected 1 to 16");
+	check_refused(&cfg, -EINVAL, "0 vCPUs: expected 1 to 16");
 	cfg.cpus = 17;
-	check_refused(&cfg, -EINVAL, "17 CPUs: expected 1 to 16");
+	check_refused(&cfg, -EINVAL, "17 vCPUs: expected 1 to 16");
 }
 
 TEST(vm_open_names_a_bad_memory_size)

@@ -150,11 +150,10 @@ static int contents_load(struct flash *s, struct mem *mem, uint64_t end, struct 
 	if (fstat(s->fd, &st) < 0)
 		return errtext_set(why, -errno, "cannot read the NVRAM file %s: %s", s->path, strerror(errno));
 	if (st.st_size <= 0 || st.st_size % PAGE || (uint64_t)st.st_size > end - LOWEST)
-		return errtext_set(
-			why, -EINVAL,
-			"the NVRAM file %s has %lld bytes; a multiple of 4096 was expected, with the firmware "
-			"at most 16 MiB",
-			s->path, (long long)st.st_size);
+		return errtext_set(why, -EINVAL,
+				   "the NVRAM file %s has %lld bytes: expected a multiple of 4096, with the firmware "
+				   "at most 16 MiB",
+				   s->path, (long long)st.st_size);
 	s->dev.len = (uint32_t)st.st_size;
 	s->dev.base = end - s->dev.len;
 	s->contents = malloc(s->dev.len);

@@ -181,8 +181,8 @@ static int image_open(struct virtio_blk *b, const char *path, struct errtext *wh
 		return errtext_set(why, -err, "cannot open the disk image %s: %s", path, strerror(err));
 	}
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return errtext_set(why, -EINVAL,
-				   "%s is neither a file nor a block device; a raw disk image was expected", path);
+		return errtext_set(why, -EINVAL, "%s is neither a file nor a block device: expected a raw disk image",
+				   path);
 	size = lseek(b->fd, 0, SEEK_END);
 	if (size < SECTOR)
 		return errtext_set(why, -EINVAL, "the disk image %s is smaller than one sector of 512 bytes", path);
@@ -201,7 +201,7 @@ int virtio_blk_create(const struct virtio_place *at, const char *path, struct vi
 	int rc;
 
 	if (!b)
-		return errtext_set(why, -ENOMEM, "out of memory");
+		return errtext_set(why, -ENOMEM, "no memory for the disk %s", path);
 	rc = image_open(b, path, why);
 	if (rc < 0)
 		return rc;
