@@ -88,7 +88,7 @@ void checkpoint_trace_add(struct strbuf *out, const struct checkpoint_file *f)
 	bool named[THREADS_MAX] = { false };
 
 	strbuf_adds(out, "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n"
-			 "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,\"args\":{\"name\":\"guest\"}}");
+			 "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,\"tid\":0,\"args\":{\"name\":\"guest\"}}");
 	for (size_t i = 0; i < f->n; i++) {
 		const struct checkpoint_entry *e = &f->entry[i];
 		const unsigned thread = thread_of(&e->rec);

@@ -255,7 +255,79 @@ TEST(trace_is_json_in_which_a_phase_lasts_until_the_next)
 	checkpoint_file_destroy(f);
 }
 
+static bool has(struct json_object *o, const char *key)
+{
+	return json_object_object_get_ex(o, key, NULL);
+}
+
+TEST(events_of_a_trace_have_what_viewers_ask_for)
+{
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	struct checkpoint_file *f = example();
+	struct json_object *o, *all, *ph;
+
+	checkpoint_trace_add(&out, f);
+	o = json_tokener_parse(strbuf_str(&out));
+	CHECK(o && json_object_object_get_ex(o, "traceEvents", &all));
+	for (size_t i = 0; i < json_object_array_length(all); i++) {
+		struct json_object *e = json_object_array_get_idx(all, i);
+
+		CHECK(has(e, "name") && has(e, "pid") && has(e, "tid") && json_object_object_get_ex(e, "ph", &ph));
+		CHECK(strchr("MXi", json_object_get_string(ph)[0]));
+		CHECK_EQ(has(e, "ts"), json_object_get_string(ph)[0] != 'M');
+		CHECK_EQ(has(e, "dur"), json_object_get_string(ph)[0] == 'X');
+	}
+	json_object_put(o);
+	checkpoint_file_destroy(f);
+}
+
+/* In a table of docs/checkpoints.md, or in the text of one for marks. */
+static void check_in_manual(const char *manual, const struct checkpoint_record *rec,
+			    const struct checkpoint_label *label)
+{
+	_cleanup_(strbuf_deinit) struct strbuf line = { 0 };
+	char word[32];
+
+	checkpoint_json_add(&line, rec, label);
+	struct json_object *o = json_tokener_parse(strbuf_str(&line));
+	CHECK(o);
+	json_object_object_foreach(o, key, value)
+	{
+		snprintf(word, sizeof(word), "`%s`", key);
+		if (!strstr(manual, word) || !value)
+			fail_msg("%s is not in the manual", word);
+	}
+	json_object_put(o);
+}
+
+TEST(every_key_is_in_the_manual)
+{
+	const struct checkpoint_field field = { "a", "0x1" };
+	const struct checkpoint_label label = { "a", "a", "a", "a", "a", 1, &field, 1 };
+	static char manual[100000];
+	FILE *f = fopen(SOURCE_ROOT "/docs/checkpoints.md", "r");
+
+	CHECK(f);
+	CHECK(fread(manual, 1, sizeof(manual) - 1, f) > 0);
+	fclose(f);
+	char *from = strstr(manual, "\n## The file\n"), *to = from ? strstr(from + 1, "\n## ") : NULL;
+	CHECK(to);
+	*to = '\0';
+	for (unsigned kind = 0; kind < CHECKPOINT_NKINDS; kind++)
+		for (unsigned mmio = 0; mmio < 2; mmio++) {
+			const struct checkpoint_record rec = { .kind = (uint8_t)kind,
+							       .seq = 1,
+							       .size = 1,
+							       .has_pc = true,
+							       .mmio = mmio,
+							       .value = 1,
+							       .text = "a" };
+			check_in_manual(from, &rec, &label);
+		}
+}
+
 TESTS(T(what_was_written_is_read), T(a_file_that_was_cut_short_is_read_to_there),
       T(keys_of_later_versions_do_not_matter), T(files_that_make_no_sense_are_refused_by_line),
       T(table_has_a_row_for_each_checkpoint), T(records_that_are_missing_are_told), T(a_verdict_is_kept_with_its_lines),
-      T(an_empty_file_is_a_table_without_rows), T(trace_is_json_in_which_a_phase_lasts_until_the_next))
+      T(an_empty_file_is_a_table_without_rows), T(trace_is_json_in_which_a_phase_lasts_until_the_next),
+      T(events_of_a_trace_have_what_viewers_ask_for), T(every_key_is_in_the_manual))
