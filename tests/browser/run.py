@@ -16,7 +16,8 @@ import traceback
 
 from browser import Browser
 
-SAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "samples")
+HERE = os.path.dirname(os.path.abspath(__file__))
+SAMPLES = os.path.join(os.path.dirname(HERE), "samples")
 EVIL = ("</script><script>window.broken = 1</script><img src=x onerror=\"window.broken = 2\">"
         "<svg onload='window.broken = 3'>&lt;")
 TESTS = []
@@ -67,7 +68,8 @@ class Place:
 
 
 def sample(name):
-    return os.path.join(SAMPLES, name)
+    """before.jsonl and after.jsonl are made up: they have everything that there is."""
+    return os.path.join(HERE, name)
 
 
 def write(seq, t, value, **more):
@@ -171,6 +173,18 @@ def two_boots_are_compared(place):
     check(browser.run("document.querySelectorAll('.badge').length") >= 2, "differences have badges")
     check_eq(browser.run("getComputedStyle(document.documentElement).backgroundColor"), "rgb(14, 17, 20)", "background")
     browser.screenshot(place.path("two-dark.png"))
+    check_quiet(browser, path)
+
+
+@test
+def recorded_boots_are_compared(place):
+    """Those of the picture in the README."""
+    path = place.report("linux.html", *(os.path.join(SAMPLES, name) for name in ("before.jsonl", "after.jsonl")))
+    browser = place.look(path)
+    check_eq(len(rows(browser)), 12, "what is in both")
+    check("CONSOLE" in texts(browser, "#rankings li")[0], "the console takes the time")
+    check_eq([text[1:9] for text in texts(browser, ".verdict")], ["matched:"] * 2, "verdicts")
+    browser.screenshot(place.path("linux.png"))
     check_quiet(browser, path)
 
 
