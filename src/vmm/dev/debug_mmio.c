@@ -37,7 +37,7 @@ static enum kvm_fate page_write(struct io_dev *d, unsigned vcpu, uint32_t off, c
 
 int debug_mmio_create(struct bus *b, uint64_t base, const struct debug_ports_cfg *cfg, struct io_dev **ret)
 {
-	struct debug_mmio *s = calloc(1, sizeof(*s));
+	_cleanup_(freep) struct debug_mmio *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
@@ -53,10 +53,7 @@ int debug_mmio_create(struct bus *b, uint64_t base, const struct debug_ports_cfg
 		.cfg = *cfg,
 	};
 	const int rc = bus_add(b, &s->dev);
-	if (rc < 0) {
-		free(s);
-		return rc;
-	}
-	*ret = &s->dev;
-	return 0;
+	if (rc == 0)
+		*ret = &take_ptr(s)->dev;
+	return rc;
 }

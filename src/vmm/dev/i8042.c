@@ -91,7 +91,7 @@ static enum kvm_fate command_write(struct io_dev *d, unsigned vcpu, uint32_t off
 
 int i8042_create(struct bus *b, struct io_dev **ret)
 {
-	struct i8042 *s = calloc(1, sizeof(*s));
+	_cleanup_(freep) struct i8042 *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
@@ -103,10 +103,7 @@ int i8042_create(struct bus *b, struct io_dev **ret)
 				     .min_op = 1, .max_op = 1, .read = status_read, .write = command_write };
 	// clang-format on
 	const int rc = bus_add_all(b, s->dev, ARRAY_LEN(s->dev));
-	if (rc < 0) {
-		free(s);
-		return rc;
-	}
-	*ret = s->dev;
-	return 0;
+	if (rc == 0)
+		*ret = take_ptr(s)->dev;
+	return rc;
 }

@@ -5,7 +5,7 @@
 
 #include "util/bytes.h"
 #include "util/macros.h"
-#include "vmm/dev.h"
+#include "vmm/dev/serial.h"
 
 /* Register names and bits: Arm PrimeCell UART (PL011) Technical Reference Manual, "Programmers Model". */
 enum {
@@ -43,27 +43,20 @@ enum {
 	INT_TX = 1 << 5,
 	INT_RT = 1 << 6,
 	INT_ALL = 0x7ff,
-	FIFO_DEPTH = 16,
 };
 static const uint8_t ids[8] = { 0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
 static const uint8_t rx_trigger[8] = { 2, 4, 8, 12, 14, 14, 14, 14 }; // by IFLS bits 5:3
 
 struct pl011 {
 	struct io_dev dev;
-	struct bus *bus;
-	struct irq_lines *irq;
-	unsigned gsi;
-	struct uart_line line;
+	struct serial serial;
 	uint32_t ilpr, ibrd, fbrd, lcr, cr, ifls, imsc, dmacr;
-	bool tx_pending, level;
-	bool refused; // the other end has more than fitted
-	uint8_t rx[FIFO_DEPTH];
-	unsigned rx_head, rx_count;
+	bool tx_pending;
 };
 
 static unsigned rx_depth(const struct pl011 *u)
 {
-	return u->lcr & LCR_FEN ? FIFO_DEPTH : 1;
+	return u->lcr & LCR_FEN ? SERIAL_FIFO : 1;
 }
 
 /*
@@ -75,61 +68,27 @@ static uint32_t ints_raw(const struct pl011 *u)
 	const unsigned trigger = u->lcr & LCR_FEN ? rx_trigger[u->ifls >> IFLS_RX_SHIFT & 7] : 1;
 	uint32_t v = u->tx_pending ? INT_TX : 0;
 
-	if (u->rx_count > 0)
-		v |= u->rx_count >= trigger ? INT_RX : INT_RT;
+	if (u->serial.count > 0)
+		v |= u->serial.count >= trigger ? INT_RX : INT_RT;
 	return v;
 }
 
 static void irq_update(struct pl011 *u)
 {
-	const bool level = ints_raw(u) & u->imsc;
-
-	if (level != u->level) {
-		u->level = level;
-		u->irq->set(u->irq, u->gsi, level);
-	}
-}
-
-/* An empty FIFO, not just a byte of it: one call for many bytes. */
-static void room_update(struct pl011 *u)
-{
-	if (!u->refused || u->rx_count > 0 || u->cr & CR_LBE)
-		return;
-	u->refused = false;
-	if (u->line.room)
-		u->line.room(u->line.arg);
-}
-
-static size_t rx_put(struct pl011 *u, const uint8_t *p, size_t n)
-{
-	size_t done = 0;
-
-	for (; done < n && u->rx_count < rx_depth(u); done++)
-		u->rx[(u->rx_head + u->rx_count++) % FIFO_DEPTH] = p[done];
-	return done;
-}
-
-static uint8_t rx_take(struct pl011 *u)
-{
-	if (u->rx_count == 0)
-		return 0;
-	const uint8_t v = u->rx[u->rx_head];
-	u->rx_head = (u->rx_head + 1) % FIFO_DEPTH;
-	u->rx_count--;
-	return v;
+	serial_irq(&u->serial, ints_raw(u) & u->imsc);
 }
 
 static uint32_t flags(const struct pl011 *u)
 {
-	return FR_TXFE | FR_CTS | FR_DSR | FR_DCD | (u->rx_count == 0 ? FR_RXFE : 0) |
-	       (u->rx_count >= rx_depth(u) ? FR_RXFF : 0);
+	return FR_TXFE | FR_CTS | FR_DSR | FR_DCD | (u->serial.count == 0 ? FR_RXFE : 0) |
+	       (u->serial.count >= rx_depth(u) ? FR_RXFF : 0);
 }
 
 static uint32_t reg_read(struct pl011 *u, uint32_t reg)
 {
 	switch (reg) {
 	case REG_DR:
-		return rx_take(u);
+		return serial_take(&u->serial);
 	case REG_FR:
 		return flags(u);
 	case REG_ILPR:
@@ -161,16 +120,16 @@ static uint32_t reg_read(struct pl011 *u, uint32_t reg)
 static void transmit(struct pl011 *u, uint8_t v)
 {
 	if (u->cr & CR_LBE)
-		rx_put(u, &v, 1);
+		serial_put(&u->serial, rx_depth(u), &v, 1);
 	else
-		u->line.out(u->line.arg, &v, 1);
+		u->serial.line.out(u->serial.line.arg, &v, 1);
 	u->tx_pending = true; // the byte is gone at once
 }
 
 static void lcr_write(struct pl011 *u, uint32_t v)
 {
 	if ((v ^ u->lcr) & LCR_FEN)
-		u->rx_count = 0;
+		u->serial.count = 0;
 	u->lcr = v & 0xff;
 }
 
@@ -218,7 +177,7 @@ static void pl011_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, u
 	st_le32(word, reg_read(u, off - off % REG_BYTES));
 	memcpy(p, word + off % REG_BYTES, MIN(n, REG_BYTES - off % REG_BYTES));
 	irq_update(u);
-	room_update(u);
+	serial_room(&u->serial, u->cr & CR_LBE);
 }
 
 static enum kvm_fate pl011_write(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
@@ -230,14 +189,14 @@ static enum kvm_fate pl011_write(struct io_dev *d, unsigned vcpu, uint32_t off, 
 	if (off % REG_BYTES == 0)
 		reg_write(u, off, ld_le32(word));
 	irq_update(u);
-	room_update(u);
+	serial_room(&u->serial, u->cr & CR_LBE);
 	return KVM_FATE_RUN;
 }
 
 int pl011_create(struct bus *b, struct irq_lines *irq, uint64_t base, unsigned gsi, const struct uart_line *line,
 		 struct pl011 **ret)
 {
-	struct pl011 *u = calloc(1, sizeof(*u));
+	_cleanup_(freep) struct pl011 *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		return -ENOMEM;
@@ -249,29 +208,22 @@ int pl011_create(struct bus *b, struct irq_lines *irq, uint64_t base, unsigned g
 				      .max_op = REG_BYTES,
 				      .read = pl011_read,
 				      .write = pl011_write },
-			     .bus = b,
-			     .irq = irq,
-			     .gsi = gsi,
-			     .line = *line,
+			     .serial = { .bus = b, .irq = irq, .gsi = gsi, .line = *line },
 			     .cr = CR_RESET,
 			     .ifls = IFLS_RESET };
 	const int rc = bus_add(b, &u->dev);
-	if (rc < 0) {
-		free(u);
-		return rc;
-	}
-	*ret = u;
-	return 0;
+	if (rc == 0)
+		*ret = take_ptr(u);
+	return rc;
 }
 
 size_t pl011_receive(struct pl011 *u, const void *p, size_t n)
 {
-	pthread_mutex_lock(&u->bus->lock);
+	pthread_mutex_lock(&u->serial.bus->lock);
 	// In loopback the line is cut off; what is typed waits outside.
-	const size_t done = u->cr & CR_LBE ? 0 : rx_put(u, p, n);
-	u->refused = done < n;
+	const size_t done = serial_receive(&u->serial, u->cr & CR_LBE ? 0 : rx_depth(u), p, n);
 	irq_update(u);
-	pthread_mutex_unlock(&u->bus->lock);
+	pthread_mutex_unlock(&u->serial.bus->lock);
 	return done;
 }
 

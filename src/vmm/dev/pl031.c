@@ -54,7 +54,7 @@ static enum kvm_fate pl031_write(struct io_dev *d, unsigned vcpu, uint32_t off, 
 
 int pl031_create(struct bus *b, uint64_t base, struct pl031 **ret)
 {
-	struct pl031 *r = calloc(1, sizeof(*r));
+	_cleanup_(freep) struct pl031 *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return -ENOMEM;
@@ -67,12 +67,9 @@ int pl031_create(struct bus *b, uint64_t base, struct pl031 **ret)
 				  .read = pl031_read,
 				  .write = pl031_write };
 	const int rc = bus_add(b, &r->dev);
-	if (rc < 0) {
-		free(r);
-		return rc;
-	}
-	*ret = r;
-	return 0;
+	if (rc == 0)
+		*ret = take_ptr(r);
+	return rc;
 }
 
 void pl031_destroy(struct pl031 *r)

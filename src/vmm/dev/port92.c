@@ -20,7 +20,7 @@ static enum kvm_fate control_write(struct io_dev *d, unsigned vcpu, uint32_t off
 
 int port92_create(struct bus *b, struct io_dev **ret)
 {
-	struct io_dev *d = calloc(1, sizeof(*d));
+	_cleanup_(freep) struct io_dev *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return -ENOMEM;
@@ -33,10 +33,7 @@ int port92_create(struct bus *b, struct io_dev **ret)
 			      .read = control_read,
 			      .write = control_write };
 	const int rc = bus_add(b, d);
-	if (rc < 0) {
-		free(d);
-		return rc;
-	}
-	*ret = d;
-	return 0;
+	if (rc == 0)
+		*ret = take_ptr(d);
+	return rc;
 }

@@ -25,7 +25,7 @@ static enum kvm_fate event_write(struct io_dev *d, unsigned vcpu, uint32_t off, 
 
 int pvpanic_create(struct bus *b, struct io_dev **ret)
 {
-	struct io_dev *d = calloc(1, sizeof(*d));
+	_cleanup_(freep) struct io_dev *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return -ENOMEM;
@@ -38,10 +38,7 @@ int pvpanic_create(struct bus *b, struct io_dev **ret)
 			      .read = event_read,
 			      .write = event_write };
 	const int rc = bus_add(b, d);
-	if (rc < 0) {
-		free(d);
-		return rc;
-	}
-	*ret = d;
-	return 0;
+	if (rc == 0)
+		*ret = take_ptr(d);
+	return rc;
 }

@@ -180,7 +180,7 @@ static void memory_sizes_set(struct rtc *r, uint64_t ram_size)
 
 int rtc_create(struct bus *b, uint64_t ram_size, struct rtc **ret)
 {
-	struct rtc *r = calloc(1, sizeof(*r));
+	_cleanup_(freep) struct rtc *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return -ENOMEM;
@@ -197,12 +197,9 @@ int rtc_create(struct bus *b, uint64_t ram_size, struct rtc **ret)
 	r->cmos[REG_D] = D_VRT;
 	memory_sizes_set(r, ram_size);
 	const int rc = bus_add(b, &r->dev);
-	if (rc < 0) {
-		free(r);
-		return rc;
-	}
-	*ret = r;
-	return 0;
+	if (rc == 0)
+		*ret = take_ptr(r);
+	return rc;
 }
 
 void rtc_destroy(struct rtc *r)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "util/macros.h"
-#include "vmm/dev.h"
+#include "vmm/dev/serial.h"
 
 /* 16550A. Register names and bits: National Semiconductor PC16550D data sheet, "Registers". */
 enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCRATCH, NREGS };
@@ -41,30 +41,23 @@ enum {
 	MSR_RI = 1 << 6,
 	MSR_DCD = 1 << 7,
 	MSR_LINES = 0xf0,
-	FIFO_DEPTH = 16,
 };
 static const uint8_t rx_trigger[4] = { 1, 4, 8, 14 }; // by FCR bits 6-7
 
 struct uart {
 	struct io_dev dev;
-	struct bus *bus;
-	struct irq_lines *irq;
-	unsigned gsi;
-	struct uart_line line;
+	struct serial serial;
 	uint8_t ier, fcr, lcr, mcr, msr, scratch, dll, dlm;
-	bool overrun, thre_pending, level;
-	bool refused; // the other end has more than fitted
-	uint8_t rx[FIFO_DEPTH];
-	unsigned rx_head, rx_count;
+	bool overrun, thre_pending;
 };
 
 static uint8_t iir_source(const struct uart *u)
 {
 	if (u->ier & IER_LINE && u->overrun)
 		return IIR_LINE;
-	if (u->ier & IER_RX && u->rx_count > 0) {
+	if (u->ier & IER_RX && u->serial.count > 0) {
 		// No clock runs here: what is short of the trigger level has timed out at once.
-		if (u->fcr & FCR_ENABLE && u->rx_count < rx_trigger[u->fcr >> 6])
+		if (u->fcr & FCR_ENABLE && u->serial.count < rx_trigger[u->fcr >> 6])
 			return IIR_RX_TIMEOUT;
 		return IIR_RX;
 	}
@@ -77,22 +70,7 @@ static uint8_t iir_source(const struct uart *u)
 
 static void irq_update(struct uart *u)
 {
-	const bool level = iir_source(u) != IIR_NONE;
-
-	if (level != u->level) {
-		u->level = level;
-		u->irq->set(u->irq, u->gsi, level);
-	}
-}
-
-/* An empty FIFO, not just a byte of it: one call for many bytes. */
-static void room_update(struct uart *u)
-{
-	if (!u->refused || u->rx_count > 0 || u->mcr & MCR_LOOP)
-		return;
-	u->refused = false;
-	if (u->line.room)
-		u->line.room(u->line.arg);
+	serial_irq(&u->serial, iir_source(u) != IIR_NONE);
 }
 
 static uint8_t modem_lines(const struct uart *u)
@@ -113,25 +91,6 @@ static void modem_update(struct uart *u)
 	u->msr = now | (u->msr & MSR_DELTAS) | delta;
 }
 
-static size_t rx_put(struct uart *u, const uint8_t *p, size_t n)
-{
-	size_t done = 0;
-
-	for (; done < n && u->rx_count < FIFO_DEPTH; done++)
-		u->rx[(u->rx_head + u->rx_count++) % FIFO_DEPTH] = p[done];
-	return done;
-}
-
-static uint8_t rx_take(struct uart *u)
-{
-	if (u->rx_count == 0)
-		return 0;
-	const uint8_t v = u->rx[u->rx_head];
-	u->rx_head = (u->rx_head + 1) % FIFO_DEPTH;
-	u->rx_count--;
-	return v;
-}
-
 static uint8_t iir_take(struct uart *u)
 {
 	const uint8_t source = iir_source(u);
@@ -143,7 +102,7 @@ static uint8_t iir_take(struct uart *u)
 
 static uint8_t lsr_take(struct uart *u)
 {
-	const uint8_t v = LSR_THRE | LSR_IDLE | (u->rx_count > 0 ? LSR_DATA : 0) | (u->overrun ? LSR_OVERRUN : 0);
+	const uint8_t v = LSR_THRE | LSR_IDLE | (u->serial.count > 0 ? LSR_DATA : 0) | (u->overrun ? LSR_OVERRUN : 0);
 
 	u->overrun = false;
 	return v;
@@ -163,7 +122,7 @@ static uint8_t reg_read(struct uart *u, uint32_t reg)
 
 	switch (reg) {
 	case REG_DATA:
-		return dlab ? u->dll : rx_take(u);
+		return dlab ? u->dll : serial_take(&u->serial);
 	case REG_IER:
 		return dlab ? u->dlm : u->ier;
 	case REG_IIR_FCR:
@@ -187,8 +146,8 @@ static void transmit(struct uart *u, uint8_t v)
 	u->thre_pending = false;
 	irq_update(u);
 	if (!(u->mcr & MCR_LOOP))
-		u->line.out(u->line.arg, &v, 1);
-	else if (rx_put(u, &v, 1) == 0)
+		u->serial.line.out(u->serial.line.arg, &v, 1);
+	else if (serial_put(&u->serial, SERIAL_FIFO, &v, 1) == 0)
 		u->overrun = true;
 	u->thre_pending = true;
 }
@@ -203,7 +162,7 @@ static void ier_write(struct uart *u, uint8_t v)
 static void fcr_write(struct uart *u, uint8_t v)
 {
 	if (v & FCR_CLEAR_RX || (v ^ u->fcr) & FCR_ENABLE)
-		u->rx_count = 0;
+		u->serial.count = 0;
 	u->fcr = v;
 }
 
@@ -235,7 +194,7 @@ static void uart_read(struct io_dev *d, unsigned vcpu, uint32_t off, void *p, un
 
 	*(uint8_t *)p = reg_read(u, off);
 	irq_update(u);
-	room_update(u);
+	serial_room(&u->serial, u->mcr & MCR_LOOP);
 }
 
 static enum kvm_fate uart_write(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
@@ -245,14 +204,14 @@ static enum kvm_fate uart_write(struct io_dev *d, unsigned vcpu, uint32_t off, c
 	reg_write(u, off, *(const uint8_t *)p);
 	modem_update(u);
 	irq_update(u);
-	room_update(u);
+	serial_room(&u->serial, u->mcr & MCR_LOOP);
 	return KVM_FATE_RUN;
 }
 
 int uart_create(struct bus *b, struct irq_lines *irq, uint16_t port, unsigned gsi, const struct uart_line *line,
 		struct uart **ret)
 {
-	struct uart *u = calloc(1, sizeof(*u));
+	_cleanup_(freep) struct uart *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		return -ENOMEM;
@@ -264,28 +223,21 @@ int uart_create(struct bus *b, struct irq_lines *irq, uint16_t port, unsigned gs
 				  .max_op = 1,
 				  .read = uart_read,
 				  .write = uart_write };
-	u->bus = b;
-	u->irq = irq;
-	u->gsi = gsi;
-	u->line = *line;
+	u->serial = (struct serial){ .bus = b, .irq = irq, .gsi = gsi, .line = *line };
 	u->msr = modem_lines(u);
 	const int rc = bus_add(b, &u->dev);
-	if (rc < 0) {
-		free(u);
-		return rc;
-	}
-	*ret = u;
-	return 0;
+	if (rc == 0)
+		*ret = take_ptr(u);
+	return rc;
 }
 
 size_t uart_receive(struct uart *u, const void *p, size_t n)
 {
-	pthread_mutex_lock(&u->bus->lock);
+	pthread_mutex_lock(&u->serial.bus->lock);
 	// In loopback the line is cut off; what is typed waits outside.
-	const size_t done = u->mcr & MCR_LOOP ? 0 : rx_put(u, p, n);
-	u->refused = done < n;
+	const size_t done = serial_receive(&u->serial, u->mcr & MCR_LOOP ? 0 : SERIAL_FIFO, p, n);
 	irq_update(u);
-	pthread_mutex_unlock(&u->bus->lock);
+	pthread_mutex_unlock(&u->serial.bus->lock);
 	return done;
 }
 
