@@ -122,14 +122,6 @@ const char *frame_kind_name(const struct frame *f)
 	return kind_of(f)->name;
 }
 
-bool frame_kind_exists(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (strcmp(kinds[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 bool frame_is_kind_name(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)

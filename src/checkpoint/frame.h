@@ -48,9 +48,6 @@ enum frame_kind frame_kind(const struct frame *f);
 uint16_t frame_id(const struct frame *f); /* 0: none */
 const char *frame_kind_name(const struct frame *f);
 
-/** frame_kind_exists() - can frame_kind_name() be @name? */
-bool frame_kind_exists(const char *name);
-
 /** frame_is_kind_name() - is that the name of frames that have none of their own? */
 bool frame_is_kind_name(const char *name);
 

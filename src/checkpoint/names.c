@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "checkpoint/names.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -174,6 +176,52 @@ bool checkpoint_names_knows(const struct checkpoint_names *n, const char *name)
 		if (n->sequence[i] && strcmp(n->sequence[i]->name, name) == 0)
 			return true;
 	return false;
+}
+
+/* How many letters have to be changed, added or left out to make one of the other, whatever their case? */
+static unsigned letters_between(const char *a, const char *b)
+{
+	unsigned row[WORD_MAX_LEN + 1];
+	const size_t n = strlen(b);
+
+	for (unsigned i = 0; i <= n; i++)
+		row[i] = i;
+	for (unsigned y = 1; *a; a++, y++) {
+		unsigned corner = row[0];
+
+		row[0] = y;
+		for (unsigned x = 1; x <= n; x++) {
+			const unsigned above = row[x];
+			const bool same = tolower((unsigned char)*a) == tolower((unsigned char)b[x - 1]);
+
+			row[x] = MIN(MIN(above, row[x - 1]) + 1, corner + !same);
+			corner = above;
+		}
+	}
+	return row[n];
+}
+
+static void compare(const char *name, const char *known, const char **best, unsigned *distance)
+{
+	const unsigned d = strlen(known) > WORD_MAX_LEN ? UINT_MAX : letters_between(name, known);
+
+	if (d < *distance) {
+		*distance = d;
+		*best = known;
+	}
+}
+
+const char *checkpoint_names_similar(const struct checkpoint_names *n, const char *name)
+{
+	unsigned distance = (unsigned)strlen(name) / 3 + 1; // as many must be right
+	const char *best = NULL;
+
+	for (size_t i = 0; i < n->nnames; i++)
+		compare(name, n->name[i].name, &best, &distance);
+	for (size_t i = 0; i < ARRAY_LEN(n->sequence); i++)
+		if (n->sequence[i])
+			compare(name, n->sequence[i]->name, &best, &distance);
+	return best;
 }
 
 const char *checkpoint_names_noise(const struct checkpoint_names *n, uint64_t pc, uint64_t value)

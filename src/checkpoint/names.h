@@ -50,6 +50,9 @@ const struct checkpoint_name *checkpoint_names_find(const struct checkpoint_name
 /** checkpoint_names_knows() - is anything called that: a value, a record, a site, a sequence, a meaning? */
 bool checkpoint_names_knows(const struct checkpoint_names *n, const char *name);
 
+/** checkpoint_names_similar() - the name that @name may have been meant to be; NULL: there is none like it. */
+const char *checkpoint_names_similar(const struct checkpoint_names *n, const char *name);
+
 /** checkpoint_names_noise() - what writes @value at @pc without meaning anything by it; NULL: nothing known. */
 const char *checkpoint_names_noise(const struct checkpoint_names *n, uint64_t pc, uint64_t value);
 

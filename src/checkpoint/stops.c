@@ -77,7 +77,7 @@ const struct checkpoint_stop *checkpoint_stops_list(const struct checkpoint_stop
 
 bool checkpoint_can_be_called(const struct checkpoint_names *names, const char *name)
 {
-	return (names && checkpoint_names_knows(names, name)) || frame_kind_exists(name);
+	return (names && checkpoint_names_knows(names, name)) || frame_is_kind_name(name);
 }
 
 void checkpoint_stop_describe(const struct checkpoint_stops *s, const struct checkpoint_stop *stop, struct strbuf *out)
@@ -93,7 +93,7 @@ void checkpoint_stop_describe(const struct checkpoint_stops *s, const struct che
 		strbuf_addf(out, " %s", stop->name);
 		return;
 	}
-	strbuf_addf(out, stop->kind == CHECKPOINT_STOP_VALUE ? " 0x%02" PRIx64 : " %" PRIu64, stop->value);
+	strbuf_addf(out, stop->kind == CHECKPOINT_STOP_VALUE ? " 0x%02" PRIx64 : " 0x%" PRIx64, stop->value);
 	if (s->names)
 		known = checkpoint_names_find(s->names, space[stop->kind], stop->value);
 	if (known)

@@ -88,6 +88,19 @@ static int begin(struct engine *e)
 	return 0;
 }
 
+static void add_refusal(const struct engine *e, const char *args, const char *word, struct strbuf *out)
+{
+	const char *similar = e->seen.names && *word ? checkpoint_names_similar(e->seen.names, word) : NULL;
+
+	strbuf_addf(out,
+		    "'%s': expected a value such as 0x16, a name that a map gives (--checkpoint-map%s), or record and "
+		    "an id",
+		    args, e->seen.names ? "" : ": none was given");
+	if (similar)
+		strbuf_addf(out, "; did you mean %s?", similar);
+	strbuf_addc(out, '\n');
+}
+
 /* VALUE, NAME, record ID or record NAME. False with a sentence. */
 static bool parse(const struct engine *e, const char *args, struct strbuf *out, struct checkpoint_stop *stop)
 {
@@ -97,17 +110,19 @@ static bool parse(const struct engine *e, const char *args, struct strbuf *out, 
 
 	*stop = (struct checkpoint_stop){ .kind = record ? CHECKPOINT_STOP_RECORD : CHECKPOINT_STOP_VALUE,
 					  .value = cur_number(&c) };
-	if (*word && cur_done(&c))
-		return true;
+	if (*word && cur_done(&c)) {
+		const bool may_be = !record || (stop->value >= 1 && stop->value <= UINT16_MAX);
+
+		if (!may_be)
+			strbuf_addf(out, "'%s': expected an id from 1 to 0xffff\n", args);
+		return may_be;
+	}
 	*stop = (struct checkpoint_stop){ .kind = CHECKPOINT_STOP_NAME };
 	if (*word && checkpoint_can_be_called(e->seen.names, word) && strlen(word) < sizeof(stop->name)) {
 		memcpy(stop->name, word, strlen(word) + 1);
 		return true;
 	}
-	strbuf_addf(out,
-		    "'%s': expected a value such as 0x16, a name that a map gives (--checkpoint-map), or record and an "
-		    "id\n",
-		    args);
+	add_refusal(e, args, word, out);
 	return false;
 }
 

@@ -201,7 +201,7 @@ TEST(numbers_stay_and_hits_are_counted)
 	CHECK_EQ(list[0].hits, 2);
 	checkpoint_stop_describe(r.stops, &list[0], &out);
 	checkpoint_stop_describe(r.stops, &list[1], &out);
-	CHECK_STR(strbuf_str(&out), "value 0x16, KNOWNrecord 9, REC");
+	CHECK_STR(strbuf_str(&out), "value 0x16, KNOWNrecord 0x9, REC");
 	CHECK_EQ(checkpoint_stops_remove(r.stops, 1), 0);
 	CHECK_EQ(checkpoint_stops_remove(r.stops, 1), -ENOENT);
 	CHECK_EQ(put(&r, 0, 0x16), 0);

@@ -208,6 +208,10 @@ TEST(words_that_make_no_sense_are_answered)
 
 	CHECK_HAS(say(&w, "checkpoint break"), "'': expected a value");
 	CHECK_HAS(say(&w, "checkpoint break THERE"), "'THERE': expected a value such as 0x16, a name");
+	CHECK_HAS(say(&w, "checkpoint break 16BIT_MODE"), "record and an id\n");
+	CHECK_HAS(say(&w, "checkpoint break 16bits"), "; did you mean 16BIT?\n");
+	CHECK_HAS(say(&w, "checkpoint break record 0x10000"), "'record 0x10000': expected an id from 1 to 0xffff");
+	CHECK_HAS(say(&w, "checkpoint break record 0"), "expected an id from 1");
 	CHECK_HAS(say(&w, "checkpoint break 16q"), "'16q': expected a value");
 	CHECK_HAS(say(&w, "checkpoint break record 7z"), "'record 7z': expected a value");
 	CHECK_HAS(say(&w, "checkpoint break record"), "expected a value");
@@ -216,7 +220,7 @@ TEST(words_that_make_no_sense_are_answered)
 	CHECK_HAS(say(&w, "checkpoint brake 1"), "'brake 1': expected break, delete");
 	CHECK_HAS(say(&w, "info checkpoints many"), "'many' is not how many");
 	CHECK(!target_fake_catches_checkpoints(w.t));
-	CHECK_STR(say(&w, "checkpoint break record 7"), "  1  record 7, REC: 0 times\n");
+	CHECK_STR(say(&w, "checkpoint break record 7"), "  1  record 0x7, REC: 0 times\n");
 	CHECK_STR(say(&w, "checkpoint break record REC"), "  2  name REC: 0 times\n");
 	CHECK_STR(say(&w, "checkpoint break HERE"), "  3  name HERE: 0 times\n");
 	CHECK_STR(say(&w, "checkpoint break 16BIT"), "  4  name 16BIT: 0 times\n");
