@@ -103,7 +103,7 @@ static int replace_guest(struct run *r, bool reset);
 
 struct console_line {
 	struct run *run;
-	bool was_running;
+	bool runs_on; /* the guest, after it */
 };
 
 static void console_reset(void *arg, struct strbuf *answer)
@@ -119,41 +119,57 @@ static void console_reset(void *arg, struct strbuf *answer)
 		strbuf_adds(answer, "the guest could not be reset\n");
 		return;
 	}
-	strbuf_adds(answer,
-		    line->was_running ? "the guest is reset\n" : "the guest is reset, and held for a debugger\n");
+	strbuf_adds(answer, line->runs_on ? "the guest is reset\n" : "the guest is reset, and held for a debugger\n");
 	if (r->server)
 		server_engine_set(r->server, guest_engine(r->guest));
+}
+
+/*
+ * Stop the guest for a line of the monitor. What it did of its own in the very instant is told as it is otherwise.
+ * Returns: is it there to be looked at? @runs_on: as soon as that is done.
+ */
+static bool console_hold(struct run *r, struct strbuf *answer, bool *runs_on)
+{
+	struct engine *e = guest_engine(r->guest);
+	struct stop_event ev;
+
+	if (engine_stop_now(e, &ev) < 0) {
+		strbuf_adds(answer, "the guest could not be stopped\n");
+		return false;
+	}
+	*runs_on = !(r->server && server_keeps(r->server, &ev));
+	if (*runs_on && is_over(r, &ev)) {
+		end_at(r, &ev);
+		return false;
+	}
+	if (*runs_on && ev.why != STOP_INTERRUPT)
+		report_end(e, &ev);
+	return true;
 }
 
 /* A line of the monitor: the guest is held while a command looks at it, unless a debugger has it in its hands. */
 static void console_command(void *arg, const char *line, struct strbuf *answer)
 {
 	struct run *r = arg;
-	bool was_running = engine_running(guest_engine(r->guest));
-	struct monitor_ctx ctx = { .engine = guest_engine(r->guest),
-				   .phys_mode = &r->phys_mode,
-				   .reset = console_reset,
-				   .reset_arg = &(struct console_line){ r, was_running } };
-	struct stop_event ev;
+	struct console_line held = { .run = r };
+	struct monitor_ctx ctx = {
+		.engine = guest_engine(r->guest), .phys_mode = &r->phys_mode, .reset = console_reset, .reset_arg = &held
+	};
 
 	if (strcmp(line, "quit") == 0) {
 		end(r, CMD_OK);
 		return;
 	}
-	if (was_running && r->server && server_has_client(r->server)) {
-		strbuf_adds(answer, "a debugger is connected and the guest is running: stop it there first\n");
-		return;
-	}
-	if (was_running && engine_stop_now(guest_engine(r->guest), &ev) < 0) {
-		strbuf_adds(answer, "the guest could not be stopped\n");
-		return;
-	}
-	if (was_running && is_over(r, &ev)) { // just now
-		end_at(r, &ev);
-		return;
+	if (engine_running(ctx.engine)) {
+		if (r->server && server_has_client(r->server)) {
+			strbuf_adds(answer, "a debugger is connected and the guest is running: stop it there first\n");
+			return;
+		}
+		if (!console_hold(r, answer, &held.runs_on))
+			return;
 	}
 	engine_monitor(&ctx, line, answer);
-	if (was_running)
+	if (held.runs_on)
 		engine_run_all(guest_engine(r->guest));
 }
 

@@ -449,6 +449,14 @@ void server_engine_set(struct server *s, struct engine *e)
 		log_warn("out of memory: the text of breakpoints is not shown");
 }
 
+bool server_keeps(struct server *s, const struct stop_event *why)
+{
+	if (!is_crash(why->why))
+		return false;
+	keep(s, why);
+	return true;
+}
+
 void server_guest_event(struct server *s)
 {
 	struct stop_event ev;

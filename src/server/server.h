@@ -65,4 +65,10 @@ void server_engine_set(struct server *s, struct engine *e);
  *  client hands the event to cfg.on_end if the guest cannot go on. */
 void server_guest_event(struct server *s);
 
+/**
+ * server_keeps() - the caller has stopped the guest and no client is there: has it crashed or panicked in that instant?
+ * If so it is kept for a client, and cfg.on_kept was called; any other stop is the caller's.
+ */
+bool server_keeps(struct server *s, const struct stop_event *why);
+
 #endif

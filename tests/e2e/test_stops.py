@@ -3,7 +3,7 @@
 import signal
 
 from guests import UP, flat, function, linux
-from session import check, check_eq, started
+from session import Gdb, Guest, check, check_eq, started
 from suite import Scene, test
 
 
@@ -238,6 +238,35 @@ def a_guest_that_crashes_alone_waits_for_a_debugger(context):
         s.reconnect()
         s.cmd("kill")
         check_eq(s.guest.wait_exit(), 0, "exit status")
+
+
+# In 64-bit mode: when a key is typed it counts for a while, and then there is a triple fault.
+COUNTS_AND_CRASHES = bytes.fromhex("66ba fd03"  # mov $0x3fd, %dx: the line status of the console's port
+                                   "ec a801 74fb"  # 1: in (%dx), %al; test $1, %al; jz 1b
+                                   "b9 00000001"  # mov $1 << 24, %ecx
+                                   "ffc9 75fc"  # 2: dec %ecx; jnz 2b
+                                   "0f011d 02000000 0f0b") + bytes(10)  # lidt of what is behind ud2
+
+
+@test(needs="x86")
+def a_guest_that_crashes_while_the_console_looks_at_it_is_kept(context):
+    path = context.scratch("crash.bin")
+    with open(path, "wb") as f:
+        f.write(COUNTS_AND_CRASHES)
+    with Guest(context, ["--flat", f"{path}@0x8000", "--flat-mode", "long", "-m", "16"], wait=False) as guest:
+        guest.process.write(b"k\x01c" + b"time\n" * 4000)
+        guest.messages.wait_for(r"triple fault.*(?s:.*)kept as it is, waiting for GDB on 127", context.scale(60))
+        guest.process.write(b"info vcpus\n")
+        guest.console.wait_for(r"vCPU 0: ", context.scale(60))
+        gdb = Gdb(context, "gdb")
+        try:
+            gdb.connect(guest.port)
+            check("SIGSEGV" in gdb.cmd("info program"), "GDB knows why")
+            check(gdb.cmd("x/2xb 0x800e").endswith("0xff\t0xc9\n"), "memory is readable")
+            gdb.cmd("kill")
+        finally:
+            gdb.close()
+        check_eq(guest.wait_exit(), 0, "exit status")
 
 
 @test(needs="x86 kvm")
