@@ -110,8 +110,9 @@ static void add_timer(const struct kvm_lapic_state *s, const struct irq_lapic_mo
 	else if (!m->deadline)
 		strbuf_adds(out, "  timer: no deadline\n");
 	else
-		strbuf_addf(out, "  timer: deadline 0x%" PRIx64 ", %" PRId64 " ticks from now\n", m->deadline,
-			    (int64_t)(m->deadline - m->tsc));
+		strbuf_addf(out, "  timer: deadline 0x%" PRIx64 ", %" PRIu64 " ticks %s\n", m->deadline,
+			    m->deadline > m->tsc ? m->deadline - m->tsc : m->tsc - m->deadline,
+			    m->deadline > m->tsc ? "from now" : "ago, its interrupt is due");
 }
 
 void irq_lapic_text(const struct kvm_lapic_state *s, const struct irq_lapic_more *m, struct strbuf *out)
@@ -119,8 +120,8 @@ void irq_lapic_text(const struct kvm_lapic_state *s, const struct irq_lapic_more
 	uint32_t svr = lapic_reg(s, LAPIC_SVR), id = lapic_reg(s, LAPIC_ID);
 	bool x2 = m->base & BASE_X2APIC;
 
-	strbuf_addf(out, "local APIC of vCPU %u: ID %u, version 0x%x", m->vcpu, x2 ? id : id >> 24,
-		    lapic_reg(s, LAPIC_VERSION));
+	// KVM has the ID as an xAPIC's, whatever the mode, while KVM_X2APIC_API_USE_32BIT_IDS is off
+	strbuf_addf(out, "local APIC of vCPU %u: ID %u, version 0x%x", m->vcpu, id >> 24, lapic_reg(s, LAPIC_VERSION));
 	if (m->base)
 		strbuf_addf(out, ", at 0x%" PRIx64 ", %s%s", m->base & ~UINT64_C(0xfff),
 			    !(m->base & BASE_ENABLE) ? "disabled"

@@ -204,6 +204,10 @@ def the_monitor_shows_clocks_interrupt_controllers_and_mappings(s):
     for command, part in (("pic", r"(?i)i/?o ?apic"), ("lapic", r"(?i)lvt"), ("irq", r"\d")):
         out = s.cmd(f"monitor info {command}")
         check(re.search(part, out), f"info {command}: {out!r}")
+    if s.context.accel == "kvm":
+        s.cmd("thread 2")
+        check(re.match(r"local APIC of vCPU 1: ID 1, .* x2?APIC\n", s.cmd("monitor info lapic")), "the local APIC of the other vCPU")
+        s.cmd("thread 1")
     page = s.address("linux_banner") & ~0xFFF
     out = s.cmd(f"monitor info tlb {page:#x} 1")
     check(re.match(r"[0-9a-f]{16}: [0-9a-f]{16} r", out), f"info tlb: {out!r}")
