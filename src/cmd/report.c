@@ -3,7 +3,7 @@
 
 #include "cmd.h"
 
-/* How a guest can end, and a panic, which it may survive. Other stops, asked for in the monitor, go by their names. */
+/* How a guest can end, and a panic, which it may survive. */
 static const struct {
 	const char *text;
 	bool dump; /* worth registers, and a line for every vCPU */
@@ -23,13 +23,25 @@ static void dump_vcpu(struct engine *e, unsigned vcpu, bool registers, struct st
 		engine_describe_regs(e, vcpu, ARCH_CORE | ARCH_SYS, out);
 }
 
+/* What was asked for in the monitor is told there as GDB is told it: that text says what it is. */
+static void add_what(const struct stop_event *ev, struct strbuf *out)
+{
+	const char *end = ends[ev->why].text;
+
+	if (end && ev->text[0])
+		strbuf_addf(out, "gdbvm: %s: %s\n", end, ev->text);
+	else if (end || !ev->text[0])
+		strbuf_addf(out, "gdbvm: %s\n", end ? end : stop_why_text(ev->why));
+	else
+		strbuf_addf(out, "gdbvm: %s\n", ev->text);
+}
+
 int report_end(struct engine *e, const struct stop_event *ev)
 {
 	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
-	const char *text = ends[ev->why].text ? ends[ev->why].text : stop_why_text(ev->why);
 	unsigned n = engine_target(e)->nvcpus;
 
-	strbuf_addf(&out, "gdbvm: %s%s%s\n", text, ev->text[0] ? ": " : "", ev->text);
+	add_what(ev, &out);
 	if (ev->why != STOP_EXIT)
 		dump_vcpu(e, ev->vcpu, ends[ev->why].dump, &out);
 	for (unsigned i = 0; ends[ev->why].dump && i < n; i++)

@@ -36,7 +36,7 @@ static void report(enum stop_why why, const char *text, char *buf, size_t size, 
 
 TEST(every_stop_has_words)
 {
-	char buf[4096], want[64];
+	char buf[4096];
 	int status;
 
 	for (unsigned why = 0; why < STOP_NWHY; why++) {
@@ -44,9 +44,25 @@ TEST(every_stop_has_words)
 		CHECK(strncmp(buf, "gdbvm: ", 7) == 0 && buf[7] != '\n');
 		CHECK(!strstr(buf, "null"));
 	}
-	report(STOP_PWATCH, "vCPU 0 wrote", buf, sizeof(buf), &status);
-	snprintf(want, sizeof(want), "gdbvm: %s: vCPU 0 wrote\n", stop_why_text(STOP_PWATCH));
-	CHECK_EQ(strncmp(buf, want, strlen(want)), 0);
+}
+
+TEST(a_stop_is_named_once)
+{
+	static const struct {
+		enum stop_why why;
+		const char *text, *line;
+	} stops[] = {
+		{ STOP_PWATCH, "pwatch: vCPU 0 wrote", "gdbvm: pwatch: vCPU 0 wrote\n" },
+		{ STOP_CHECKPOINT, "checkpoint 1: 0x16", "gdbvm: checkpoint 1: 0x16\n" },
+		{ STOP_PANIC, "the guest panicked", "gdbvm: guest panic: the guest panicked\n" },
+	};
+	char buf[4096];
+	int status;
+
+	for (unsigned i = 0; i < ARRAY_LEN(stops); i++) {
+		report(stops[i].why, stops[i].text, buf, sizeof(buf), &status);
+		CHECK_EQ(strncmp(buf, stops[i].line, strlen(stops[i].line)), 0);
+	}
 }
 
 TEST(an_end_gives_the_exit_status)
@@ -67,4 +83,4 @@ TEST(an_end_gives_the_exit_status)
 	CHECK(strstr(buf, "rip"));
 }
 
-TESTS(T(every_stop_has_words), T(an_end_gives_the_exit_status))
+TESTS(T(every_stop_has_words), T(a_stop_is_named_once), T(an_end_gives_the_exit_status))
