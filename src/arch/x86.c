@@ -144,9 +144,16 @@ static int walk(const struct arch_regs *regs, mmu_read_fn *rd, void *arg, gva at
 
 static void pt_text(const struct arch_regs *regs, gva at, const struct mmu_xlat *x, struct strbuf *out)
 {
+	static const char *const name[MMU_MAX_LEVELS] = { "PML5E", "PML4E", "PDPTE", "PDE", "PTE" };
+	static const uint8_t first[] = {
+		[MMU_X86_32BIT] = 3, [MMU_X86_PAE] = 2, [MMU_X86_4LEVEL] = 1, [MMU_X86_5LEVEL] = 0
+	};
+	const struct x86_regs *r = &regs->x86;
+	const struct mmu_x86_ctx c = { .cr0 = r->cr0, .cr4 = r->cr4, .efer = r->efer };
+
 	for (unsigned i = 0; i < x->nlevels; i++)
-		strbuf_addf(out, "level %u: entry %016" PRIx64 " at %#" PRIx64 "\n", i + 1, x->entry[i],
-			    x->entry_at[i].raw);
+		strbuf_addf(out, "%-5s %016" PRIx64 " at %#" PRIx64 "\n", name[first[mmu_x86_mode(&c)] + i],
+			    x->entry[i], x->entry_at[i].raw);
 }
 
 /* Bits of the entry that maps the page. Intel SDM, "Paging". */

@@ -2,9 +2,11 @@
 #include "engine/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "util/bytes.h"
 #include "util/cursor.h"
 #include "util/macros.h"
 
@@ -76,7 +78,7 @@ struct monitor_cmd {
 
 // clang-format off
 static const struct monitor_cmd cmds[] = {
-	{ "help",           "",            "this list",                                             monitor_help },
+	{ "help",           "[COMMAND]",   "this list, or what of it begins so",                                             monitor_help },
 	{ "info registers", "",            "every register of the selected vCPU",                   monitor_registers },
 	{ "info vcpus",     "",            "mode, pc and code bytes of every vCPU",                 monitor_vcpus },
 	{ "info mtree",     "",            "the guest-physical memory map",                         monitor_mtree },
@@ -108,14 +110,52 @@ static const struct monitor_cmd cmds[] = {
 };
 // clang-format on
 
-static void monitor_help(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+/* Does @name begin with what is @typed? Blanks count as one. */
+static bool begins(const char *name, const char *typed)
 {
+	for (; *name && *typed; name++) {
+		if (*name == ' ' && strchr(" \t", *typed))
+			typed = skip_blanks(typed);
+		else if (*typed++ != *name)
+			return false;
+	}
+	return !*typed;
+}
+
+/* The commands that begin with what is @typed. Returns: how many. */
+static unsigned list(const char *typed, struct strbuf *out)
+{
+	unsigned n = 0;
+
 	for (size_t i = 0; i < ARRAY_LEN(cmds); i++) {
 		char left[64];
 
+		if (!begins(cmds[i].name, typed))
+			continue;
 		snprintf(left, sizeof(left), "%s %s", cmds[i].name, cmds[i].args);
 		strbuf_addf(out, "%-30s  %s\n", left, cmds[i].help);
+		n++;
 	}
+	return n;
+}
+
+static void monitor_help(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
+{
+	if (!list(args, out))
+		strbuf_addf(out, "no command begins with '%s': help lists all\n", args);
+}
+
+/* What there is that begins so is shown; with nothing at all, all. */
+static void unknown(const char *line, struct strbuf *out)
+{
+	_cleanup_(strbuf_deinit) struct strbuf near = { 0 };
+
+	if (!*line)
+		list(line, out);
+	else if (list(line, &near))
+		strbuf_addf(out, "'%s' is not a whole command:\n%s", line, strbuf_str(&near));
+	else
+		strbuf_addf(out, "unknown command '%s': help lists all\n", line);
 }
 
 /* The rest of @line behind the words of @name; NULL if it does not begin with them. Blanks count as one. */
@@ -133,14 +173,73 @@ static const char *match(const char *name, const char *line)
 	return *line && !strchr(" \t/", *line) ? NULL : skip_blanks(line);
 }
 
+/* ---- $rip for a number ---- */
+
+static bool is_called(const struct arch_layout *l, unsigned i, const char *name, size_t n)
+{
+	return (strlen(l->regs[i].name) == n && memcmp(l->regs[i].name, name, n) == 0) ||
+	       (n == 2 && ((memcmp(name, "pc", n) == 0 && i == l->pc) || (memcmp(name, "sp", n) == 0 && i == l->sp)));
+}
+
+/* The value of the selected vCPU's register of this name. False with a sentence. */
+static bool add_value(struct monitor_ctx *ctx, const char *name, size_t n, struct strbuf *line, struct strbuf *out)
+{
+	const struct arch *arch = engine_target(ctx->engine)->arch;
+	const struct arch_layout *l = arch->all_regs;
+	uint8_t value[ARCH_REG_MAX] = { 0 };
+	struct arch_regs *r;
+	int rc = engine_regs(ctx->engine, ctx->vcpu, ARCH_CORE | ARCH_SYS, &r);
+	unsigned i = 0;
+
+	if (rc == 0 && !l)
+		l = arch->layout(r);
+	while (rc == 0 && i < l->nregs && (l->regs[i].bits > 64 || !is_called(l, i, name, n)))
+		i++;
+	if (rc == 0 && i == l->nregs) {
+		strbuf_addf(out, "'$%.*s' is no register of up to 64 bits: info registers lists them\n", (int)n, name);
+		return false;
+	}
+	if (rc == 0)
+		rc = engine_regs(ctx->engine, ctx->vcpu, ARCH_CORE | ARCH_SYS | arch_reg_groups(l, i), &r);
+	if (rc == 0)
+		rc = arch_reg_get(l, i, r, value);
+	if (rc < 0)
+		strbuf_addf(out, "$%.*s of vCPU %u cannot be read: %s\n", (int)n, name, ctx->vcpu,
+			    rc == -EBUSY ? "the guest is running" : strerror(-rc));
+	else
+		strbuf_addf(line, "%#" PRIx64, ld_le64(value));
+	return rc == 0;
+}
+
+/* @line with the values of registers where words are $ and a name. */
+static bool put_values(struct monitor_ctx *ctx, const char *line, struct strbuf *ret, struct strbuf *out)
+{
+	while (*line) {
+		size_t blanks = strspn(line, " \t\r\n"), n = strcspn(line + blanks, " \t\r\n");
+		const char *word = line + blanks;
+
+		strbuf_add(ret, line, blanks);
+		if (*word != '$')
+			strbuf_add(ret, word, n);
+		else if (!add_value(ctx, word + 1, n - 1, ret, out))
+			return false;
+		line = word + n;
+	}
+	return true;
+}
+
 int engine_monitor(struct monitor_ctx *ctx, const char *line, struct strbuf *out)
 {
-	_cleanup_(freep) char *own = strdup(skip_blanks(line));
+	_cleanup_(strbuf_deinit) struct strbuf values = { 0 };
+	char *own;
 	size_t n;
 
-	if (!own)
+	if (!put_values(ctx, skip_blanks(line), &values, out))
+		return out->oom ? -ENOMEM : 0;
+	if (values.oom)
 		return -ENOMEM;
-	for (n = strlen(own); n && strchr(" \t\r\n", own[n - 1]); n--)
+	own = values.s ? values.s : "";
+	for (n = values.len; n && strchr(" \t\r\n", own[n - 1]); n--)
 		own[n - 1] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(cmds); i++) {
 		const char *args = match(cmds[i].name, own);
@@ -150,7 +249,6 @@ int engine_monitor(struct monitor_ctx *ctx, const char *line, struct strbuf *out
 		cmds[i].fn(ctx, args, out);
 		return out->oom ? -ENOMEM : 0;
 	}
-	strbuf_addf(out, "unknown command '%s'; there are:\n", own);
-	monitor_help(ctx, "", out);
+	unknown(own, out);
 	return out->oom ? -ENOMEM : 0;
 }

@@ -12,14 +12,14 @@
 /* Registers up to 64 bits in columns, by the width of their values; wider ones on a line of their own. */
 struct columns {
 	struct strbuf *out;
-	unsigned used;
+	unsigned used, blanks; /* of the line; what is still to come of them */
 };
 
 static void columns_end(struct columns *c)
 {
 	if (c->used)
 		strbuf_addc(c->out, '\n');
-	c->used = 0;
+	c->used = c->blanks = 0;
 }
 
 static void columns_add(struct columns *c, const char *name, const char *value)
@@ -28,11 +28,9 @@ static void columns_add(struct columns *c, const char *name, const char *value)
 
 	if (c->used + width > LINE_WIDTH)
 		columns_end(c);
-	if (width == LINE_WIDTH)
-		strbuf_addf(c->out, "%-14s%s", name, value);
-	else
-		strbuf_addf(c->out, "%-14s%-*s", name, (int)width - 14, value);
+	strbuf_addf(c->out, "%*s%-14s%s", (int)c->blanks, "", name, value);
 	c->used += width;
+	c->blanks = width - 14 - (unsigned)strlen(value);
 }
 
 /* Most significant byte first, as one writes a number; "-" if it cannot be read. */

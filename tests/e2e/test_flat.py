@@ -244,8 +244,10 @@ def physical_memory_is_readable_by_monitor(s):
 def monitor_tells_what_it_can(s):
     check("info registers" in s.cmd("monitor help"), "help names info registers")
     check(s.context.arch.pc in s.cmd("monitor info registers").lower(), "info registers shows pc")
-    check("unknown" in s.cmd("monitor no-such-command").lower() or "help" in s.cmd("monitor no-such-command").lower(),
-          "an unknown command is answered with what exists")
+    check("unknown command 'no-such-command': help lists all" in s.cmd("monitor no-such-command"), "an unknown command is named")
+    check("info registers" in s.cmd("monitor info"), "half a command is answered with what begins so")
+    check_eq(s.cmd("monitor help xp").count("\n"), 1, "lines of help about one command")
+    check(f"{s.pc():#x}: physical " in s.cmd("monitor pt $pc"), "a register's name stands for its value")
     check("HVC #0" in s.cmd("monitor esr 0x5a000000"), "a syndrome of arm64 is decoded on any guest")
     check({"arm64": "ESR_EL1", "x86": "this guest is x86"}[s.context.arch.name] in s.cmd("monitor esr"),
           "without a value it is the vCPU's own")

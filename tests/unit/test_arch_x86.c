@@ -411,9 +411,34 @@ TEST(a_trap_is_traced_to_the_request_that_owns_the_slot)
 	CHECK_EQ(arch_x86.hw_decode(&st, 0xffff4ff0, GVA(0)), -ENOENT); // single step
 }
 
-TESTS(T(mode_and_layout_follow_the_control_registers_and_cs), T(pc_adds_the_segment_base_and_wraps_at_4_gib),
-      T(pc_set_refuses_what_the_segment_cannot_reach), T(pc_in_64bit_code_ignores_the_base),
-      T(pc_in_64bit_code_must_be_canonical), T(walk_uses_the_control_registers_of_the_vcpu),
+TEST(page_table_entries_have_the_names_of_their_mode)
+{
+	enum { PG = 1u << 31, PAE = 1 << 5, LA57 = 1 << 12 };
+	static const struct {
+		uint64_t cr4, efer;
+		unsigned nlevels;
+		const char *text;
+	} modes[] = {
+		{ 0, 0, 2, "PDE   0000000000000001 at 0x8\nPTE   0000000000000002 at 0x10\n" },
+		{ PAE, 0, 2, "PDPTE 0000000000000001 at 0x8\nPDE   0000000000000002 at 0x10\n" },
+		{ PAE, LONG, 1, "PML4E 0000000000000001 at 0x8\n" },
+		{ PAE | LA57, LONG, 2, "PML5E 0000000000000001 at 0x8\nPML4E 0000000000000002 at 0x10\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+		struct arch_regs r = { .x86 = { .cr0 = PG | 1, .cr4 = modes[i].cr4, .efer = modes[i].efer } };
+		struct mmu_xlat x = { .nlevels = modes[i].nlevels, .entry = { 1, 2 }, .entry_at = { GPA(8), GPA(16) } };
+
+		arch_x86.pt_text(&r, GVA(0), &x, &out);
+		CHECK_STR(strbuf_str(&out), modes[i].text);
+	}
+}
+
+TESTS(T(page_table_entries_have_the_names_of_their_mode), T(mode_and_layout_follow_the_control_registers_and_cs),
+      T(pc_adds_the_segment_base_and_wraps_at_4_gib), T(pc_set_refuses_what_the_segment_cannot_reach),
+      T(pc_in_64bit_code_ignores_the_base), T(pc_in_64bit_code_must_be_canonical),
+      T(walk_uses_the_control_registers_of_the_vcpu),
       T(kernel_addresses_under_page_table_isolation_come_from_the_kernels_half),
       T(either_table_of_a_process_is_its_address_space), T(breakpoint_instruction_is_known_behind_prefixes),
       T(msr_numbers_are_all_filled_in_and_distinct), T(no_request_leaves_only_the_fixed_bit),

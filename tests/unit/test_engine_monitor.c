@@ -3,15 +3,64 @@
 
 #include "monitor_world.h"
 
-TEST(help_and_unknown_commands_list_what_there_is)
+static unsigned count_lines(const char *s)
+{
+	unsigned n = 0;
+
+	while ((s = strchr(s, '\n')))
+		n++, s++;
+	return n;
+}
+
+TEST(help_lists_all_or_what_begins_so)
+{
+	struct world w = world_open((struct target_fake_cfg){ 0 });
+	unsigned all = count_lines(say(&w, "help"));
+
+	CHECK_HAS(say(&w, "help"), "info registers");
+	CHECK_EQ(count_lines(say(&w, "")), all);
+	CHECK(all > 20);
+	CHECK_EQ(count_lines(say(&w, "help xp")), 1);
+	CHECK_HAS(say(&w, "help xp"), "xp [/FMT] ADDR ");
+	CHECK_EQ(count_lines(say(&w, "help info  reg")), 1);
+	CHECK_HAS(say(&w, "help info"), "info mtree");
+	CHECK(count_lines(say(&w, "help info")) < all);
+	CHECK_STR(say(&w, "help xq"), "no command begins with 'xq': help lists all\n");
+	close_all(&w);
+}
+
+TEST(unknown_commands_are_named_and_those_that_begin_so_shown)
 {
 	struct world w = world_open((struct target_fake_cfg){ 0 });
 
-	CHECK_HAS(say(&w, "help"), "info registers");
-	CHECK_HAS(say(&w, "frobnicate 1"), "unknown command 'frobnicate 1'");
-	CHECK_HAS(say(&w, "frobnicate 1"), "info mtree");
-	CHECK_HAS(say(&w, ""), "info mem");
+	CHECK_STR(say(&w, "frobnicate 1"), "unknown command 'frobnicate 1': help lists all\n");
 	CHECK_HAS(say(&w, "helpless"), "unknown command");
+	CHECK_HAS(say(&w, "info xyz"), "unknown command 'info xyz'");
+	CHECK_HAS(say(&w, "info"), "'info' is not a whole command:\ninfo registers ");
+	CHECK_EQ(count_lines(say(&w, "info reg")), 2);
+	CHECK_EQ(count_lines(say(&w, "res")), 2); // not done, as `reset` would be
+	close_all(&w);
+}
+
+TEST(registers_serve_as_numbers)
+{
+	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
+	struct x86_regs *r = &target_fake_regs(w.t, 0)->x86;
+
+	r->gpr[X86_RBX] = 0x1234;
+	r->rip = 0x1000;
+	r->gpr[X86_RSP] = 0x2000;
+	r->cr3 = 0xabc000;
+	st_le32(w.ram + 0x1234, 0xfeedbeef);
+	CHECK_STR(say(&w, "xp $rbx"), "0000000000001234: 0xfeedbeef\n");
+	CHECK_HAS(say(&w, "xp /1b  $pc\r\n"), "0000000000001000: ");
+	CHECK_HAS(say(&w, "xp $sp"), "0000000000002000: ");
+	CHECK_HAS(say(&w, "bp-filter cr3 $cr3"), "cr3 is 0xabc000\n");
+	CHECK_STR(say(&w, "xp $xmm0"), "'$xmm0' is no register of up to 64 bits: info registers lists them\n");
+	CHECK_HAS(say(&w, "xp $"), "'$' is no register");
+	CHECK_HAS(say(&w, "xp $rbx+4"), "'$rbx+4' is no register");
+	CHECK_EQ(resume(&w, TARGET_RUN, 0, TARGET_RUN), 0);
+	CHECK_STR(say(&w, "xp $rbx"), "$rbx of vCPU 0 cannot be read: the guest is running\n");
 	close_all(&w);
 }
 
@@ -32,6 +81,7 @@ TEST(registers_show_system_ones_and_values)
 	CHECK_HAS(say(&w, "info registers"), "1122334455667788");
 	CHECK_HAS(say(&w, "info registers"), "000000000abcd000");
 	CHECK_HAS(say(&w, "info registers"), "xmm15");
+	CHECK(!strstr(say(&w, "info registers"), " \n")); // lines end with what they show
 	close_all(&w);
 }
 
@@ -65,9 +115,9 @@ TEST(pt_shows_each_level_with_its_place)
 
 	world_map(&w, 0x400000, 0x8000);
 	world_use_tables(&w, 0, w.root);
-	snprintf(part, sizeof(part), "level 1: entry %016x at 0x%x", TABLES + 4096 + 7, TABLES);
+	snprintf(part, sizeof(part), "PML4E %016x at 0x%x\n", TABLES + 4096 + 7, TABLES);
 	CHECK_HAS(say(&w, "pt 0x400123"), part);
-	CHECK_HAS(say(&w, "pt 0x400123"), "level 4: entry 0000000000008007");
+	CHECK_HAS(say(&w, "pt 0x400123"), "\nPTE   0000000000008007 at ");
 	CHECK_HAS(say(&w, "pt 0x400123"), "physical 0x8123, page of 0x1000 bytes, rwxu");
 	CHECK_HAS(say(&w, "pt 4194595"), "physical 0x8123");
 	CHECK_HAS(say(&w, "pt 0x401000"), "not mapped: not present");
@@ -320,11 +370,12 @@ TEST(registers_that_cannot_be_read_are_told)
 TESTS(T(arm64_values_are_decoded_on_any_guest), T(arm64_values_that_are_none_are_named),
       T(an_x86_vcpu_has_no_registers_of_arm64), T(syndromes_of_the_selected_vcpu),
       T(list_registers_of_the_selected_vcpu), T(registers_that_cannot_be_read_are_told),
-      T(help_and_unknown_commands_list_what_there_is), T(blanks_around_words_do_not_matter),
-      T(registers_show_system_ones_and_values), T(vcpus_show_mode_pc_and_code),
-      T(code_bytes_that_are_not_there_are_marked), T(pt_shows_each_level_with_its_place),
-      T(unreadable_page_table_is_said), T(mem_joins_adjacent_pages_with_equal_rights),
-      T(mem_is_bounded_and_says_where_to_go_on), T(tlb_lists_each_page_with_its_flags),
-      T(tlb_without_paging_is_one_page), T(time_is_shown_and_chosen), T(interrupt_controllers_are_the_targets_to_show),
-      T(xp_dumps_physical_memory_by_size), T(bad_words_are_named_with_what_was_expected),
-      T(phys_flips_the_sessions_mode), T(commands_on_a_guest_that_is_gone_say_so))
+      T(help_lists_all_or_what_begins_so), T(unknown_commands_are_named_and_those_that_begin_so_shown),
+      T(registers_serve_as_numbers), T(blanks_around_words_do_not_matter), T(registers_show_system_ones_and_values),
+      T(vcpus_show_mode_pc_and_code), T(code_bytes_that_are_not_there_are_marked),
+      T(pt_shows_each_level_with_its_place), T(unreadable_page_table_is_said),
+      T(mem_joins_adjacent_pages_with_equal_rights), T(mem_is_bounded_and_says_where_to_go_on),
+      T(tlb_lists_each_page_with_its_flags), T(tlb_without_paging_is_one_page), T(time_is_shown_and_chosen),
+      T(interrupt_controllers_are_the_targets_to_show), T(xp_dumps_physical_memory_by_size),
+      T(bad_words_are_named_with_what_was_expected), T(phys_flips_the_sessions_mode),
+      T(commands_on_a_guest_that_is_gone_say_so))
