@@ -63,7 +63,8 @@ static void set_v6_loopback(struct address *a, uint16_t port)
 
 static int parse_tcp(const struct parse *p, struct address *a)
 {
-	const char *text = p->text, *colon = strrchr(text, ':');
+	const char *text = p->text + (strncmp(p->text, "tcp:", 4) == 0 ? 4 : 0); // QEMU's users write that
+	const char *colon = strrchr(text, ':');
 	const char *port_text = colon ? colon + 1 : text;
 	struct in_addr v4 = { .s_addr = htonl(INADDR_LOOPBACK) };
 	char host[64] = "";
@@ -85,7 +86,7 @@ static int parse_tcp(const struct parse *p, struct address *a)
 		return errtext_set(p->why, -EACCES,
 				   "cannot %s '%s': whoever reaches the port owns the guest, so HOST must be "
 				   "loopback: localhost, 127.x.y.z or [::1]",
-				   p->doing, text);
+				   p->doing, p->text);
 	set_v4(a, v4, port);
 	return 0;
 }

@@ -42,6 +42,8 @@ TEST(address_loopback_hosts)
 	check_printed("127.0.0.1:1", "127.0.0.1:1");
 	check_printed("127.3.2.1:1", "127.3.2.1:1");
 	check_printed("[::1]:1", "[::1]:1");
+	check_printed("tcp::1234", "127.0.0.1:1234"); // as QEMU has it
+	check_printed("tcp:localhost:1", "127.0.0.1:1");
 }
 
 TEST(address_other_hosts_are_refused)
@@ -49,6 +51,7 @@ TEST(address_other_hosts_are_refused)
 	struct address a;
 
 	CHECK_EQ(parse("0.0.0.0:1234", &a), -EACCES);
+	CHECK_EQ(parse("tcp:0.0.0.0:1234", &a), -EACCES);
 	CHECK_EQ(parse("192.168.1.1:1234", &a), -EACCES);
 	CHECK_EQ(parse("[::]:1234", &a), -EACCES);
 	CHECK_EQ(parse("::1:1234", &a), -EACCES);
@@ -69,6 +72,7 @@ TEST(address_bad_ports)
 	CHECK_EQ(parse("localhost:", &a), -EINVAL);
 	CHECK_EQ(parse("", &a), -EINVAL);
 	CHECK_EQ(parse("tcp", &a), -EINVAL);
+	CHECK_EQ(parse("tcp:", &a), -EINVAL);
 }
 
 TEST(address_unix_and_stdio)
