@@ -13,6 +13,7 @@
 
 enum {
 	ESCAPE = 0x01, // Ctrl-A
+	CANCEL = 0x03, // Ctrl-C: the monitor forgets the line
 	/* Typed, and not yet read by the guest. A guest that never reads must not take Ctrl-A x away from the person,
 	   so this is more than anyone types; what is pasted or piped in beyond it waits. */
 	QUEUE_MAX = 64 << 10,
@@ -39,14 +40,21 @@ struct console {
 	void *arg;
 };
 
-static void set_raw(struct console *c, bool raw)
+/* How the terminal is to be: as we found it, giving each byte, or giving lines to the monitor. */
+enum tty { TTY_FORMER, TTY_BYTES, TTY_LINES };
+
+static void tty_set(struct console *c, enum tty how)
 {
 	struct termios t = c->former;
 
 	if (!c->tty)
 		return;
-	if (raw)
+	if (how == TTY_BYTES) {
 		cfmakeraw(&t);
+	} else if (how == TTY_LINES) { // a Ctrl-C by habit must not end the guest
+		t.c_lflag &= ~(tcflag_t)ISIG;
+		t.c_cc[VEOL] = CANCEL;
+	}
 	t.c_oflag = c->former.c_oflag; // newlines of our own messages stay newlines
 	tcsetattr(c->in, TCSADRAIN, &t);
 }
@@ -57,7 +65,7 @@ static void open_terminal(struct console *c)
 	c->out = STDOUT_FILENO;
 	c->wait = true;
 	c->tty = isatty(c->in) && tcgetattr(c->in, &c->former) == 0;
-	set_raw(c, true);
+	tty_set(c, TTY_BYTES);
 }
 
 static int open_pty(struct console *c, struct errtext *why)
@@ -123,7 +131,7 @@ void console_close(struct console *c)
 {
 	if (!c)
 		return;
-	set_raw(c, false);
+	tty_set(c, TTY_FORMER);
 	if (c->loop) {
 		loop_unwatch(c->loop, c->in);
 		loop_unwatch(c->loop, c->room_fd);
@@ -230,7 +238,7 @@ static void monitor_open(struct console *c)
 {
 	c->monitor = true;
 	strbuf_reset(&c->line);
-	set_raw(c, false);
+	tty_set(c, TTY_LINES);
 	say(c, "\ngdbvm monitor: help lists commands, quit ends gdbvm, an empty line goes back to the guest\n");
 	say(c, prompt);
 }
@@ -238,7 +246,7 @@ static void monitor_open(struct console *c)
 static void monitor_close(struct console *c)
 {
 	c->monitor = false;
-	set_raw(c, true);
+	tty_set(c, TTY_BYTES);
 }
 
 static void monitor_line(struct console *c)
@@ -253,6 +261,13 @@ static void monitor_line(struct console *c)
 	say(c, strbuf_str(&answer));
 	say(c, prompt);
 	strbuf_reset(&c->line);
+}
+
+static void monitor_cancel(struct console *c)
+{
+	strbuf_reset(&c->line);
+	say(c, "\n");
+	say(c, prompt);
 }
 
 static void escape_byte(struct console *c, char ch)
@@ -277,6 +292,8 @@ static void input_byte(struct console *c, char ch)
 {
 	if (c->monitor && ch == '\n')
 		monitor_line(c);
+	else if (c->monitor && ch == CANCEL)
+		monitor_cancel(c);
 	else if (c->monitor)
 		strbuf_addc(&c->line, ch);
 	else if (c->escaped)

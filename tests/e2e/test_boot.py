@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Boots without a debugger: to user space with 1, 2 and 4 vCPUs, from both initrds, and the ways in which a guest ends."""
+import os
 import re
+import time
 
 from guests import UP, flat, linux
 from session import Guest, Terminal, accelerated, check, check_eq
@@ -119,6 +121,8 @@ def ctrl_a_leads_to_the_monitor_and_out(context):
         terminal.wait_for(r"\(gdbvm\)")
         terminal.type("info vcpus")
         terminal.wait_for(r"64-bit|EL1")
+        terminal.type_keys("info")
+        terminal.key("C-c")  # no line, and no end of the guest
         terminal.type("phys on")
         terminal.wait_for(r"addresses are physical")
         terminal.key("C-d")
@@ -127,6 +131,22 @@ def ctrl_a_leads_to_the_monitor_and_out(context):
         terminal.wait_end()
     finally:
         terminal.close()
+
+
+@test(needs="tcg tmux")
+def a_terminal_that_closes_ends_gdbvm_which_takes_its_socket_along(context):
+    path = context.scratch("gdb.sock")
+    argv = [context.gdbvm, "run", *accelerated(context), *flat("count")["args"](context), "--gdb", f"unix:{path}"]
+    terminal = Terminal(context, argv)
+    try:
+        terminal.wait_for(r"\.")
+        check(os.path.exists(path), "the socket is there")
+    finally:
+        terminal.close()
+    end = time.monotonic() + context.scale(20)
+    while os.path.exists(path):
+        check(time.monotonic() < end, "the socket goes with gdbvm")
+        time.sleep(0.1)
 
 
 @test()

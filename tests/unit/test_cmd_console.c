@@ -219,6 +219,27 @@ static void *write_much(void *arg)
 	return NULL;
 }
 
+TEST(console_monitor_takes_ctrl_c_for_the_end_of_a_line_not_of_the_guest)
+{
+	struct rig *r = rig_create(true);
+	struct termios t;
+
+	type(r, "\x01"
+		"c");
+	CHECK_EQ(tcgetattr(r->keys, &t), 0);
+	CHECK(t.c_lflag & ICANON && !(t.c_lflag & ISIG));
+	type(r, "reset\x03");
+	type(r, "time\n");
+	CHECK_STR(strbuf_str(&r->commands), "time;");
+	type(r, "\n");
+	CHECK_EQ(r->guest.len, 0);
+	console_close(r->console);
+	r->console = NULL;
+	CHECK_EQ(tcgetattr(r->keys, &t), 0);
+	CHECK(t.c_lflag & ICANON && t.c_lflag & ISIG && t.c_cc[VEOL] != 3); // as it was
+	rig_destroy(r);
+}
+
 TEST(console_output_that_nobody_reads_ends_with_hangup)
 {
 	struct rig *r = rig_create(false);
@@ -294,5 +315,6 @@ TEST(console_file_that_cannot_be_written_is_named)
 TESTS(T(console_keeps_what_the_guest_does_not_take_in_order), T(console_lets_a_flood_wait_outside_and_loses_nothing),
       T(console_can_be_left_while_the_guest_reads_nothing), T(console_escape_sends_itself_and_opens_the_monitor),
       T(console_monitor_ends_with_ctrl_d_and_the_terminal_lives_on),
+      T(console_monitor_takes_ctrl_c_for_the_end_of_a_line_not_of_the_guest),
       T(console_output_that_nobody_reads_ends_with_hangup), T(console_pty_may_be_left_and_opened_again),
       T(console_file_that_cannot_be_written_is_named))
