@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "checkpoint/golden.h"
+#include "checkpoint/outcome.h"
 #include "checkpoint/units.h"
 #include "util/cursor.h"
 
@@ -86,6 +87,17 @@ static void look_for_others(struct writer *w, const struct checkpoint_entry *e)
 	w->several_ports |= e->rec.port != w->first->port;
 }
 
+/* Who takes this for what is right is to know what it is of. */
+static void add_warning(struct strbuf *out, const struct checkpoint_record *rec)
+{
+	if (rec->kind == CHECKPOINT_LOST)
+		strbuf_addf(out, "# %" PRIu64 " records are lost here\n", rec->value);
+	if (rec->kind == CHECKPOINT_CUT)
+		strbuf_adds(out, "# the recording was cut here, at its limit\n");
+	if (rec->kind == CHECKPOINT_VERDICT && rec->value != VERDICT_MATCHED)
+		strbuf_addf(out, "# this boot %s\n", checkpoint_verdict_names[rec->value]);
+}
+
 void golden_add(struct strbuf *out, const struct checkpoint_file *f)
 {
 	struct writer w = { .out = out };
@@ -97,7 +109,11 @@ void golden_add(struct strbuf *out, const struct checkpoint_file *f)
 	}
 	for (size_t i = 0; i < f->n; i++)
 		look_for_others(&w, &f->entry[i]);
-	for (size_t i = 0; i < f->n; i++)
+	for (size_t i = 0; i < f->n; i++) {
 		checkpoint_units_feed(units, &f->entry[i].rec, &f->entry[i].label, add_unit, &w);
+		add_warning(out, &f->entry[i].rec);
+	}
+	if (f->torn)
+		strbuf_adds(out, "# the recording ends in the middle of a line\n");
 	checkpoint_units_destroy(units);
 }

@@ -307,7 +307,8 @@ static int scan_image(const char *what, void *image, size_t n, const uint64_t *a
 	else if (out && n >= SELFMAG && memcmp(image, ELFMAG, SELFMAG) == 0)
 		rc = scan_elf(&s, what, image, n, why);
 	else if (n > TOP / 2)
-		rc = errtext_set(why, -EINVAL, "%s is too large for a firmware image", what);
+		rc = errtext_set(why, -EINVAL, "%s has %zu bytes, too many for a firmware image: expected up to 2 GiB",
+				 what, n);
 	else if (out)
 		scan_code(&s, image, n, TOP - n, TOP - n);
 	free(s.function);

@@ -293,6 +293,21 @@ static void check_golden(const char *text, const char *golden)
 	CHECK_STR(strbuf_str(&out), golden);
 }
 
+TEST(what_a_recording_lacks_is_said_in_the_golden_file)
+{
+	check_golden(
+		HEADER WRITE(
+			1,
+			"\"port\":\"0x80\",\"size\":1,\"value\":\"0x1\"") "{\"t\":12,\"mark\":\"lost\",\"count\":2}\n{"
+									  "\"t\":12,\"mark\":\"cut\",\"count\":4096}\n"
+									  "{\"t\":13,\"mark\":\"verdict\",\"verdict\":"
+									  "\"stalled\",\"text\":\"stalled "
+									  "after\"}\n{\"t",
+		"0x01\n# 2 records are lost here\n# the recording was cut here, at its limit\n# this boot stalled\n"
+		"# the recording ends in the middle of a line\n");
+	check_golden(HEADER "{\"t\":13,\"mark\":\"verdict\",\"verdict\":\"matched\",\"text\":\"\"}\n", "");
+}
+
 TEST(a_recording_makes_a_golden_file)
 {
 	check_golden(
@@ -325,4 +340,4 @@ TEST(a_recording_makes_a_golden_file)
 TESTS(T(a_line_says_what_is_expected_and_under_which_conditions), T(lines_that_make_no_sense_are_named),
       T(values_and_names_may_have_wildcards), T(names_that_no_map_has_are_refused),
       T(a_sequence_and_a_frame_are_one_unit_each), T(the_bytes_of_what_is_no_frame_are_values),
-      T(a_recording_makes_a_golden_file))
+      T(what_a_recording_lacks_is_said_in_the_golden_file), T(a_recording_makes_a_golden_file))

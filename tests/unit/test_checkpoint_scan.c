@@ -140,6 +140,8 @@ TEST(files_that_are_no_images_are_refused)
 	CHECK_EQ(checkpoint_scan_file("/dev/null", &s, &why), -EINVAL);
 	CHECK_EQ(checkpoint_scan_image("broken", broken, 20, &s, &why), -EINVAL);
 	CHECK(strstr(why.text, "broken") && !s);
+	CHECK_EQ(checkpoint_scan_image("disk", (char[]){ 0, 0, 0, 0 }, (UINT64_C(1) << 31) + 1, &s, &why), -EINVAL);
+	CHECK(strstr(why.text, "disk has 2147483649 bytes") && strstr(why.text, "expected up to 2 GiB"));
 	broken[16] = 2;         // ET_EXEC
 	broken[18] = (char)183; // EM_AARCH64
 	broken[20] = 1;
