@@ -32,6 +32,7 @@ static int restart(struct session *s, bool reset)
 
 	if (rc == 0)
 		session_engine_set(s, e);
+	s->owes_break &= reset;
 	return rc;
 }
 
@@ -74,6 +75,9 @@ static int resume(struct session *s)
 	s->broke = false;
 	s->wait = WAIT_STOP;
 	s->doc_kind = DOC_NONE;
+	if (s->owes_break)
+		session_break(s);
+	s->owes_break = false;
 	return 0;
 }
 
@@ -248,6 +252,7 @@ static void let_go(struct session *s)
 	else
 		engine_detach(s->e);
 	s->wait = WAIT_NONE;
+	s->owes_break = false;
 	s->detached = true;
 }
 

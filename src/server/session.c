@@ -229,6 +229,7 @@ static void packet_event(struct session *s)
 {
 	trace_packet(s);
 	ack(s, '+');
+	s->just_told = false;
 	if (!s->spoke) {
 		s->spoke = true;
 		session_attach(s);
@@ -247,17 +248,33 @@ static void bad_sum_event(struct session *s)
 		send_error(s, -EBADMSG); // nothing else would tell the client that its packet was lost
 }
 
-static void break_event(struct session *s)
+/*
+ * A 0x03 that crosses a stop reply stops the guest as soon as it is resumed: a GDB may go on by itself from that stop,
+ * and where it does so all the time it could never interrupt. LLDB takes the one stop for both. GDB manual,
+ * "Interrupts".
+ */
+static bool keeps_break(const struct session *s, enum stop_why told)
+{
+	return told != STOP_INTERRUPT && !s->thread_suffix;
+}
+
+void session_break(struct session *s)
 {
 	int rc;
 
-	log_wire('>', "\x03", 1);
-	if (s->wait != WAIT_STOP)
-		return; // it crossed our stop reply
 	s->broke = true;
 	rc = engine_interrupt(s->e);
 	if (rc < 0)
 		log_warn("cannot interrupt the guest rc=%d", rc);
+}
+
+static void break_event(struct session *s)
+{
+	log_wire('>', "\x03", 1);
+	if (s->wait == WAIT_STOP)
+		session_break(s);
+	else if (s->just_told && keeps_break(s, s->last_stop.why))
+		s->owes_break = true;
 }
 
 static void wire_event(struct session *s, enum rsp_event ev)
@@ -368,6 +385,8 @@ enum session_state session_guest_event(struct session *s)
 	s->wait = WAIT_NONE;
 	stop_reply_record(s, &ev, wait == WAIT_ATTACH);
 	if (wait == WAIT_STOP) {
+		s->just_told = true;
+		s->owes_break = s->broke && keeps_break(s, ev.why);
 		stop_reply_texts(s);
 		rsp_out_reset(&s->out);
 		stop_reply_fill(s, &s->out);

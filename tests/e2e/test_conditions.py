@@ -104,6 +104,26 @@ def a_condition_can_be_changed_and_dropped(s):
 
 
 @COUNT.test()
+def ctrl_c_gets_through_while_gdb_goes_on_by_itself(s):
+    """GDB evaluates a condition that is always false: most of the time the guest is stopped when one types it."""
+    s.cmd("set breakpoint condition-evaluation host")
+    s.brk("bump if counter == 0x7fffffffffffffff")
+    wire = Wire(s)
+    s.cont()
+    for _ in range(5):
+        s.expect_no_stop(0.1)
+        s.interrupt()
+        s.cont()
+    s.interrupt()
+    check(wire.stops() > 12, f"stop replies, most of which GDB goes on from: {wire.stops()}")
+    s.delete()
+    s.cont()
+    s.expect_no_stop(0.2)
+    s.interrupt()
+    use_target(s)
+
+
+@COUNT.test()
 def of_two_conditions_at_one_place_each_stops(s):
     start = s.int("counter")
     for count in (40, 20):
