@@ -33,6 +33,16 @@ def an_access_watchpoint_sees_reads(s):
     s.delete(wp)
 
 
+@COUNT.test()
+def a_read_watchpoint_sees_reads_and_no_writes(s):
+    """x86 has none; GDB makes it of an access watchpoint."""
+    wp = s._break("rwatch shape.height")
+    for _ in range(2):
+        s.cont()
+        s.expect_stop(reason="read-watchpoint-trigger", func="measure")
+    s.delete(wp)
+
+
 @COUNT.test(needs="kvm")
 def odd_ranges_are_watched_to_the_byte(s):
     """Unaligned, over several debug registers: each byte inside stops the guest, the ones beside it do not."""
