@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "kvm/x86_guest.h"
-#include "util/bytes.h"
 #include "util/macros.h"
 
 enum { CR0_PE = 1 };
@@ -130,10 +129,7 @@ static bool still_so(const struct kvm_guest_page *p, const struct kvm_guest *g, 
 	    p->ctx.cr3 != g->sregs.cr3 || p->ctx.cr4 != g->sregs.cr4 || p->ctx.efer != g->sregs.efer)
 		return false;
 	for (unsigned i = 0; i < p->x.nlevels; i++) {
-		uint8_t now[8];
-
-		kvm_guest_copy(now, p->entry[i], sizeof(now));
-		if (ld_le64(now) != p->x.entry[i])
+		if (__atomic_load_n(p->entry[i], __ATOMIC_RELAXED) != p->x.entry[i])
 			return false;
 	}
 	return true;
@@ -145,7 +141,7 @@ static bool find_entries(struct kvm_cpu *cpu, struct kvm_guest_page *p)
 	for (unsigned i = 0; i < p->x.nlevels; i++) {
 		size_t n = sizeof(uint64_t);
 
-		p->entry[i] = phys(cpu->all->port, p->x.entry_at[i], &n);
+		p->entry[i] = (const uint64_t *)(void *)phys(cpu->all->port, p->x.entry_at[i], &n);
 		if (!p->entry[i] || n < sizeof(uint64_t))
 			return false;
 	}

@@ -33,7 +33,7 @@ uint8_t *kvm_guest_hva(struct kvm_cpu *cpu, const struct kvm_guest *g, gva at, s
 struct kvm_guest_page {
 	struct mmu_x86_ctx ctx;
 	struct mmu_xlat x;
-	const uint8_t *entry[MMU_MAX_LEVELS];
+	const uint64_t *entry[MMU_MAX_LEVELS];
 	bool usable;
 };
 
