@@ -94,12 +94,14 @@ static bool same(const struct kvm_guest_debug *a, const struct kvm_guest_debug *
 
 /*
  * Behind a trap KVM still has the step armed, but the trap flag is gone if KVM emulated the instruction. To enter with
- * the flag in the registers of the run page costs no ioctl.
+ * the flag in the registers of the run page costs no ioctl, but makes KVM look for interrupts.
  */
 static bool step_again(struct kvm_cpu *cpu, const struct kvm_guest_debug *d, bool trapped)
 {
 	if (!trapped || !cpu->debug.step || !cpu->synced || !same(d, &cpu->mach->said))
 		return false;
+	if (cpu->mach->has_tf)
+		return true;
 	cpu->run->s.regs.regs.rflags |= X86_RFLAGS_TF;
 	cpu->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 	return true;
@@ -187,6 +189,7 @@ void kvm_debug_trap(struct kvm_cpu *cpu, struct kvm_trap *out)
 	} else if ((d->dr6 & DR6_BS) && cpu->debug.step) {
 		t.kind = KVM_TRAP_STEP;
 		cpu->mach->trapped = true;
+		cpu->mach->has_tf = kvm_step_was_native(cpu);
 	}
 	*out = t;
 }

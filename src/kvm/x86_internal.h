@@ -48,9 +48,16 @@ struct kvm_cpu_mach {
 	uint8_t own[4];  /* the guest's own debug register in each slot of the hardware, from 1; 0: none */
 	uint32_t inject; /* KVM_GUESTDBG_INJECT_*, to be said once */
 	bool trapped;    /* the last entry ended with the trap of its step, and KVM was told nothing since */
+	bool has_tf;     /* ... and the processor executed the instruction: the trap flag is still set */
 	struct kvm_guest_debug said; /* to KVM, last */
 	struct kvm_regs passed;      /* entered with the resume flag, to pass an exec breakpoint at this rip */
 };
+
+/**
+ * kvm_step_was_native() - did the processor execute the instruction that has just trapped? KVM's emulator, which loses
+ * the trap flag, is for those that access memory, which may be a device, or are intercepted.
+ */
+bool kvm_step_was_native(const struct kvm_cpu *cpu);
 
 /** kvm_clock_show_lapic() - of a local APIC just read, the timer shall tell the time of the stop. */
 void kvm_clock_show_lapic(const struct kvm_cpu *cpu, struct kvm_lapic_state *s);

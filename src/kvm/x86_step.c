@@ -260,6 +260,13 @@ enum kvm_step_reach kvm_step_reach(const struct kvm_cpu *cpu)
 	return s->insn.faults && apic_mapped ? KVM_STEP_MEMORY : KVM_STEP_NO_DEVICE;
 }
 
+bool kvm_step_was_native(const struct kvm_cpu *cpu)
+{
+	const struct kvm_step *s = cpu->step;
+
+	return !s->delivering && !s->insn.faults && kvm_guest_is_64bit(&s->g);
+}
+
 /* KVM takes long to tell segments and control registers, which an ordinary instruction leaves as they are. */
 uint64_t kvm_step_wants(struct kvm_cpu *cpu, uint64_t regs)
 {
