@@ -27,11 +27,13 @@ struct checkpoint_log {
 	int fd, hangup_fd;
 	pthread_t writer;
 
-	pthread_mutex_t lock;
+	uint64_t tail;      // added, in all: only who adds moves it
+	uint64_t head;      // written, in all: only the writer does
+	uint64_t seq, lost; // of those who add
+
+	pthread_mutex_t lock;      // only for sleep and waking up
 	pthread_cond_t work, room; // for the writer; for those who wait for it
-	uint64_t head, tail;       // written, and added: in all
 	uint64_t flush_to;
-	uint64_t seq, lost;
 	bool hung_up, ending;
 	struct checkpoint_record queue[QUEUE_LEN]; // head..tail: the writer's until it moves head
 
@@ -143,18 +145,23 @@ static void put(struct checkpoint_log *log, uint64_t from, uint64_t to)
 	put_text(log);
 }
 
+static uint64_t queued(const struct checkpoint_log *log)
+{
+	return __atomic_load_n(&log->tail, __ATOMIC_SEQ_CST) - __atomic_load_n(&log->head, __ATOMIC_SEQ_CST);
+}
+
 /* Waits for a record, and then a moment for more. */
 static void gather_locked(struct checkpoint_log *log)
 {
 	struct timespec end;
 
-	while (log->head == log->tail && !log->ending)
+	while (queued(log) == 0 && !log->ending)
 		pthread_cond_wait(&log->work, &log->lock);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_nsec += GATHER_MS * 1000000L;
 	end.tv_sec += end.tv_nsec / (long)NS_PER_S;
 	end.tv_nsec %= (long)NS_PER_S;
-	while (log->tail - log->head < QUEUE_LEN / 2 && log->flush_to <= log->head && !log->ending &&
+	while (queued(log) < QUEUE_LEN / 2 && log->flush_to <= log->head && !log->ending &&
 	       pthread_cond_timedwait(&log->work, &log->lock, &end) == 0)
 		;
 }
@@ -166,13 +173,13 @@ static void *writer(void *arg)
 	pthread_mutex_lock(&log->lock);
 	for (;;) {
 		gather_locked(log);
-		const uint64_t from = log->head, to = MIN(log->tail, from + QUEUE_LEN / 4);
+		const uint64_t from = log->head, to = from + MIN(queued(log), QUEUE_LEN / 4);
 		if (from == to)
 			break;
 		pthread_mutex_unlock(&log->lock);
 		put(log, from, to);
 		pthread_mutex_lock(&log->lock);
-		log->head = to;
+		__atomic_store_n(&log->head, to, __ATOMIC_SEQ_CST);
 		pthread_cond_broadcast(&log->room);
 	}
 	pthread_mutex_unlock(&log->lock);
@@ -181,40 +188,49 @@ static void *writer(void *arg)
 
 /* ---- for everyone else ---- */
 
-static uint64_t push_locked(struct checkpoint_log *log, const struct checkpoint_record *rec)
+static void wake_writer(struct checkpoint_log *log)
 {
-	struct checkpoint_record *at = &log->queue[log->tail++ % QUEUE_LEN];
-	const uint64_t n = log->tail - log->head;
+	pthread_mutex_lock(&log->lock);
+	pthread_cond_signal(&log->work);
+	pthread_mutex_unlock(&log->lock);
+}
 
+/* Returns: false: there is none, and nobody waits for it after a hangup. */
+static bool wait_for_room(struct checkpoint_log *log)
+{
+	pthread_mutex_lock(&log->lock);
+	while (queued(log) == QUEUE_LEN && !log->hung_up)
+		pthread_cond_wait(&log->room, &log->lock);
+	pthread_mutex_unlock(&log->lock);
+	return queued(log) < QUEUE_LEN;
+}
+
+uint64_t checkpoint_log_add(struct checkpoint_log *log, const struct checkpoint_record *rec)
+{
+	struct checkpoint_record *at = &log->queue[log->tail % QUEUE_LEN];
+
+	if (log->lost || (queued(log) == QUEUE_LEN && !wait_for_room(log))) {
+		log->lost++;
+		return 0;
+	}
 	*at = *rec;
 	at->text = rec->text ? strdup(rec->text) : NULL;
 	at->seq = rec->kind == CHECKPOINT_LOST || rec->kind == CHECKPOINT_VERDICT ? 0 : ++log->seq;
 	if (rec->kind == CHECKPOINT_LOST)
 		log->seq += rec->value;
+	__atomic_store_n(&log->tail, log->tail + 1, __ATOMIC_SEQ_CST);
+
+	// The writer moves head before it looks at tail, and then may sleep: one of us sees what the other did.
+	const uint64_t n = queued(log);
 	if (n == 1 || n == QUEUE_LEN / 2)
-		pthread_cond_signal(&log->work);
+		wake_writer(log);
 	return log->seq;
-}
-
-uint64_t checkpoint_log_add(struct checkpoint_log *log, const struct checkpoint_record *rec)
-{
-	uint64_t seq = 0;
-
-	pthread_mutex_lock(&log->lock);
-	while (log->tail - log->head == QUEUE_LEN && !log->hung_up)
-		pthread_cond_wait(&log->room, &log->lock);
-	if (log->tail - log->head < QUEUE_LEN && !log->lost)
-		seq = push_locked(log, rec);
-	else
-		log->lost++;
-	pthread_mutex_unlock(&log->lock);
-	return seq;
 }
 
 void checkpoint_log_flush(struct checkpoint_log *log)
 {
 	pthread_mutex_lock(&log->lock);
-	const uint64_t to = log->tail;
+	const uint64_t to = __atomic_load_n(&log->tail, __ATOMIC_SEQ_CST);
 	log->flush_to = MAX(log->flush_to, to);
 	pthread_cond_signal(&log->work);
 	while (log->head < to && !log->hung_up)

@@ -34,8 +34,9 @@ struct checkpoint_log_cfg {
 int checkpoint_log_create(const struct checkpoint_log_cfg *cfg, struct checkpoint_log **ret, struct errtext *why);
 
 /**
- * checkpoint_log_add() - append a copy of @rec, with the next sequence number. Any thread; does no I/O, and blocks only
- * while the queue is full. After checkpoint_log_hangup() it does not block, and what does not fit is lost and counted.
+ * checkpoint_log_add() - append a copy of @rec, with the next sequence number. Any thread, one at a time: who makes
+ * records has an order for them. It does no I/O, and blocks only while the queue is full. After checkpoint_log_hangup()
+ * it does not block, and what does not fit is lost and counted.
  * Returns: that number; 0: it is lost.
  */
 uint64_t checkpoint_log_add(struct checkpoint_log *log, const struct checkpoint_record *rec);
