@@ -434,6 +434,11 @@ uint64_t kvm_run_pc_regs(long caps_sync_regs)
 	return 0;
 }
 
+uint64_t kvm_run_wants(const struct kvm_run *run, uint64_t regs)
+{
+	return regs;
+}
+
 void kvm_regs_from_run(const struct kvm_run *run, struct arch_regs *out)
 {
 }

@@ -398,6 +398,9 @@ int kvm_pc_read(struct kvm_cpu *cpu, gva *ret);
 bool kvm_run_pc(const struct kvm_run *run, gva *ret);
 uint64_t kvm_run_pc_regs(long caps_sync_regs); /* kvm_valid_regs that kvm_run_pc() needs, 0 if not to be had */
 
+/** kvm_run_wants() - those of @regs that kvm_run_pc() is likely to need after the coming KVM_RUN. */
+uint64_t kvm_run_wants(const struct kvm_run *run, uint64_t regs);
+
 /* *_clock.c: any thread, under kvm_cpus.lock: time stands still from freeze to thaw */
 void kvm_clock_freeze_locked(struct kvm_cpus *c);
 void kvm_clock_thaw_locked(struct kvm_cpus *c);

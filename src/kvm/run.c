@@ -106,19 +106,38 @@ static bool plan_done(struct kvm_cpu *cpu, gva pc)
 	       (cpu->action == TARGET_STEP_RANGE && (pc.raw < cpu->lo.raw || pc.raw >= cpu->hi.raw));
 }
 
+static int enter_freely(struct kvm_cpu *cpu)
+{
+	const uint64_t regs = kvm_run_wants(cpu->run, cpu->wants);
+
+	cpu->run->kvm_valid_regs = regs;
+	const int rc = kvm_cpu_enter(cpu);
+
+	kvm_clock_left(cpu);
+	cpu->synced = regs && regs == cpu->wants;
+	return rc;
+}
+
+static int enter_for_step(struct kvm_cpu *cpu)
+{
+	kvm_step_plant(cpu);
+	cpu->run->kvm_valid_regs = kvm_step_wants(cpu, cpu->wants);
+	const int rc = kvm_cpu_enter(cpu);
+
+	kvm_clock_left(cpu);
+	kvm_step_unplant(cpu);
+	cpu->synced = kvm_step_synced(cpu, rc);
+	return rc;
+}
+
 static enum kvm_next enter_once(struct kvm_cpu *cpu, struct stop_event *ev)
 {
-	int rc = kvm_debug_arm(cpu);
+	int rc = cpu->debug.armed ? 0 : kvm_debug_arm(cpu);
 
 	if (rc < 0)
 		return kvm_exit_error(cpu, rc, ev);
 	kvm_cpu_enters(cpu);
-	kvm_step_plant(cpu);
-	cpu->run->kvm_valid_regs = kvm_step_wants(cpu, cpu->wants);
-	rc = kvm_cpu_enter(cpu);
-	kvm_clock_left(cpu);
-	kvm_step_unplant(cpu);
-	cpu->synced = kvm_step_synced(cpu, rc);
+	rc = cpu->debug.step ? enter_for_step(cpu) : enter_freely(cpu);
 	if (rc == -EINTR || rc == -EAGAIN) { // EAGAIN: the vCPU got its start-up interrupt
 		cpu->asleep = true;
 		return kvm_cpu_kicked(cpu) ? KVM_NEXT_PARK : KVM_NEXT_ENTER;

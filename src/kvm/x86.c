@@ -478,14 +478,32 @@ int kvm_pc_read(struct kvm_cpu *cpu, gva *ret)
 	return 0;
 }
 
+/* Above 4 GiB there is only 64-bit code, where the pc is rip whatever the segments are. */
+static bool is_high(uint64_t rip)
+{
+	return rip >> 32;
+}
+
+/* Segments are most of what the registers cost. The next exit is likely to be where the last one was. */
+uint64_t kvm_run_wants(const struct kvm_run *run, uint64_t regs)
+{
+	return is_high(run->s.regs.regs.rip) ? regs & ~(uint64_t)KVM_SYNC_X86_SREGS : regs;
+}
+
 bool kvm_run_pc(const struct kvm_run *run, gva *ret)
 {
 	const struct kvm_sync_regs *s = &run->s.regs;
-	uint64_t base = s->sregs.cs.base;
 
 	if (!run->kvm_valid_regs)
 		return false;
-	/* In 64-bit code the base of CS is ignored; outside of it addresses are 32 bits. */
-	*ret = s->sregs.cs.l && (s->sregs.efer & X86_EFER_LMA) ? GVA(s->regs.rip) : GVA((uint32_t)(base + s->regs.rip));
+	if (is_high(s->regs.rip)) {
+		*ret = GVA(s->regs.rip);
+		return true;
+	}
+	if (!(run->kvm_valid_regs & KVM_SYNC_X86_SREGS))
+		return false;
+	/* Below, the base of CS is ignored in 64-bit code; outside of it addresses are 32 bits. */
+	const bool flat = s->sregs.cs.l && (s->sregs.efer & X86_EFER_LMA);
+	*ret = flat ? GVA(s->regs.rip) : GVA((uint32_t)(s->sregs.cs.base + s->regs.rip));
 	return true;
 }

@@ -42,9 +42,8 @@ static enum kvm_fate exit_io(void *arg, unsigned vcpu, uint16_t port, bool write
 	enum kvm_fate fate = KVM_FATE_RUN;
 
 	// A string instruction comes as one exit with all its elements.
-	for (unsigned i = 0; i < count && fate < KVM_FATE_RESET; i++) {
-		const enum kvm_fate one =
-			bus_access(&m->bus, vcpu, BUS_PIO, port, write, (char *)data + (size_t)i * size, size);
+	for (char *p = data; count > 0 && fate < KVM_FATE_RESET; count--, p += size) {
+		const enum kvm_fate one = bus_access(&m->bus, vcpu, BUS_PIO, port, write, p, size);
 
 		fate = MAX(fate, one);
 	}

@@ -76,11 +76,11 @@ static double cpu_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-double bare_codes(struct bare *b, unsigned n)
+double bare_codes(struct bare *b, uint64_t at, unsigned n)
 {
 	double begin;
 
-	bare_jump(b, BENCH_CODES, UINT32_MAX);
+	bare_jump(b, at, UINT32_MAX);
 	begin = cpu_now();
 	for (unsigned i = 0; i < n; i++) {
 		bare_must(ioctl(b->cpu, KVM_RUN, 0), "KVM_RUN");

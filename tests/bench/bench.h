@@ -35,8 +35,9 @@ void bare_jump(struct bare *b, uint64_t pc, uint64_t loops);
 /** bare_steps() - seconds for @n single steps: KVM_RUN and nothing else. */
 double bare_steps(struct bare *b, unsigned n);
 
-/** bare_codes() - seconds of CPU time for @n writes to the debug port: KVM_RUN, and a look at why it came back. */
-double bare_codes(struct bare *b, unsigned n);
+/** bare_codes() - seconds of CPU time for @n writes to the debug port by the loop at @at: KVM_RUN, and a look at why it
+ * came back. */
+double bare_codes(struct bare *b, uint64_t at, unsigned n);
 
 /** bare_coalesced() - likewise, if KVM keeps them and nobody looks at them. */
 double bare_coalesced(struct bare *b, unsigned n);

@@ -27,9 +27,11 @@ enum metric {
 	IDLE_STOPPED, /* seconds of CPU time */
 	IDLE_HALTED,
 	BARE_CODE, /* writes to the debug port by the CPU time of the vCPU's thread */
+	BARE_HIGH, /* by code above 4 GiB */
 	BARE_COALESCED,
 	BARE_TRACED, /* BARE_CODE, while gdbvm trace watches */
 	OURS_EXACT,
+	OURS_HIGH,
 	OURS_COALESCED,
 	OURS_EXACT_WALL, /* by the clock: with what the log's thread takes of the processors */
 	OURS_COALESCED_WALL,

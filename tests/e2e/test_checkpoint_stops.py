@@ -266,3 +266,31 @@ def sites_stop_in_every_mode_before_any_page_is_mapped(context):
         check("stops" not in s.cmd("monitor checkpoint sites off"), "none stops any more")
         s.cont()
         s.interrupt()
+
+
+LOOP, ABOVE = 0x100380, 1 << 32  # bench.S: writes, a '.' and hlt; all of it is mapped above 4 GiB, too
+
+
+@test(needs="kvm x86")
+def the_pc_is_told_below_and_above_4_gib(context):
+    """Above, KVM is asked for no segments with an exit: the first write elsewhere is where that was wrong."""
+    bench = {"args": lambda c: ["--firmware", c.guest("bench.bin"), "-m", "16", "--checkpoints", "/dev/null"]}
+    places = (0, ABOVE, 0, ABOVE)
+    with started(context, bench) as s:
+        s.cont()
+        s.wait_console("R")
+        s.interrupt()
+        s.detach()
+        s.reconnect()  # in 64-bit mode now
+        for base in places:
+            s.cmd("set $rcx = 5")
+            s.cmd(f"set $pc = {LOOP + base:#x}")
+            s.stepi()  # out of hlt
+            mark = s.guest.console.mark()
+            s.cont()
+            s.guest.console.wait_for(r"\.", context.scale(30), mark)
+            s.interrupt()
+        rows = s.cmd("monitor info checkpoints 20").splitlines()[1:]
+        check_eq(len(rows), 20, "rows")
+        for row, base in zip(rows, [base for base in places for _ in range(5)]):
+            check_pc(int(row.split()[4], 16), LOOP + base)

@@ -5,7 +5,7 @@
 /*
  * Where things are in the guest of the benchmarks (bench.S). It is a firmware image of BENCH_ROM_SIZE, so that every
  * VMM can start it; it copies its work to BENCH_CODE, maps the first BENCH_MAPPED bytes to themselves in pages of 4
- * KiB, writes an 'R' to the serial port in 64-bit mode and counts for ever.
+ * KiB, and to BENCH_HIGH once more, writes an 'R' to the serial port in 64-bit mode and counts for ever.
  */
 #define BENCH_ROM_SIZE 0x10000
 #define BENCH_CODE 0x100000
@@ -20,6 +20,7 @@
 #define BENCH_STACK 0x110000
 #define BENCH_TABLES 0x200000
 #define BENCH_MAPPED 0x8000000
+#define BENCH_HIGH 0x100000000
 #define BENCH_LOOP_LEN 4
 
 /* How it is started, and GDB's numbers of what the client needs. */
