@@ -84,8 +84,8 @@ check-lab:
 	tests/run.py \
 		fuzz=build-fuzz:fuzz-long \
 		e2e-kvm='!tests/e2e/run.py --build $(B) --accel kvm --lab patched --rest $(HALF)' \
-		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --rest' \
 		e2e-kvm-more='!tests/e2e/run.py --build $(B) --accel kvm --lab patched --rest $(HALF:%=!%)' \
+		e2e-arm64='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --rest' \
 		e2e-arm64-nvhe='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab nvhe $(NVHE)' \
 		e2e-arm64-tcg='!tests/e2e/run.py --build $(B) --arch arm64 --accel tcg !hostile' \
 		e2e-arm64-newer='!tests/e2e/run.py --build $(B) --arch arm64 --accel kvm --lab backports programs. flat. smp. a_debugger_in_the_guest' \

@@ -5,8 +5,8 @@
 usage: tests/run.py STEP...    each STEP is  NAME=BUILD_DIR:SUITE  (the tests of a meson suite in a build)
                                or            NAME=!COMMAND         (prints TAP, or says it by its status)
 
-Whenever a step ends the next one starts, in the order given, so that one more than there are processors are under way:
-guests make one wait. Give long steps first. The lines of long steps say which they are.
+Whenever a step ends the next one starts, in the order given, so that twice as many as there are processors are under
+way: guests make one wait. Give long steps first. The lines of long steps say which they are.
 Programs that print TAP are counted test by test; of others the exit status is the one result (0 passed, 77 skipped).
 Failed and skipped tests are named at the end; the last line is `N passed, N failed, N skipped`.
 Exit status: 0 if nothing failed.
@@ -23,7 +23,7 @@ import time
 
 TAP = re.compile(r'^(ok|not ok)\b[ \d]*-?\s*(.*?)(?:\s+#\s*(skip\S*)\s*(.*))?$', re.I)
 
-AT_ONCE_MAX = 5  # each of the lab's machines has 2 GiB
+AT_ONCE_MAX = 6  # each of the lab's machines has 2 GiB
 
 
 def named(step, line):
@@ -131,7 +131,8 @@ def main():
     for step in sys.argv[1:]:
         tallies.append(Tally())
         steps.put((step, tallies[-1]))
-    threads = [threading.Thread(target=work, args=(steps,)) for _ in range(min(len(os.sched_getaffinity(0)) + 1, AT_ONCE_MAX))]
+    at_once = min(2 * len(os.sched_getaffinity(0)), AT_ONCE_MAX)
+    threads = [threading.Thread(target=work, args=(steps,)) for _ in range(at_once)]
     for thread in threads:
         thread.start()
     for thread in threads:
