@@ -25,10 +25,16 @@ void hmp_cpu_add(const struct hmp_cpu *c, struct arch_regs *r);
 /** hmp_cpu_online() - false while the vCPU waits for its start-up interrupt; for others than the first. */
 bool hmp_cpu_online(const struct hmp_cpu *c);
 
-/** hmp_info_line() - the command of the monitor that tells it. */
-const char *hmp_info_line(enum target_info what);
+/* How a command reaches the monitor: @line about @vcpu; what it prints is added to @out. Returns: 0; negative errno. */
+typedef int hmp_say_fn(void *arg, unsigned vcpu, const char *line, struct strbuf *out);
 
-/** hmp_text_add() - what a command printed, without the carriage returns of a terminal. */
-void hmp_text_add(const char *text, struct strbuf *out);
+/** hmp_cpu_read() - ask, and hmp_cpu_parse(). */
+int hmp_cpu_read(hmp_say_fn *say, void *arg, unsigned vcpu, struct hmp_cpu *out);
+
+/** hmp_regs_read() - ask, and hmp_cpu_add(), if any of @groups can be had there. */
+int hmp_regs_read(hmp_say_fn *say, void *arg, unsigned vcpu, uint32_t groups, struct arch_regs *r);
+
+/** hmp_info() - target_info() by the command that tells it. */
+int hmp_info(hmp_say_fn *say, void *arg, enum target_info what, unsigned vcpu, struct strbuf *out);
 
 #endif

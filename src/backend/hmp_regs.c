@@ -72,7 +72,7 @@ bool hmp_cpu_online(const struct hmp_cpu *c)
 }
 
 /* The same names mean the same there. */
-const char *hmp_info_line(enum target_info what)
+static const char *info_line(enum target_info what)
 {
 	static const char *const line[] = {
 		[TARGET_INFO_PIC] = "info pic",
@@ -83,9 +83,40 @@ const char *hmp_info_line(enum target_info what)
 	return line[what];
 }
 
-void hmp_text_add(const char *text, struct strbuf *out)
+static void text_add(const char *text, struct strbuf *out)
 {
 	for (const char *p = text; *p; p++)
 		if (*p != '\r')
 			strbuf_addc(out, *p);
+}
+
+int hmp_cpu_read(hmp_say_fn *say, void *arg, unsigned vcpu, struct hmp_cpu *out)
+{
+	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
+	int rc = say(arg, vcpu, "info registers", &text);
+
+	return rc < 0 ? rc : hmp_cpu_parse(strbuf_str(&text), out);
+}
+
+int hmp_regs_read(hmp_say_fn *say, void *arg, unsigned vcpu, uint32_t groups, struct arch_regs *r)
+{
+	struct hmp_cpu c;
+	int rc;
+
+	if (!(groups & (ARCH_CORE | ARCH_SYS | ARCH_FP | ARCH_DEBUG)))
+		return 0;
+	rc = hmp_cpu_read(say, arg, vcpu, &c);
+	if (rc == 0)
+		hmp_cpu_add(&c, r);
+	return rc;
+}
+
+int hmp_info(hmp_say_fn *say, void *arg, enum target_info what, unsigned vcpu, struct strbuf *out)
+{
+	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
+	int rc = say(arg, vcpu, info_line(what), &text);
+
+	if (rc == 0)
+		text_add(strbuf_str(&text), out);
+	return rc;
 }

@@ -15,32 +15,23 @@ enum { END_MS = 5000 };                           /* for a QEMU that hung up to 
 
 /* ---- registers ---- */
 
-static int cpu_read(struct qemu *q, unsigned vcpu, struct hmp_cpu *out)
+static int say(void *arg, unsigned vcpu, const char *line, struct strbuf *out)
 {
-	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
-	int rc = qmp_monitor(&q->qmp, "info registers", vcpu, &text);
+	struct qemu *q = arg;
 
-	return rc < 0 ? rc : hmp_cpu_parse(strbuf_str(&text), out);
+	return qmp_monitor(&q->qmp, line, vcpu, out);
 }
 
 static int hook_regs_read(void *arg, unsigned vcpu, uint32_t groups, struct arch_regs *r)
 {
-	struct hmp_cpu c;
-	int rc;
-
-	if (!(groups & (ARCH_CORE | ARCH_SYS | ARCH_FP | ARCH_DEBUG)))
-		return 0;
-	rc = cpu_read(arg, vcpu, &c);
-	if (rc == 0)
-		hmp_cpu_add(&c, r);
-	return rc;
+	return hmp_regs_read(say, arg, vcpu, groups, r);
 }
 
 static bool hook_vcpu_online(void *arg, unsigned vcpu)
 {
 	struct hmp_cpu c;
 
-	return vcpu == 0 || cpu_read(arg, vcpu, &c) < 0 || hmp_cpu_online(&c);
+	return vcpu == 0 || hmp_cpu_read(say, arg, vcpu, &c) < 0 || hmp_cpu_online(&c);
 }
 
 /*
@@ -127,7 +118,7 @@ static void culprit_find(struct qemu *q, uint16_t port, struct stop_event *ev)
 		unsigned vcpu = (named + i) % q->nvcpus, score;
 		struct hmp_cpu c;
 
-		if (cpu_read(q, vcpu, &c) < 0 || ~c.r.have & (ARCH_CORE | ARCH_SYS))
+		if (hmp_cpu_read(say, q, vcpu, &c) < 0 || ~c.r.have & (ARCH_CORE | ARCH_SYS))
 			continue;
 		score = !c.halted + 2 * (port && (c.r.x86.gpr[X86_RDX] & 0xffff) == port);
 		if (score <= best)
@@ -223,13 +214,7 @@ static void hook_describe(void *arg, struct strbuf *out)
 
 static int hook_info(void *arg, enum target_info what, unsigned vcpu, struct strbuf *out)
 {
-	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
-	struct qemu *q = arg;
-	int rc = qmp_monitor(&q->qmp, hmp_info_line(what), vcpu, &text);
-
-	if (rc == 0)
-		hmp_text_add(strbuf_str(&text), out);
-	return rc;
+	return hmp_info(say, arg, what, vcpu, out);
 }
 
 void qemu_destroy(struct qemu *q)

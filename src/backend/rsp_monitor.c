@@ -41,9 +41,10 @@ int rsp_monitor_locked(struct rsp_target *r, const char *line, struct strbuf *ou
 }
 
 /* A line about one vCPU: the monitor has a current one. */
-static int monitor_of(struct rsp_target *r, unsigned vcpu, const char *line, struct strbuf *out)
+static int say(void *arg, unsigned vcpu, const char *line, struct strbuf *out)
 {
 	_cleanup_(strbuf_deinit) struct strbuf none = { 0 };
+	struct rsp_target *r = arg;
 	char select[16];
 	int rc;
 
@@ -52,25 +53,9 @@ static int monitor_of(struct rsp_target *r, unsigned vcpu, const char *line, str
 	return rc < 0 ? rc : rsp_monitor_locked(r, line, out);
 }
 
-static int cpu_read(struct rsp_target *r, unsigned vcpu, struct hmp_cpu *out)
-{
-	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
-	int rc = monitor_of(r, vcpu, "info registers", &text);
-
-	return rc < 0 ? rc : hmp_cpu_parse(strbuf_str(&text), out);
-}
-
 static int hook_regs_read(void *arg, unsigned vcpu, uint32_t groups, struct arch_regs *r)
 {
-	struct hmp_cpu c;
-	int rc;
-
-	if (!(groups & (ARCH_CORE | ARCH_SYS | ARCH_FP | ARCH_DEBUG)))
-		return 0;
-	rc = cpu_read(arg, vcpu, &c);
-	if (rc == 0)
-		hmp_cpu_add(&c, r);
-	return rc;
+	return hmp_regs_read(say, arg, vcpu, groups, r);
 }
 
 static bool hook_vcpu_online(void *arg, unsigned vcpu)
@@ -78,17 +63,12 @@ static bool hook_vcpu_online(void *arg, unsigned vcpu)
 	struct rsp_target *r = arg;
 	struct hmp_cpu c;
 
-	return vcpu == 0 || r->in_flight || cpu_read(r, vcpu, &c) < 0 || hmp_cpu_online(&c);
+	return vcpu == 0 || r->in_flight || hmp_cpu_read(say, r, vcpu, &c) < 0 || hmp_cpu_online(&c);
 }
 
 static int hook_info(void *arg, enum target_info what, unsigned vcpu, struct strbuf *out)
 {
-	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
-	int rc = monitor_of(arg, vcpu, hmp_info_line(what), &text);
-
-	if (rc == 0)
-		hmp_text_add(strbuf_str(&text), out);
-	return rc;
+	return hmp_info(say, arg, what, vcpu, out);
 }
 
 static const struct backend_rsp_hooks qemu_x86 = {
@@ -102,7 +82,7 @@ void rsp_monitor_use(struct rsp_target *r)
 {
 	struct hmp_cpu c;
 
-	if (r->t.arch != &arch_x86 || cpu_read(r, 0, &c) < 0)
+	if (r->t.arch != &arch_x86 || hmp_cpu_read(say, r, 0, &c) < 0)
 		return;
 	r->hooks = &qemu_x86;
 	r->arg = r;
