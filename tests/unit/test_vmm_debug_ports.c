@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pio.h"
 #include "test.h"
 
 #include <errno.h>
@@ -64,33 +65,20 @@ static void rig_deinit(struct rig *r)
 	bus_deinit(&r->bus);
 }
 
-static uint32_t in(struct rig *r, unsigned port, unsigned n)
-{
-	uint32_t v = 0;
-
-	CHECK_EQ(bus_access(&r->bus, 0, BUS_PIO, port, false, &v, n), KVM_FATE_RUN);
-	return v;
-}
-
-static enum kvm_fate out(struct rig *r, unsigned port, uint32_t v, unsigned n)
-{
-	return bus_access(&r->bus, 0, BUS_PIO, port, true, &v, n);
-}
-
 TEST(port80_gives_its_last_value_back)
 {
 	struct rig r;
 
 	rig_init(&r);
-	CHECK_EQ(in(&r, 0x80, 1), 0);
-	CHECK_EQ(out(&r, 0x80, 0x16, 1), KVM_FATE_RUN);
-	CHECK_EQ(in(&r, 0x80, 1), 0x16);
-	CHECK_EQ(out(&r, 0x80, 0xb0071234, 4), KVM_FATE_RUN);
-	CHECK_EQ(in(&r, 0x80, 4), 0xb0071234);
-	CHECK_EQ(in(&r, 0x80, 2), 0x1234);
-	CHECK_EQ(out(&r, 0x81, 0x99, 1), KVM_FATE_RUN); // a DMA page register, not ours
-	CHECK_EQ(in(&r, 0x80, 4), 0xb0071234);
-	CHECK_EQ(in(&r, 0x81, 1), 0xff);
+	CHECK_EQ(pio_in(&r.bus, 0x80, 1), 0);
+	CHECK_EQ(pio_out(&r.bus, 0x80, 0x16, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_in(&r.bus, 0x80, 1), 0x16);
+	CHECK_EQ(pio_out(&r.bus, 0x80, 0xb0071234, 4), KVM_FATE_RUN);
+	CHECK_EQ(pio_in(&r.bus, 0x80, 4), 0xb0071234);
+	CHECK_EQ(pio_in(&r.bus, 0x80, 2), 0x1234);
+	CHECK_EQ(pio_out(&r.bus, 0x81, 0x99, 1), KVM_FATE_RUN); // a DMA page register, not ours
+	CHECK_EQ(pio_in(&r.bus, 0x80, 4), 0xb0071234);
+	CHECK_EQ(pio_in(&r.bus, 0x81, 1), 0xff);
 	rig_deinit(&r);
 }
 
@@ -115,7 +103,7 @@ TEST(port80_writes_are_told_with_their_size_and_place)
 		CHECK(r.last.has_pc && r.last.ns && !r.last.mmio);
 		CHECK_EQ(r.last.pc, 0xfff2);
 	}
-	out(&r, 0x81, 0x99, 1);
+	pio_out(&r.bus, 0x81, 0x99, 1);
 	CHECK_EQ(r.told, 3);
 	rig_deinit(&r);
 }
@@ -126,7 +114,7 @@ TEST(port80_write_has_no_pc_where_it_cannot_be_read)
 
 	rig_init(&r);
 	r.pc_rc = -EACCES;
-	out(&r, 0x80, 0x16, 1);
+	pio_out(&r.bus, 0x80, 0x16, 1);
 	CHECK_EQ(r.told, 1);
 	CHECK(!r.last.has_pc);
 	CHECK_EQ(r.last.pc, 0);
@@ -139,9 +127,9 @@ TEST(port80_write_has_the_fate_that_who_is_told_gives_it)
 
 	rig_init(&r);
 	r.fate = KVM_FATE_CHECKPOINT;
-	CHECK_EQ(out(&r, 0x80, 0x16, 1), KVM_FATE_CHECKPOINT);
-	CHECK_EQ(out(&r, 0x81, 0x16, 1), KVM_FATE_RUN);
-	CHECK_EQ(in(&r, 0x80, 1), 0x16);
+	CHECK_EQ(pio_out(&r.bus, 0x80, 0x16, 1), KVM_FATE_CHECKPOINT);
+	CHECK_EQ(pio_out(&r.bus, 0x81, 0x16, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_in(&r.bus, 0x80, 1), 0x16);
 	rig_deinit(&r);
 }
 
@@ -151,12 +139,12 @@ TEST(debugcon_lines_are_told_without_line_ends)
 
 	rig_init(&r);
 	for (const char *p = "SecCore\r\n\nx\ty"; *p; p++)
-		out(&r, 0x402, (uint32_t)*p, 1);
+		pio_out(&r.bus, 0x402, (uint32_t)*p, 1);
 	CHECK_EQ(r.told, 1);
 	CHECK_EQ(r.last.kind, CHECKPOINT_TEXT);
 	CHECK_EQ(r.last.port, 0x402);
 	CHECK_STR(r.text, "SecCore");
-	out(&r, 0x402, '\n', 1);
+	pio_out(&r.bus, 0x402, '\n', 1);
 	CHECK_STR(r.text, "x.y");
 	rig_deinit(&r);
 }
@@ -166,9 +154,9 @@ TEST(debugcon_is_there_and_takes_any_text)
 	struct rig r;
 
 	rig_init(&r);
-	CHECK_EQ(in(&r, 0x402, 1), 0xe9);
+	CHECK_EQ(pio_in(&r.bus, 0x402, 1), 0xe9);
 	for (unsigned i = 0; i < 1000; i++)
-		CHECK_EQ(out(&r, 0x402, i, 1), KVM_FATE_RUN);
+		CHECK_EQ(pio_out(&r.bus, 0x402, i, 1), KVM_FATE_RUN);
 	rig_deinit(&r);
 }
 
@@ -177,19 +165,19 @@ TEST(each_port_has_a_value_of_its_own)
 	struct rig r;
 
 	CHECK_EQ(rig_init_at(&r, (uint16_t[]){ 0x80, 0x81, 0xe0, 0xffff }, 4), 0);
-	out(&r, 0x80, 0x44332211, 4);
+	pio_out(&r.bus, 0x80, 0x44332211, 4);
 	CHECK_EQ(r.last.port, 0x80);
-	out(&r, 0x81, 0x5566, 2); // another port, not the rest of the first
+	pio_out(&r.bus, 0x81, 0x5566, 2); // another port, not the rest of the first
 	CHECK_EQ(r.last.port, 0x81);
-	out(&r, 0xe0, 0x77, 1);
+	pio_out(&r.bus, 0xe0, 0x77, 1);
 	CHECK_EQ(r.last.port, 0xe0);
-	out(&r, 0xffff, 0x88, 1);
+	pio_out(&r.bus, 0xffff, 0x88, 1);
 	CHECK_EQ(r.last.port, 0xffff);
 	CHECK_EQ(r.told, 4);
-	CHECK_EQ(in(&r, 0x80, 4), 0x44332211);
-	CHECK_EQ(in(&r, 0x81, 2), 0x5566);
-	CHECK_EQ(in(&r, 0xe0, 1), 0x77);
-	CHECK_EQ(in(&r, 0xffff, 1), 0x88);
+	CHECK_EQ(pio_in(&r.bus, 0x80, 4), 0x44332211);
+	CHECK_EQ(pio_in(&r.bus, 0x81, 2), 0x5566);
+	CHECK_EQ(pio_in(&r.bus, 0xe0, 1), 0x77);
+	CHECK_EQ(pio_in(&r.bus, 0xffff, 1), 0x88);
 	rig_deinit(&r);
 }
 
@@ -204,8 +192,8 @@ TEST(port_of_another_device_is_refused_by_name)
 	CHECK_STR(r.why.text, "the debug port cannot be at 0x402: the debug console is there");
 	bus_deinit(&r.bus);
 	CHECK_EQ(rig_init_at(&r, (uint16_t[]){ 0x3f7 }, 1), 0); // next to it
-	CHECK_EQ(out(&r, 0x3f7, 0x16, 1), KVM_FATE_RUN);
-	CHECK_EQ(out(&r, 0x3f8, 0x17, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_out(&r.bus, 0x3f7, 0x16, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_out(&r.bus, 0x3f8, 0x17, 1), KVM_FATE_RUN);
 	CHECK_EQ(r.told, 1);
 	rig_deinit(&r);
 }
@@ -236,13 +224,13 @@ TEST(of_a_kept_write_neither_vcpu_nor_pc_are_known)
 
 	rig_init(&r);
 	debug_ports_coalesce(r.ports, true);
-	out(&r, 0x80, 0x16, 1);
+	pio_out(&r.bus, 0x80, 0x16, 1);
 	CHECK_EQ(r.last.mode, CHECKPOINT_COALESCED);
 	CHECK_EQ(r.last.vcpu, -1);
 	CHECK(!r.last.has_pc && r.last.ns);
-	CHECK_EQ(in(&r, 0x80, 1), 0x16);
+	CHECK_EQ(pio_in(&r.bus, 0x80, 1), 0x16);
 	debug_ports_coalesce(r.ports, false);
-	out(&r, 0x80, 0x32, 1);
+	pio_out(&r.bus, 0x80, 0x32, 1);
 	CHECK_EQ(r.last.mode, CHECKPOINT_EXACT);
 	CHECK(r.last.has_pc && r.last.vcpu == 0);
 	rig_deinit(&r);

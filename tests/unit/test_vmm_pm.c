@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pio.h"
 #include "test.h"
 
 #include <stdlib.h>
@@ -39,28 +40,15 @@ static void rig_deinit(struct rig *r)
 	bus_deinit(&r->bus);
 }
 
-static uint32_t in(struct rig *r, unsigned port, unsigned n)
-{
-	uint32_t v = 0;
-
-	CHECK_EQ(bus_access(&r->bus, 0, BUS_PIO, port, false, &v, n), KVM_FATE_RUN);
-	return v;
-}
-
-static enum kvm_fate out(struct rig *r, unsigned port, uint32_t v, unsigned n)
-{
-	return bus_access(&r->bus, 0, BUS_PIO, port, true, &v, n);
-}
-
 TEST(pm_s5_with_sleep_enable_is_power_off)
 {
 	struct rig r;
 
 	rig_init(&r);
-	CHECK_EQ(out(&r, PM_CNT_PORT, 5 << 10, 2), KVM_FATE_RUN);
-	CHECK_EQ(in(&r, PM_CNT_PORT, 2), 5 << 10 | 1);
-	CHECK_EQ(out(&r, PM_CNT_PORT, 5 << 10 | 1 << 13, 2), KVM_FATE_OFF);
-	CHECK_EQ(in(&r, PM_CNT_PORT, 2) & 1 << 13, 0);
+	CHECK_EQ(pio_out(&r.bus, PM_CNT_PORT, 5 << 10, 2), KVM_FATE_RUN);
+	CHECK_EQ(pio_in(&r.bus, PM_CNT_PORT, 2), 5 << 10 | 1);
+	CHECK_EQ(pio_out(&r.bus, PM_CNT_PORT, 5 << 10 | 1 << 13, 2), KVM_FATE_OFF);
+	CHECK_EQ(pio_in(&r.bus, PM_CNT_PORT, 2) & 1 << 13, 0);
 	rig_deinit(&r);
 }
 
@@ -69,8 +57,8 @@ TEST(pm_other_sleep_types_do_nothing)
 	struct rig r;
 
 	rig_init(&r);
-	CHECK_EQ(out(&r, PM_CNT_PORT, 1 << 10 | 1 << 13, 2), KVM_FATE_RUN);
-	CHECK_EQ(out(&r, PM_CNT_PORT + 1, (5 << 10 | 1 << 13) >> 8, 1), KVM_FATE_OFF);
+	CHECK_EQ(pio_out(&r.bus, PM_CNT_PORT, 1 << 10 | 1 << 13, 2), KVM_FATE_RUN);
+	CHECK_EQ(pio_out(&r.bus, PM_CNT_PORT + 1, (5 << 10 | 1 << 13) >> 8, 1), KVM_FATE_OFF);
 	rig_deinit(&r);
 }
 
@@ -79,8 +67,8 @@ TEST(pm_acpi_mode_is_always_on)
 	struct rig r;
 
 	rig_init(&r);
-	CHECK_EQ(out(&r, PM_CNT_PORT, 0, 2), KVM_FATE_RUN);
-	CHECK_EQ(in(&r, PM_CNT_PORT, 2), 1);
+	CHECK_EQ(pio_out(&r.bus, PM_CNT_PORT, 0, 2), KVM_FATE_RUN);
+	CHECK_EQ(pio_in(&r.bus, PM_CNT_PORT, 2), 1);
 	rig_deinit(&r);
 }
 
@@ -89,11 +77,11 @@ TEST(pm_events_can_be_enabled_and_never_happen)
 	struct rig r;
 
 	rig_init(&r);
-	CHECK_EQ(out(&r, PM_EVT_PORT + 2, 0x0120, 2), KVM_FATE_RUN);
-	CHECK_EQ(in(&r, PM_EVT_PORT + 2, 2), 0x0120);
-	CHECK_EQ(out(&r, PM_EVT_PORT, 0xffff, 2), KVM_FATE_RUN);
-	CHECK_EQ(in(&r, PM_EVT_PORT, 2), 0);
-	CHECK_EQ(in(&r, PM_EVT_PORT, 4), 0x01200000);
+	CHECK_EQ(pio_out(&r.bus, PM_EVT_PORT + 2, 0x0120, 2), KVM_FATE_RUN);
+	CHECK_EQ(pio_in(&r.bus, PM_EVT_PORT + 2, 2), 0x0120);
+	CHECK_EQ(pio_out(&r.bus, PM_EVT_PORT, 0xffff, 2), KVM_FATE_RUN);
+	CHECK_EQ(pio_in(&r.bus, PM_EVT_PORT, 2), 0);
+	CHECK_EQ(pio_in(&r.bus, PM_EVT_PORT, 4), 0x01200000);
 	rig_deinit(&r);
 }
 
@@ -111,10 +99,10 @@ TEST(pm_timer_follows_the_guests_clock)
 	struct rig r;
 
 	rig_init(&r);
-	CHECK_EQ(in(&r, PM_TMR_PORT, 4), 0);
-	CHECK_EQ(in(&r, PM_TMR_PORT, 4), 0); // a clock that stands still
+	CHECK_EQ(pio_in(&r.bus, PM_TMR_PORT, 4), 0);
+	CHECK_EQ(pio_in(&r.bus, PM_TMR_PORT, 4), 0); // a clock that stands still
 	r.ns = 2000000000;
-	CHECK_EQ(in(&r, PM_TMR_PORT, 4), 2 * 3579545);
+	CHECK_EQ(pio_in(&r.bus, PM_TMR_PORT, 4), 2 * 3579545);
 	rig_deinit(&r);
 }
 
@@ -123,9 +111,9 @@ TEST(reset_register_needs_its_cpu_bit)
 	struct rig r;
 
 	rig_init(&r);
-	CHECK_EQ(out(&r, PM_RESET_PORT, 0x02, 1), KVM_FATE_RUN);
-	CHECK_EQ(in(&r, PM_RESET_PORT, 1), 0x02);
-	CHECK_EQ(out(&r, PM_RESET_PORT, PM_RESET_VALUE, 1), KVM_FATE_RESET);
+	CHECK_EQ(pio_out(&r.bus, PM_RESET_PORT, 0x02, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_in(&r.bus, PM_RESET_PORT, 1), 0x02);
+	CHECK_EQ(pio_out(&r.bus, PM_RESET_PORT, PM_RESET_VALUE, 1), KVM_FATE_RESET);
 	rig_deinit(&r);
 }
 
@@ -134,12 +122,12 @@ TEST(i8042_reset_commands)
 	struct rig r;
 
 	rig_init(&r);
-	CHECK_EQ(out(&r, 0x64, 0xfe, 1), KVM_FATE_RESET);
-	CHECK_EQ(out(&r, 0x64, 0xd1, 1), KVM_FATE_RUN);
-	CHECK_EQ(out(&r, 0x60, 0xdf, 1), KVM_FATE_RUN);
-	CHECK_EQ(out(&r, 0x64, 0xd1, 1), KVM_FATE_RUN);
-	CHECK_EQ(out(&r, 0x60, 0xde, 1), KVM_FATE_RESET);
-	CHECK_EQ(out(&r, 0x60, 0xfe, 1), KVM_FATE_RUN); // a keyboard command
+	CHECK_EQ(pio_out(&r.bus, 0x64, 0xfe, 1), KVM_FATE_RESET);
+	CHECK_EQ(pio_out(&r.bus, 0x64, 0xd1, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_out(&r.bus, 0x60, 0xdf, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_out(&r.bus, 0x64, 0xd1, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_out(&r.bus, 0x60, 0xde, 1), KVM_FATE_RESET);
+	CHECK_EQ(pio_out(&r.bus, 0x60, 0xfe, 1), KVM_FATE_RUN); // a keyboard command
 	rig_deinit(&r);
 }
 
@@ -148,13 +136,13 @@ TEST(panic_device_tells_of_the_events_it_knows)
 	struct rig r;
 
 	rig_init(&r);
-	CHECK_EQ(in(&r, PVPANIC_PORT, 1), 3);
-	CHECK_EQ(out(&r, PVPANIC_PORT, 0, 1), KVM_FATE_RUN);
-	CHECK_EQ(out(&r, PVPANIC_PORT, 1, 1), KVM_FATE_PANIC);
-	CHECK_EQ(out(&r, PVPANIC_PORT, 2, 1), KVM_FATE_CRASH_LOADED);
-	CHECK_EQ(out(&r, PVPANIC_PORT, 3, 1), KVM_FATE_PANIC);
-	CHECK_EQ(out(&r, PVPANIC_PORT, 0x40, 1), KVM_FATE_RUN); // an event of the future
-	CHECK_EQ(in(&r, PVPANIC_PORT + 1, 1), 0xff);
+	CHECK_EQ(pio_in(&r.bus, PVPANIC_PORT, 1), 3);
+	CHECK_EQ(pio_out(&r.bus, PVPANIC_PORT, 0, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_out(&r.bus, PVPANIC_PORT, 1, 1), KVM_FATE_PANIC);
+	CHECK_EQ(pio_out(&r.bus, PVPANIC_PORT, 2, 1), KVM_FATE_CRASH_LOADED);
+	CHECK_EQ(pio_out(&r.bus, PVPANIC_PORT, 3, 1), KVM_FATE_PANIC);
+	CHECK_EQ(pio_out(&r.bus, PVPANIC_PORT, 0x40, 1), KVM_FATE_RUN); // an event of the future
+	CHECK_EQ(pio_in(&r.bus, PVPANIC_PORT + 1, 1), 0xff);
 	rig_deinit(&r);
 }
 
@@ -163,15 +151,15 @@ TEST(i8042_never_keeps_anyone_waiting)
 	struct rig r;
 
 	rig_init(&r);
-	CHECK_EQ(in(&r, 0x64, 1) & 3, 0);
-	CHECK_EQ(out(&r, 0x64, 0xaa, 1), KVM_FATE_RUN);
-	CHECK_EQ(in(&r, 0x64, 1) & 3, 1);
-	CHECK_EQ(in(&r, 0x60, 1), 0x55);
-	CHECK_EQ(in(&r, 0x64, 1) & 3, 0);
-	CHECK_EQ(out(&r, 0x64, 0x60, 1), KVM_FATE_RUN);
-	CHECK_EQ(out(&r, 0x60, 0x47, 1), KVM_FATE_RUN);
-	CHECK_EQ(out(&r, 0x64, 0x20, 1), KVM_FATE_RUN);
-	CHECK_EQ(in(&r, 0x60, 1), 0x47);
+	CHECK_EQ(pio_in(&r.bus, 0x64, 1) & 3, 0);
+	CHECK_EQ(pio_out(&r.bus, 0x64, 0xaa, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_in(&r.bus, 0x64, 1) & 3, 1);
+	CHECK_EQ(pio_in(&r.bus, 0x60, 1), 0x55);
+	CHECK_EQ(pio_in(&r.bus, 0x64, 1) & 3, 0);
+	CHECK_EQ(pio_out(&r.bus, 0x64, 0x60, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_out(&r.bus, 0x60, 0x47, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_out(&r.bus, 0x64, 0x20, 1), KVM_FATE_RUN);
+	CHECK_EQ(pio_in(&r.bus, 0x60, 1), 0x47);
 	rig_deinit(&r);
 }
 
