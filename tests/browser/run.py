@@ -283,6 +283,14 @@ def a_boot_without_records_is_a_page(place):
     browser = place.look(path)
     check("3 records are lost" in browser.run("document.getElementById('facts').innerText"), "what is missing is said")
     check_quiet(browser, path)
+    torn = place.records("torn.jsonl", [write(1, 11, 1), write(2, 11.00004842, 2)])
+    with open(torn, "a", encoding="ascii") as f:
+        f.write('{"seq":')
+    browser = place.look(place.report("torn.html", place.path("marks.jsonl"), torn), width=1100)
+    facts = browser.run("document.getElementById('facts').innerText")
+    check("A: 3 records are lost, B: the file ends early" in facts, f"it is said of which boot: {facts}")
+    wide = browser.run("[...document.querySelectorAll('.fact')].filter(fact => fact.scrollWidth > fact.clientWidth).length")
+    check_eq(wide, 0, "facts that are wider than their boxes")
 
 
 def main():

@@ -18,8 +18,10 @@ function summarise() {
   const date = boot => new Date(boot.begun * 1000).toISOString().replace('T', ' ').slice(0, 19);
   $('subtitle').textContent = both(boot => `${date(boot)} UTC`);
   const lost = boots.flatMap(boot => [...boot.marks.filter(mark => mark !== boot.verdict).map(mark => mark.label),
-    boot.torn ? 'the file ends early' : '']);
-  const facts = [fact('First to last record', both(boot => span(boot.end)), compare ? signed(b.end - a.end) : '')];
+    boot.torn ? 'the file ends early' : ''].filter(text => text)
+    .map(text => compare ? `${letters[boot.index]}: ${text}` : text));
+  const whole = ns => span(ns).replace(' ', '\u00a0'); // may break behind it
+  const facts = [fact('First to last record', both(boot => whole(boot.end)), compare ? signed(b.end - a.end) : '')];
   if (compare) {
     const n = sign => pairs.filter(pair => pair.sign === sign).length;
     facts.push(
@@ -30,8 +32,8 @@ function summarise() {
     facts.push(fact('Checkpoints', number(a.checkpoints.length), noise));
   }
   facts.push(fact('vCPUs', String(vcpus.length)), fact('Console lines', both(boot => number(boot.texts.length))));
-  if (lost.some(text => text))
-    facts.push(fact('Complete', 'no', lost.filter(text => text).join(', ')));
+  if (lost.length)
+    facts.push(fact('Complete', 'no', lost.join(', ')));
   $('facts').replaceChildren(...facts);
   $('verdicts').replaceChildren(...boots.filter(boot => boot.verdict).map(({ index, verdict }) =>
     el('p', { class: `card verdict ${VERDICT_SIGNS[verdict.name] || ''}` }, compare ? chip(index) : null, verdict.note)));
