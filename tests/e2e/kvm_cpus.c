@@ -253,6 +253,31 @@ TEST(an_interrupted_vcpu_has_finished_its_port_read)
 	rig_close(&r);
 }
 
+TEST(what_is_written_to_an_interrupted_vcpu_is_not_undone_by_its_port_read)
+{
+	struct rig r;
+	struct arch_regs regs;
+
+	rig_open(&r, 1, false);
+	RIG_CODE_AT(&r, RIG_CODE, 0xb0, 0, IN_71, 0xeb, 0xfa); /* mov al, 0; in al, 0x71; jmp */
+	RIG_CODE_AT(&r, RIG_CODE + 0x20, JMP_SELF);
+	for (unsigned i = 0; i < 50; i++) {
+		rig_resume(&r, 0, TARGET_RUN, TARGET_RUN);
+		kvm_cpus_interrupt(r.cpus);
+		CHECK_EQ(rig_wait(&r).why, STOP_INTERRUPT);
+		rig_regs(&r, 0, ARCH_CORE, &regs);
+		regs.x86.rip = RIG_CODE + 0x20;
+		regs.x86.gpr[X86_RAX] = 0x1234;
+		CHECK_EQ(rig_regs_write(&r, 0, ARCH_CORE, &regs), 0);
+		CHECK_STOP(rig_step(&r, 0), STOP_STEP, RIG_CODE + 0x20);
+		rig_regs(&r, 0, ARCH_CORE, &regs);
+		CHECK_EQ(regs.x86.gpr[X86_RAX], 0x1234);
+		regs.x86.rip = RIG_CODE;
+		CHECK_EQ(rig_regs_write(&r, 0, ARCH_CORE, &regs), 0);
+	}
+	rig_close(&r);
+}
+
 TEST(a_range_step_ends_at_the_first_pc_outside)
 {
 	struct rig r;
@@ -1125,11 +1150,13 @@ TESTS(T(vcpus_are_held_before_their_first_instruction), T(interrupt_stops_a_busy
       T(held_vcpus_do_not_run), T(running_vcpus_refuse_calls), T(a_step_takes_one_instruction),
       T(a_step_after_a_register_write_starts_at_the_new_pc), T(a_step_over_port_io_is_answered_and_counts_once),
       T(a_step_over_mmio_is_answered_and_counts_once), T(string_output_gives_every_byte),
-      T(an_interrupted_vcpu_has_finished_its_port_read), T(a_range_step_ends_at_the_first_pc_outside),
-      T(a_step_takes_no_interrupt), T(a_halted_vcpu_sleeps_until_it_is_stepped),
-      T(a_vcpu_halted_in_kvm_sleeps_until_it_is_stepped), T(a_halted_vcpu_whose_pc_is_set_goes_on_from_there),
-      T(a_vcpu_waiting_for_its_startup_ipi_stays_so), T(many_steps_in_a_row_are_steps_like_any_other),
-      T(a_hardware_breakpoint_hits_on_every_pass), T(a_vcpu_that_was_halted_just_before_a_breakpoint_still_hits_it),
+      T(an_interrupted_vcpu_has_finished_its_port_read),
+      T(what_is_written_to_an_interrupted_vcpu_is_not_undone_by_its_port_read),
+      T(a_range_step_ends_at_the_first_pc_outside), T(a_step_takes_no_interrupt),
+      T(a_halted_vcpu_sleeps_until_it_is_stepped), T(a_vcpu_halted_in_kvm_sleeps_until_it_is_stepped),
+      T(a_halted_vcpu_whose_pc_is_set_goes_on_from_there), T(a_vcpu_waiting_for_its_startup_ipi_stays_so),
+      T(many_steps_in_a_row_are_steps_like_any_other), T(a_hardware_breakpoint_hits_on_every_pass),
+      T(a_vcpu_that_was_halted_just_before_a_breakpoint_still_hits_it),
       T(a_hardware_breakpoint_right_behind_a_step_is_hit), T(a_range_that_ends_at_a_breakpoint_leaves_no_trap_flag),
       T(bad_hardware_breakpoints_are_refused_and_change_nothing), T(a_watchpoint_names_the_request),
       T(no_hardware_breakpoint_of_four_vcpus_is_lost), T(no_breakpoint_is_lost_to_an_interrupt),

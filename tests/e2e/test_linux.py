@@ -211,6 +211,8 @@ def the_monitor_shows_clocks_interrupt_controllers_and_mappings(s):
     page = s.address("linux_banner") & ~0xFFF
     out = s.cmd(f"monitor info tlb {page:#x} 1")
     check(re.match(r"[0-9a-f]{16}: [0-9a-f]{16} r", out), f"info tlb: {out!r}")
+    first = "PML5E" if s.reg("cr4") & 1 << 12 else "PML4E"
+    check(s.cmd(f"monitor pt {page:#x}").startswith(first), "the walk begins where cr4 says")
 
 
 @LATE.test(needs="kvm arm64")

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The modes of the processor before 64-bit: real mode, protected mode, and the three kinds of paging."""
+import re
+
 from guests import flat
 from session import check, check_eq, started
 from suite import Scene, test
 
 REAL = Scene(**flat("real"), needs="x86")
 
-# label where the guest stays, value of `go` that lets it go on, virtual address of the marked word, words of the mode
+# label where the guest stays, value of `go` that lets it go on, virtual address of the marked word, the mode in words, entries
+# that the walk for the word reads
 PARTS = [
-    ("at_real", 1, None, "real"),
-    ("at_protected", 2, 0x400000, "protected"),
-    ("at_paging", 3, 0x40000000, "32-bit"),
-    ("at_pae", 4, 0x80000000, "PAE"),
-    ("at_long", 5, 0xFFFF800000000000, "64-bit"),
+    ("at_real", 1, None, "real mode", None),
+    ("at_protected", 2, 0x400000, "32-bit protected", []),
+    ("at_paging", 3, 0x40000000, "32-bit protected", ["PDE"]),
+    ("at_pae", 4, 0x80000000, "32-bit protected", ["PDPTE", "PDE"]),
+    ("at_long", 5, 0xFFFF800000000000, "64-bit", ["PML4E", "PDPTE", "PDE"]),
 ]
 
 
@@ -95,7 +98,7 @@ def a_walk_through_all_modes(context):
     with started(context, flat("modes")) as s:
         go, spins = s.address("go"), s.address("spins")
         check_eq(s.pc(), s.address("_start"), "pc at the start")
-        for number, (label, following, word_at, mode) in enumerate(PARTS):
+        for number, (label, following, word_at, mode, walk) in enumerate(PARTS):
             s.cmd(f"set {{int}}{go:#x} = {number}")
             begin, end = s.address(label), s.address(PARTS[number + 1][0]) if number < 4 else s.address("finished")
             for _ in range(50):
@@ -104,11 +107,20 @@ def a_walk_through_all_modes(context):
                 if begin <= s.pc() < end and s.word(spins):
                     break
             check(begin <= s.pc() < end, f"pc {s.pc():#x} is in part {label}")
-            check(mode.lower() in s.cmd("info threads").lower(), f"the thread's text names {mode}: {s.cmd('info threads')}")
+            check(f"(vCPU 0: {mode}, pc {s.pc():#x})" in s.cmd("info threads"), f"the thread's text names {mode}: {s.cmd('info threads')}")
+            check(f"vCPU 0: {mode}, " in s.cmd("monitor info vcpus"), f"and so does the monitor: {s.cmd('monitor info vcpus')}")
             if word_at and word_at < 1 << 32:
                 check_eq(s.word(word_at), 0x600D600D, f"the word at {word_at:#x} in {label}")
             if word_at:
                 check("600d600d" in s.cmd("monitor xp /1w 0x400000").lower(), "physical memory has the word")
+                shown = s.cmd(f"monitor pt {word_at:#x}")
+                check_eq(re.findall(r"^(\w+) +[0-9a-f]{16} at 0x", shown, re.M), walk, f"entries of the walk in {label}")
+                check(f"{word_at:#x}: physical 0x400000, page of " in shown, f"where it ends: {shown}")
+                # the flat 4 GiB without paging, else a page that begins there
+                check(re.search(rf"^{word_at if walk else 0:016x}: {0x400000 if walk else 0:016x} rw", s.cmd("monitor info tlb"), re.M),
+                      f"info tlb has it: {s.cmd('monitor info tlb')}")
+                check(re.search(rf"^{word_at if walk else 0:016x}-[0-9a-f]+ rw", s.cmd("monitor info mem"), re.M),
+                      f"info mem has it: {s.cmd('monitor info mem')}")
             before = s.pc()
             s.stepi()
             check(begin <= s.pc() < end and s.pc() != before or s.pc() == before, "a step stays in the part")

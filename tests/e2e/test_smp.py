@@ -39,6 +39,7 @@ def a_register_written_on_one_thread_stays_there(s):
     s.cmd(f"set ${name} = 0x2222")
     s.cmd("thread 1")
     s.cmd(f"set ${name} = 0x1111")
+    s.cmd("maintenance flush register-cache")  # GDB remembers what it wrote
     check_eq(s.reg(name), 0x1111, f"{name} of thread 1")
     s.cmd("thread 2")
     check_eq(s.reg(name), 0x2222, f"{name} of thread 2")
