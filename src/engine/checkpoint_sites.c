@@ -40,7 +40,9 @@ void checkpoint_site_digest(struct engine *e, struct stop_event *ev)
 	_cleanup_(strbuf_deinit) struct strbuf name = { 0 };
 	enum bp_place place;
 
-	if (ev->why != STOP_HWBREAK || !bps_site_at(e, ev->pc, &place) || bps_client_at(e, ev->pc))
+	if ((ev->why != STOP_HWBREAK && ev->why != STOP_STEP) || !bps_site_at(e, ev->pc, &place))
+		return;
+	if (bps_client_at(e, ev->pc) || (ev->why == STOP_STEP && place != BP_LISTED))
 		return;
 	ev->why = STOP_CHECKPOINT;
 	for (size_t i = 0; e->sites && i < e->sites->nsites; i++) {

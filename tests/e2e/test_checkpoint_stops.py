@@ -251,6 +251,22 @@ def sites_of_the_guest_are_listed(context):
 
 
 @test(needs="x86 hwbreak")
+def a_site_is_told_where_a_step_ends_at_it(context):
+    """GDB steps off a breakpoint by itself, and goes on."""
+    with started(context, flat("modes", "--checkpoint-map", "ovmf")) as s:
+        s.cmd("set var *(int *)&go = 5")
+        bp = s.hbrk("*at_real")
+        s.run_to_stop("continue", bp=bp)
+        check("16BIT_MODE  stops" in s.cmd("monitor checkpoint sites on"), "the site behind the breakpoint stops")
+        mark = len(s.mi.told)
+        s.run_to_stop("continue", sig="SIGUSR1", pc=s.address("at_real") + 2)
+        check("0x16 16BIT_MODE" in s.mi.told[mark:], "the site is named")
+        s.delete(bp)
+        s.run_to_stop("continue", sig="SIGUSR1")
+        check("0x32 32BIT_MODE" in s.mi.told[mark:], "and so is the next one")
+
+
+@test(needs="x86 hwbreak")
 def sites_stop_in_every_mode_before_any_page_is_mapped(context):
     with started(context, flat("modes", "--checkpoint-map", "ovmf")) as s:
         rows = s.cmd("monitor checkpoint sites on").splitlines()

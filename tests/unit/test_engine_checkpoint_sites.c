@@ -125,6 +125,26 @@ TEST(a_breakpoint_of_the_client_at_a_site_is_a_breakpoint)
 	close_all(&w);
 }
 
+/* A client that steps off a breakpoint of its own goes on from there by itself: the site would be passed unseen. */
+TEST(a_step_to_a_site_stops_at_it)
+{
+	struct world w = open_with((struct target_fake_cfg){ 0 }, 2);
+	struct stop_event ev;
+
+	say(&w, "checkpoint sites on");
+	target_fake_push_stop(w.t, &(struct stop_event){ .why = STOP_STEP, .pc = GVA(SITE(1)) });
+	CHECK_EQ(resume(&w, TARGET_STEP, 0, TARGET_RUN), 0);
+	CHECK(wait_stop(&w, &ev));
+	CHECK_EQ(ev.why, STOP_CHECKPOINT);
+	CHECK_HAS(ev.text, "checkpoint site 0x1010: 0xa1");
+	say(&w, "checkpoint sites off");
+	target_fake_push_stop(w.t, &(struct stop_event){ .why = STOP_STEP, .pc = GVA(SITE(1)) });
+	CHECK_EQ(resume(&w, TARGET_STEP, 0, TARGET_RUN), 0);
+	CHECK(wait_stop(&w, &ev));
+	CHECK_EQ(ev.why, STOP_STEP);
+	close_all(&w);
+}
+
 TEST(sites_survive_a_reset_and_end_with_the_client)
 {
 	struct world old = open_with((struct target_fake_cfg){ 0 }, 2), w = open_with((struct target_fake_cfg){ 0 }, 2);
@@ -162,5 +182,5 @@ TEST(what_cannot_be_is_told)
 
 TESTS(T(sites_are_listed_and_stop_nobody), T(a_site_stops_before_the_write_and_is_left_behind),
       T(sites_that_do_not_fit_are_counted), T(what_the_client_asks_for_goes_first),
-      T(a_breakpoint_of_the_client_at_a_site_is_a_breakpoint), T(sites_survive_a_reset_and_end_with_the_client),
-      T(what_cannot_be_is_told))
+      T(a_breakpoint_of_the_client_at_a_site_is_a_breakpoint), T(a_step_to_a_site_stops_at_it),
+      T(sites_survive_a_reset_and_end_with_the_client), T(what_cannot_be_is_told))
