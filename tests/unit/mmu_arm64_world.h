@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "mmu_check.h"
 #include "test.h"
 
 #include "mmu/arm64.h"
@@ -161,25 +162,5 @@ static inline struct mmu_xlat walk_nested(struct world *w, uint64_t at)
 	CHECK_EQ(mmu_arm64_nested_walk(&w->ctx, &w->s2, read_world, w, GVA(at), &x), 0);
 	return x;
 }
-
-#define CHECK_PAGE(x, at, bytes, pa, rights)               \
-	do {                                               \
-		struct mmu_xlat x_ = (x);                  \
-		CHECK_STR(mmu_why_text(x_.why), "mapped"); \
-		CHECK(x_.mapped);                          \
-		CHECK_EQ(x_.start.raw, at);                \
-		CHECK_EQ(x_.size, bytes);                  \
-		CHECK_EQ(x_.phys.raw, pa);                 \
-		CHECK_EQ(x_.perm, rights);                 \
-	} while (0)
-
-#define CHECK_HOLE(x, at, bytes, reason)                               \
-	do {                                                           \
-		struct mmu_xlat x_ = (x);                              \
-		CHECK(!x_.mapped);                                     \
-		CHECK_STR(mmu_why_text(x_.why), mmu_why_text(reason)); \
-		CHECK_EQ(x_.start.raw, at);                            \
-		CHECK_EQ(x_.size, bytes);                              \
-	} while (0)
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mmu_check.h"
 #include "mmu_world.h"
 
 static void put64(struct world *w, uint64_t table, unsigned index, uint64_t entry)
@@ -24,26 +25,6 @@ static uint64_t chain(struct world *w, uint64_t at, uint64_t upper_flags)
 	}
 	return table;
 }
-
-#define CHECK_PAGE(x, at, bytes, pa, rights)  \
-	do {                                  \
-		struct mmu_xlat x_ = (x);     \
-		CHECK_EQ(x_.why, MMU_MAPPED); \
-		CHECK(x_.mapped);             \
-		CHECK_EQ(x_.start.raw, at);   \
-		CHECK_EQ(x_.size, bytes);     \
-		CHECK_EQ(x_.phys.raw, pa);    \
-		CHECK_EQ(x_.perm, rights);    \
-	} while (0)
-
-#define CHECK_HOLE(x, at, bytes, reason)    \
-	do {                                \
-		struct mmu_xlat x_ = (x);   \
-		CHECK(!x_.mapped);          \
-		CHECK_EQ(x_.why, reason);   \
-		CHECK_EQ(x_.start.raw, at); \
-		CHECK_EQ(x_.size, bytes);   \
-	} while (0)
 
 TEST(control_registers_select_the_mode)
 {

@@ -14,17 +14,7 @@ _start:
 	dsb	sy
 	msr	ttbr0_el1, x0
 	msr	ttbr1_el1, x0
-	mov	x0, #MAIR_VALUE
-	msr	mair_el1, x0
-	ldr	x0, =TCR_39_BITS
-	msr	tcr_el1, x0
-	isb
-	tlbi	vmalle1
-	dsb	sy
-	isb
-	SET	x0, SCTLR_RES1 | SCTLR_M | SCTLR_C | SCTLR_I
-	msr	sctlr_el1, x0
-	isb
+	TRANSLATION_ON
 	SET	x10, UART
 	SET	x11, BENCH_COUNTER
 	mov	w1, #'R'

@@ -26,3 +26,18 @@ vectors:
 	.balign	128
 	.endr
 .endm
+
+/* Go by the tables that TTBR0_EL1 and TTBR1_EL1 have, with caches; x0 is taken. */
+.macro TRANSLATION_ON
+	mov	x0, #MAIR_VALUE
+	msr	mair_el1, x0
+	ldr	x0, =TCR_39_BITS
+	msr	tcr_el1, x0
+	isb
+	tlbi	vmalle1
+	dsb	sy
+	isb
+	SET	x0, SCTLR_RES1 | SCTLR_M | SCTLR_C | SCTLR_I
+	msr	sctlr_el1, x0
+	isb
+.endm

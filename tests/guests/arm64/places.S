@@ -26,17 +26,7 @@ _start:
 	msr	ttbr0_el1, x3
 	ADDRESS	x0, root_high
 	msr	ttbr1_el1, x0
-	mov	x0, #MAIR_VALUE
-	msr	mair_el1, x0
-	ldr	x0, =TCR_39_BITS
-	msr	tcr_el1, x0
-	isb
-	tlbi	vmalle1
-	dsb	sy
-	isb
-	SET	x0, SCTLR_RES1 | SCTLR_M | SCTLR_C | SCTLR_I
-	msr	sctlr_el1, x0
-	isb
+	TRANSLATION_ON
 
 round:
 	ADDRESS	x0, template

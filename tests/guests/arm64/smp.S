@@ -110,17 +110,7 @@ mmu_on:
 	ADDRESS	x0, table
 	msr	ttbr0_el1, x0
 	msr	ttbr1_el1, x0
-	mov	x0, #MAIR_VALUE
-	msr	mair_el1, x0
-	ldr	x0, =TCR_39_BITS
-	msr	tcr_el1, x0
-	isb
-	tlbi	vmalle1
-	dsb	sy
-	isb
-	SET	x0, SCTLR_RES1 | SCTLR_M | SCTLR_C | SCTLR_I
-	msr	sctlr_el1, x0
-	isb
+	TRANSLATION_ON
 	ret
 
 /* Of the word at x0; w1 and w2 are taken. */
