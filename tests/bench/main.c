@@ -142,6 +142,7 @@ static const struct {
 	{ "checkpoint, exact; bare KVM_EXIT_IO", OURS_EXACT, BARE_CODE, 1, "writes/s", 0.87 },
 	{ "the same from code above 4 GiB", OURS_HIGH, BARE_HIGH, 1, "writes/s", 0.87 },
 	{ "checkpoint, coalesced; bare KVM_EXIT_IO", OURS_COALESCED, BARE_CODE, 1, "writes/s", 2 },
+	{ "checkpoint, coalesced; exact", OURS_COALESCED, OURS_EXACT, 1, "writes/s", 2 },
 	{ "checkpoint, coalesced; bare KVM that keeps them", OURS_COALESCED, BARE_COALESCED, 1, "writes/s", 0 },
 	{ "exact; coalesced, with the log's thread", OURS_EXACT_WALL, OURS_COALESCED_WALL, 1, "writes/s", 0 },
 	{ "bare KVM_EXIT_IO, traced; not traced", BARE_TRACED, BARE_CODE, 1, "writes/s", 0 },
