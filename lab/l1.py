@@ -27,6 +27,7 @@ from process import HostProcess, Process, Timeout  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEADER = struct.Struct("<IHcx")
 FIRST_PORT, NPORTS = 7001, 8
+HOST_PORTS = range(21000, 31000, NPORTS)  # below those that the kernel gives to whoever asks for any
 
 # pauth-impdef: QEMU's default cipher for pointer authentication takes half of all time
 MACHINES = {
@@ -48,12 +49,27 @@ def script_output(*argv):
     return done.stdout.strip().splitlines()[-1]
 
 
-def free_ports(n):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+def is_free(port):
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+        return True
+    except OSError:
+        return False
+
+
+def reserve_ports():
+    """Ports of the host for one lab machine, and what keeps others from taking them before QEMU does: a socket's name."""
+    for first in HOST_PORTS:
+        ports, mark = range(first, first + NPORTS), socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0gdbvm-lab-ports-{first}")
+        except OSError:
+            mark.close()
+            continue
+        if all(is_free(port) for port in ports):
+            return mark, list(ports)
+        mark.close()
+    raise LabError(f"no {NPORTS} ports in a row are free from {HOST_PORTS.start} to {HOST_PORTS.stop}")
 
 
 class L1Process(Process):
@@ -96,13 +112,13 @@ class L1:
         self.cpus, self.mem, self.cpu, self.extra = cpus, mem, cpu or self.machine["cpu"], list(extra)
         self.kernel = kernel
         self.processes, self.next_id, self.lock = {}, 1, threading.Lock()
-        self.share = self.process = self.channel = None
+        self.share = self.process = self.channel = self.mark = None
         self.up, self.alive = threading.Event(), False
 
     # ---- the machine ----
 
     def command(self):
-        host_ports = free_ports(NPORTS)
+        self.mark, host_ports = reserve_ports()
         self.ports = {FIRST_PORT + i: host for i, host in enumerate(host_ports)}
         self.free = sorted(self.ports)
         forward = "".join(f",hostfwd=tcp:127.0.0.1:{host}-10.0.2.15:{inside}" for inside, host in self.ports.items())
@@ -131,7 +147,7 @@ class L1:
                 channel.connect(f"{self.share}/agent.sock")
                 self.channel = channel
             except OSError:
-                if self.process.ended.wait(0.05) or time.monotonic() > begin + 10:
+                if self.process.ended.wait(0.05) or time.monotonic() > begin + 60:
                     raise LabError(f"QEMU did not start: {self.process.err.text()}") from None
         threading.Thread(target=self._receive, daemon=True).start()
         if not self.up.wait(timeout) or not self.alive:
@@ -153,7 +169,9 @@ class L1:
             self.process.ended.wait(10)
         if self.share:
             shutil.rmtree(self.share, ignore_errors=True)
-        self.process = self.share = None
+        if self.mark:
+            self.mark.close()
+        self.process = self.share = self.mark = None
 
     # ---- processes in it ----
 
