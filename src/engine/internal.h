@@ -297,6 +297,12 @@ monitor_fn monitor_breakpoints, monitor_bp_filter; /* monitor_bps.c */
  */
 bool monitor_number(const char **args, const char *what, struct strbuf *out, uint64_t *ret);
 
+/**
+ * monitor_vcpu() - @args is the number of a vCPU, or nothing: the selected one, for who cannot select (the console, and
+ * LLDB, which names a thread with each packet of its own). False with a sentence in @out.
+ */
+bool monitor_vcpu(struct monitor_ctx *ctx, const char *args, struct strbuf *out, unsigned *ret);
+
 /** monitor_end() - true when nothing is left in @args; false with a sentence in @out. */
 bool monitor_end(const char *args, struct strbuf *out);
 

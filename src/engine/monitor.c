@@ -42,6 +42,21 @@ bool monitor_end(const char *args, struct strbuf *out)
 	return false;
 }
 
+bool monitor_vcpu(struct monitor_ctx *ctx, const char *args, struct strbuf *out, unsigned *ret)
+{
+	const unsigned n = engine_target(ctx->engine)->nvcpus;
+	uint64_t v = ctx->vcpu;
+
+	if (*args && (!monitor_number(&args, "the number of a vCPU", out, &v) || !monitor_end(args, out)))
+		return false;
+	if (v >= n) {
+		strbuf_addf(out, "there is no vCPU %" PRIu64 ": expected 0 to %u\n", v, n - 1);
+		return false;
+	}
+	*ret = (unsigned)v;
+	return true;
+}
+
 static void monitor_phys(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 {
 	if (strcmp(args, "on") == 0 || strcmp(args, "off") == 0)
@@ -79,14 +94,14 @@ struct monitor_cmd {
 // clang-format off
 static const struct monitor_cmd cmds[] = {
 	{ "help",           "[COMMAND]",   "this list, or what of it begins so",                                             monitor_help },
-	{ "info registers", "",            "every register of the selected vCPU",                   monitor_registers },
+	{ "info registers", "[VCPU]",      "every register of the selected vCPU, or of number VCPU", monitor_registers },
 	{ "info vcpus",     "",            "mode, pc and code bytes of every vCPU",                 monitor_vcpus },
 	{ "info mtree",     "",            "the guest-physical memory map",                         monitor_mtree },
 	{ "info mem",       "[ADDR]",      "mapped virtual ranges and their permissions, from ADDR", monitor_pages },
 	{ "info tlb",       "[ADDR [COUNT]]", "each mapped page, where it is and its flags, from ADDR", monitor_tlb },
 	{ "info pic",       "",            "x86: the 8259As and the I/O APIC",                      monitor_pic },
 	{ "info irq",       "",            "which interrupts are pending, and for whom",            monitor_irq },
-	{ "info lapic",     "",            "x86: the local APIC of the selected vCPU",              monitor_lapic },
+	{ "info lapic",     "[VCPU]",      "x86: the local APIC of the selected vCPU, or of number VCPU", monitor_lapic },
 	{ "info vgic",      "",            "arm64: the interrupt controller (GIC) and its CPU interfaces", monitor_vgic },
 	{ "time",           "[freeze|run]", "does time stand still while the guest is stopped?",     monitor_time },
 	{ "catch",          "[NAME on|off]", "events that stop the guest",                          monitor_catch },

@@ -77,8 +77,10 @@ void engine_describe_regs(struct engine *e, unsigned vcpu, uint32_t groups, stru
 
 void monitor_registers(struct monitor_ctx *ctx, const char *args, struct strbuf *out)
 {
-	if (monitor_end(args, out))
-		engine_describe_regs(ctx->engine, ctx->vcpu, ARCH_ALL, out);
+	unsigned vcpu;
+
+	if (monitor_vcpu(ctx, args, out, &vcpu))
+		engine_describe_regs(ctx->engine, vcpu, ARCH_ALL, out);
 }
 
 void monitor_vcpus(struct monitor_ctx *ctx, const char *args, struct strbuf *out)

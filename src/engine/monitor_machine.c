@@ -66,15 +66,16 @@ static const struct {
 static void info(struct monitor_ctx *ctx, enum target_info what, const char *args, struct strbuf *out)
 {
 	const struct arch *arch = engine_target(ctx->engine)->arch;
+	unsigned vcpu = ctx->vcpu;
 	int rc;
 
-	if (!monitor_end(args, out))
+	if (what == TARGET_INFO_LAPIC ? !monitor_vcpu(ctx, args, out, &vcpu) : !monitor_end(args, out))
 		return;
 	if (chips[what].arch && chips[what].arch != arch) {
 		strbuf_addf(out, "this guest is %s and has no %s\n", arch->name, chips[what].name);
 		return;
 	}
-	rc = target_info(engine_target(ctx->engine), what, ctx->vcpu, out);
+	rc = target_info(engine_target(ctx->engine), what, vcpu, out);
 	if (rc == -ENOTSUP)
 		strbuf_adds(out,
 			    "there is no list of this guest's interrupt controllers; xp may read their registers\n");

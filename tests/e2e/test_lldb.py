@@ -155,6 +155,8 @@ def each_vcpu_is_a_thread(context):
         s.cmd(f"register write {free} 0x1111")
         s.cmd(f"thread select {CPUS}")
         check_eq(s.reg(free), 0x2222, f"{free} of the other thread")
+        shown = s.cmd(f"process plugin packet monitor info registers {CPUS - 1}")
+        check(re.search(rf"vCPU {CPUS - 1}\n", shown) and re.search(rf"\b{free} +0*2222\b", shown), f"the monitor shows it by its number: {shown}")
 
 
 @test(needs="lldb")

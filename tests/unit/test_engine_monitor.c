@@ -85,6 +85,21 @@ TEST(registers_show_system_ones_and_values)
 	close_all(&w);
 }
 
+TEST(registers_of_a_vcpu_by_its_number)
+{
+	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
+
+	target_fake_regs(w.t, 1)->x86.gpr[X86_RBX] = 0x1122334455667788;
+	CHECK_HAS(say(&w, "info registers 1"), "vCPU 1\n");
+	CHECK_HAS(say(&w, "info registers 1"), "1122334455667788");
+	CHECK(!strstr(say(&w, "info registers"), "1122334455667788"));
+	CHECK_STR(say(&w, "info registers 2"), "there is no vCPU 2: expected 0 to 1\n");
+	CHECK_STR(say(&w, "info lapic 2"), "there is no vCPU 2: expected 0 to 1\n");
+	CHECK_HAS(say(&w, "info registers x"), "'x' is not the number of a vCPU: expected a number");
+	CHECK_HAS(say(&w, "info registers 1 2"), "expected nothing more");
+	close_all(&w);
+}
+
 TEST(vcpus_show_mode_pc_and_code)
 {
 	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
@@ -212,7 +227,8 @@ TEST(interrupt_controllers_are_the_targets_to_show)
 	CHECK_STR(say(&w, "info pic"), "info 0 of vCPU 0\n");
 	CHECK_STR(say(&w, "info irq"), "info 1 of vCPU 0\n");
 	CHECK_STR(say(&w, "info lapic"), "info 2 of vCPU 0\n");
-	CHECK_HAS(say(&w, "info lapic 1"), "expected nothing more");
+	CHECK_STR(say(&w, "info lapic 0"), "info 2 of vCPU 0\n");
+	CHECK_HAS(say(&w, "info pic 1"), "expected nothing more");
 	CHECK_STR(say(&w, "info vgic"), "this guest is x86 and has no GIC\n");
 	close_all(&w);
 }
@@ -372,7 +388,7 @@ TESTS(T(arm64_values_are_decoded_on_any_guest), T(arm64_values_that_are_none_are
       T(list_registers_of_the_selected_vcpu), T(registers_that_cannot_be_read_are_told),
       T(help_lists_all_or_what_begins_so), T(unknown_commands_are_named_and_those_that_begin_so_shown),
       T(registers_serve_as_numbers), T(blanks_around_words_do_not_matter), T(registers_show_system_ones_and_values),
-      T(vcpus_show_mode_pc_and_code), T(code_bytes_that_are_not_there_are_marked),
+      T(registers_of_a_vcpu_by_its_number), T(vcpus_show_mode_pc_and_code), T(code_bytes_that_are_not_there_are_marked),
       T(pt_shows_each_level_with_its_place), T(unreadable_page_table_is_said),
       T(mem_joins_adjacent_pages_with_equal_rights), T(mem_is_bounded_and_says_where_to_go_on),
       T(tlb_lists_each_page_with_its_flags), T(tlb_without_paging_is_one_page), T(time_is_shown_and_chosen),
