@@ -21,6 +21,14 @@ enum {
 		4, // mov al, imm8; out 0x80, al: whichever of them the map has, the pc is that of the out, or behind it
 };
 
+/*
+ * Where Linux is linked, and runs, perhaps moved by a multiple of so much: KASLR.
+ * Source: Linux, Documentation/x86/x86_64/mm.rst, and CONFIG_PHYSICAL_ALIGN.
+ */
+#define KERNEL_FIRST UINT64_C(0xffffffff80000000)
+#define KERNEL_LAST UINT64_C(0xffffffffbfffffff)
+#define KERNEL_ALIGN UINT64_C(0x200000)
+
 struct noise {
 	uint64_t first, last;
 	char *name;
@@ -154,17 +162,30 @@ int checkpoint_names_field_id(struct checkpoint_names *n, const char *name, uint
 
 /* ---- look-ups ---- */
 
-const struct checkpoint_name *checkpoint_names_find(const struct checkpoint_names *n, uint32_t space, uint64_t key)
+static bool in_kernel(uint64_t at)
+{
+	return at >= KERNEL_FIRST && at <= KERNEL_LAST;
+}
+
+static const struct checkpoint_name *find_site(const struct checkpoint_names *n, uint32_t space, uint64_t key)
 {
 	const size_t at = place_of(n, space, key);
+	const struct checkpoint_name *before = at ? &n->name[at - 1] : NULL;
 
 	if (is_at(n, at, space, key))
 		return &n->name[at];
-	if (space != CHECKPOINT_NAME_SITE || at == 0)
-		return NULL;
+	return before && before->space == space && key - before->key <= SITE_LEN ? before : NULL;
+}
 
-	const struct checkpoint_name *before = &n->name[at - 1];
-	return before->space == space && key - before->key <= SITE_LEN ? before : NULL;
+const struct checkpoint_name *checkpoint_names_find(const struct checkpoint_names *n, uint32_t space, uint64_t key)
+{
+	const struct checkpoint_name *x;
+	const size_t at = place_of(n, space, key);
+
+	if (space != CHECKPOINT_NAME_SITE)
+		return is_at(n, at, space, key) ? &n->name[at] : NULL;
+	x = find_site(n, space, key);
+	return x || !in_kernel(key) ? x : find_site(n, CHECKPOINT_NAME_MOVED, key % KERNEL_ALIGN);
 }
 
 bool checkpoint_names_knows(const struct checkpoint_names *n, const char *name)
@@ -224,11 +245,19 @@ const char *checkpoint_names_similar(const struct checkpoint_names *n, const cha
 	return best;
 }
 
+static bool is_in(const struct noise *x, uint64_t pc)
+{
+	const uint64_t span = x->last - x->first;
+
+	if (pc >= x->first && pc <= x->last)
+		return true;
+	return in_kernel(x->first) && in_kernel(pc) && span < KERNEL_ALIGN && (pc - x->first) % KERNEL_ALIGN <= span;
+}
+
 const char *checkpoint_names_noise(const struct checkpoint_names *n, uint64_t pc, uint64_t value)
 {
 	for (size_t i = n->nnoise; i-- > 0;)
-		if (pc >= n->noise[i].first && pc <= n->noise[i].last &&
-		    (!n->noise[i].has_value || value == n->noise[i].value))
+		if (is_in(&n->noise[i], pc) && (!n->noise[i].has_value || value == n->noise[i].value))
 			return n->noise[i].name;
 	return NULL;
 }
@@ -291,7 +320,13 @@ static int parse_record(struct line *l)
 
 static int parse_site(struct line *l)
 {
-	return put_name(l, CHECKPOINT_NAME_SITE, 1, UINT64_MAX);
+	uint64_t at = 0;
+	const int rc = put_name(l, CHECKPOINT_NAME_SITE, 1, UINT64_MAX);
+
+	if (rc < 0 || take_number(l, l->word[1], UINT64_MAX, &at) < 0 || !in_kernel(at))
+		return rc;
+	return checkpoint_names_put(l->names, CHECKPOINT_NAME_MOVED, at % KERNEL_ALIGN, l->word[2],
+				    l->n > 3 ? l->word[3] : NULL);
 }
 
 static int parse_meaning(struct line *l)
