@@ -307,3 +307,18 @@ def sites_are_found_in_images(context):
     check("not instrumented" in lines[0], lines[0])
     check(any(re.fullmatch(r"noise 0xffffffff[0-9a-f]+-0xffffffff[0-9a-f]+ native_io_delay", line) for line in lines),
           "io_delay of Linux is found")
+
+
+@test(needs="kvm x86 long", cap=300)
+def what_linux_writes_to_wait_is_noise_wherever_it_was_moved_to(context):
+    """A stock kernel with KASLR, which writes to port 0x80 only if it does not know that this is KVM."""
+    names = context.scratch("kernel.map")
+    with open(names, "wb") as f:
+        subprocess.run([context.gdbvm, "checkpoints", "scan", context.kernel("vmlinux")], stdout=f, check=True)
+    args = ["-k", context.kernel("vmlinuz"), "-p", "panic=-1 reboot=p nopv io_delay=0x80", "-m", "256", "--console", "none",
+            "--checkpoints", "/proc/self/fd/1", "--checkpoint-map", "linux", "--checkpoint-map", names]
+    with Guest(context, args, gdb=False) as guest:
+        check_eq(guest.wait_exit(240), 10, "exit status after a panic, without a root file system")
+        records = [json.loads(line) for line in guest.console.text().splitlines()[1:]]
+    check(records, "it writes")
+    check_eq({r.get("noise") for r in records}, {"native_io_delay"}, "what writes")
