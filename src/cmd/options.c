@@ -181,6 +181,36 @@ static void check(struct argp_state *st, struct run_options *o)
 		argp_error(st, "--nvram %s: expected only with an x86 guest, not %s", o->vm.nvram, o->vm.arch->name);
 }
 
+/* Options whose value is kept as it is. */
+static bool take_text(int key, const char *arg, struct run_options *o)
+{
+	static const struct {
+		int key;
+		size_t at; // a const char *
+	} texts[] = {
+		{ 'k', offsetof(struct run_options, vm.kernel) },
+		{ 'i', offsetof(struct run_options, vm.initrd) },
+		{ 'p', offsetof(struct run_options, vm.params) },
+		{ 'd', offsetof(struct run_options, vm.disk) },
+		{ OPT_FIRMWARE, offsetof(struct run_options, vm.firmware) },
+		{ OPT_NVRAM, offsetof(struct run_options, vm.nvram) },
+		{ OPT_GDB, offsetof(struct run_options, gdb) },
+		{ OPT_CONSOLE, offsetof(struct run_options, console) },
+		{ OPT_CHECKPOINTS, offsetof(struct run_options, checkpoints) },
+		{ OPT_EXPECT, offsetof(struct run_options, expect) },
+		{ OPT_JUNIT, offsetof(struct run_options, junit) },
+		{ OPT_METRICS, offsetof(struct run_options, metrics) },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		if (texts[i].key != key)
+			continue;
+		*(const char **)(void *)((char *)o + texts[i].at) = arg;
+		return true;
+	}
+	return false;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *st)
 {
 	static const char *const accels[] = { "auto", "kvm", "tcg" }, *const modes[] = { "real", "long", "el1", "el2" };
@@ -189,33 +219,17 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	static const char *const archs[] = { "x86_64", "arm64", "aarch64" };
 	struct run_options *o = st->input;
 
+	if (take_text(key, arg, o))
+		return 0;
 	switch (key) {
-	case 'k':
-		o->vm.kernel = arg;
-		return 0;
-	case 'i':
-		o->vm.initrd = arg;
-		return 0;
-	case 'p':
-		o->vm.params = arg;
-		return 0;
 	case 'c':
 		o->vm.cpus = take_cpus(st, arg);
 		return 0;
 	case 'm':
 		o->vm.mem_size = take_mem(st, arg);
 		return 0;
-	case 'd':
-		o->vm.disk = arg;
-		return 0;
-	case OPT_FIRMWARE:
-		o->vm.firmware = arg;
-		return 0;
 	case OPT_MACHINE:
 		o->vm.microvm = cmd_word_take(st, "--machine", arg, machines, ARRAY_LEN(machines)) == 1;
-		return 0;
-	case OPT_NVRAM:
-		o->vm.nvram = arg;
 		return 0;
 	case OPT_FLAT:
 		take_flat(st, arg, o);
@@ -223,9 +237,6 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	case OPT_FLAT_MODE:
 		o->flat_mode = true;
 		o->vm.flat_mode = (enum vm_flat_mode)cmd_word_take(st, "--flat-mode", arg, modes, ARRAY_LEN(modes));
-		return 0;
-	case OPT_GDB:
-		o->gdb = arg;
 		return 0;
 	case OPT_GDB_WAIT:
 		o->gdb_wait = true;
@@ -235,12 +246,6 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_ARCH:
 		o->vm.arch = cmd_word_take(st, "--arch", arg, archs, ARRAY_LEN(archs)) ? &arch_arm64 : &arch_x86;
-		return 0;
-	case OPT_CONSOLE:
-		o->console = arg;
-		return 0;
-	case OPT_CHECKPOINTS:
-		o->checkpoints = arg;
 		return 0;
 	case OPT_CHECKPOINT_MAP:
 		cmd_maps_take(st, &o->maps, arg);
@@ -255,17 +260,8 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	case OPT_CHECKPOINT_LIMIT:
 		o->checkpoint_limit = cmd_limit_take(st, arg);
 		return 0;
-	case OPT_EXPECT:
-		o->expect = arg;
-		return 0;
 	case OPT_BOOT_TIMEOUT:
 		o->boot_timeout_s = take_timeout(st, arg);
-		return 0;
-	case OPT_JUNIT:
-		o->junit = arg;
-		return 0;
-	case OPT_METRICS:
-		o->metrics = arg;
 		return 0;
 	case OPT_DEBUG_MMIO:
 		o->vm.debug_mmio = take_debug_mmio(st, arg);
