@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "server/internal.h"
 #include "server/packets.h"
@@ -312,6 +313,6 @@ int h_restart(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 	int rc = restart(s, false);
 
 	if (rc < 0)
-		log_warn("the guest could not be started anew err=%d", rc); // R has no reply to say it in
+		log_warn("the guest could not be started anew: %s", strerror(-rc)); // R has no reply to say it in
 	return 0;
 }

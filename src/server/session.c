@@ -152,7 +152,7 @@ void session_attach(struct session *s)
 		return;
 	rc = engine_interrupt(s->e);
 	if (rc < 0)
-		log_warn("cannot stop the guest for a client rc=%d", rc);
+		log_warn("the guest could not be stopped for a client: %s", strerror(-rc));
 	else
 		s->wait = WAIT_ATTACH;
 }
@@ -265,7 +265,7 @@ void session_break(struct session *s)
 	s->broke = true;
 	rc = engine_interrupt(s->e);
 	if (rc < 0)
-		log_warn("cannot interrupt the guest rc=%d", rc);
+		log_warn("the guest could not be interrupted: %s", strerror(-rc));
 }
 
 static void break_event(struct session *s)
@@ -374,7 +374,7 @@ enum session_state session_guest_event(struct session *s)
 
 	if (rc < 0) {
 		if (rc != -EAGAIN)
-			log_warn("no stop event from the guest rc=%d", rc);
+			log_warn("the guest does not tell why it stopped: %s", strerror(-rc));
 		return s->state;
 	}
 	if (wait == WAIT_STOP) {
