@@ -444,7 +444,8 @@ int engine_next_stop(struct engine *e, struct stop_event *out)
 	if (!digest(e, over, &ev) && go_on(e, armed, &ev))
 		return -EAGAIN;
 	checkpoint_site_digest(e, &ev);
-	pwatch_digest(e, &ev); // an instruction may have done two things at once
+	if (pwatch_digest(e, &ev) && ev.why == STOP_STEP) // an instruction may have done two things at once
+		ev.why = STOP_PWATCH;
 	interrupt_where_it_ran(e, &ev);
 	deliver(e, &ev, out);
 	return 0;

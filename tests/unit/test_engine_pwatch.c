@@ -66,6 +66,23 @@ TEST(a_hit_names_who_wrote_what)
 	world_close(&w);
 }
 
+/* For a client a step is nothing to stop for in the middle of `next`. */
+TEST(a_hit_of_a_step_is_a_hit)
+{
+	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
+	struct stop_event ev = hit_at(0x3000);
+
+	ev.why = STOP_STEP;
+	ev.vcpu = 0;
+	CHECK_EQ(engine_pwatch_add(w.e, GPA(0x3004), 4), 0);
+	target_fake_push_stop(w.t, &ev);
+	CHECK_EQ(resume(&w, TARGET_STEP, 0, TARGET_RUN), 0);
+	CHECK(wait_stop(&w, &ev));
+	CHECK_EQ(ev.why, STOP_PWATCH);
+	CHECK_STR(ev.text, "pwatch: vCPU 0 wrote 8 bytes at 0x3000: 0x0 -> 0x2a, from 0x1000");
+	world_close(&w);
+}
+
 TEST(a_hit_on_a_range_that_is_not_watched_any_more_is_no_stop)
 {
 	struct world w = world_open((struct target_fake_cfg){ .nvcpus = 2 });
@@ -145,7 +162,7 @@ TEST(watches_that_the_new_guest_refuses_are_told)
 }
 
 TESTS(T(the_target_gets_the_whole_list), T(a_refused_range_changes_nothing), T(a_hit_names_who_wrote_what),
-      T(a_hit_on_a_range_that_is_not_watched_any_more_is_no_stop),
+      T(a_hit_of_a_step_is_a_hit), T(a_hit_on_a_range_that_is_not_watched_any_more_is_no_stop),
       T(another_reason_of_the_same_instruction_carries_the_hit), T(detach_ends_all_watches),
       T(watches_move_to_the_guest_that_takes_the_place_of_one_that_was_reset),
       T(watches_that_the_new_guest_refuses_are_told))
