@@ -101,13 +101,37 @@ static struct target_pwatch_hit describe(const struct kvm_pwatch *w, const uint8
 	};
 }
 
+/*
+ * What another vCPU is writing just now is not this one's doing, and an int3 that is planted for its step is nobody's.
+ * That step may take as long as it wants, so it is not waited for under the lock, which ends it.
+ */
+static void lock_memory(struct kvm_cpu *cpu)
+{
+	struct kvm_cpus *c = cpu->all;
+
+	for (;;) {
+		pthread_mutex_lock(&c->lock);
+		kvm_cpu_hold_locked(cpu);
+		if (pthread_mutex_trylock(&c->landings) == 0)
+			return;
+		pthread_mutex_unlock(&c->lock);
+		pthread_mutex_lock(&c->landings);
+		pthread_mutex_unlock(&c->landings);
+	}
+}
+
+static void unlock_memory(struct kvm_cpu *cpu)
+{
+	pthread_mutex_unlock(&cpu->all->landings);
+	pthread_mutex_unlock(&cpu->all->lock);
+}
+
 bool kvm_pwatch_check(struct kvm_cpu *cpu, struct target_pwatch_hit *hit)
 {
 	struct kvm_cpus *c = cpu->all;
 	bool found = false;
 
-	pthread_mutex_lock(&c->lock);
-	kvm_cpu_hold_locked(cpu); // what another one is writing just now is not this one's doing
+	lock_memory(cpu);
 	for (unsigned i = 0; i < c->npwatches; i++) {
 		struct kvm_pwatch *w = &c->pwatch[i];
 		const uint8_t *now = host_at(c, w);
@@ -120,7 +144,7 @@ bool kvm_pwatch_check(struct kvm_cpu *cpu, struct target_pwatch_hit *hit)
 		found = true;
 		memcpy(w->seen + off, now + off, w->range.len - off);
 	}
-	pthread_mutex_unlock(&c->lock);
+	unlock_memory(cpu);
 	return found;
 }
 
