@@ -87,8 +87,8 @@ static bool take(void *arg, const struct trace_item *item)
 		return true;
 	}
 	thread = trace_vcpus_find(&t->vcpus, &t->points, item->tid, t->round);
-	if (thread && thread->vcpu < 0 && thread->entry.fd >= 0 && thread->round == t->round)
-		return false; // a new one: the next round knows which vCPU it is
+	if (thread && thread->vcpu < 0 && thread->entry.fd >= 0 && thread->round + 1 >= t->round)
+		return false; // a new one: when it has entered its guest again, it is known which vCPU it is
 	tell_write(t, item, thread ? thread->vcpu : -1);
 	return true;
 }
@@ -200,7 +200,7 @@ static void finish(struct trace *t)
 	trace_barrier();
 	drain(t);
 	trace_vcpus_update(&t->vcpus, &t->points);
-	t->round++;
+	t->round += 2; // nothing waits for that any more
 	trace_merge_take(&t->merge, UINT64_MAX, take, t);
 	for (unsigned i = 0; i < t->ncpus; i++) {
 		const uint64_t lost = trace_event_lost(&t->cpu[i].all);

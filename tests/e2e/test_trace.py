@@ -102,7 +102,7 @@ def a_guest_of_qemu_is_traced_from_outside(context):
 def threads_that_start_later_are_traced_from_their_first_write(context):
     """When the trace begins, the process has not even become a VMM."""
     # where KVM emulates the guest, only the names of threads tell which vCPU they are
-    args = qemu_args(context, "-name", "guest,debug-threads=on")
+    args = qemu_args(context, *(["-name", "guest,debug-threads=on"] if context.where == "emulator" else []))
     with Program(context, "/bin/sh", "-c", "read line; exec \"$@\"", "sh", *args) as vmm:
         with Trace(context, vmm.pid, "--checkpoints", "/proc/self/fd/1") as trace:
             check("no guest in KVM (yet)" in trace.messages.text(), "it says what it traces")
