@@ -123,6 +123,9 @@ def a_reset_that_is_not_caught_is_done(s):
 
 @COUNT.test()
 def monitor_reset_goes_back_to_the_first_instruction(s):
+    s.cont()
+    mark_runs(s, "before monitor reset")
+    s.interrupt()
     check(s.pc() != s.address("_start"), "the guest is somewhere else")
     check("first instruction" in s.cmd("monitor reset"), "it says where the guest is")
     s.cmd("maintenance flush register-cache")
