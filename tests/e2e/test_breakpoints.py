@@ -75,7 +75,7 @@ def breakpoints_of_a_kernel_can_be_set_at_its_first_instruction(context):
         s.wait_console(UP, 90)
 
 
-ROM, ROM_BUMP, BUMP = 0xFFFF0000, 0xFFFF02AF, 0x100200  # bench.S: its first instruction, and one that it copies
+ROM, ROM_BUMP, BUMP = 0xFFFF0000, 0xFFFF0300, 0x100200  # bench.h: its first instruction, and one that it copies
 
 
 @test(needs="hwbreak x86")

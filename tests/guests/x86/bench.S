@@ -71,6 +71,7 @@ protected:
 	ljmpl	$SEL_CODE32, $BENCH_CODE
 
 /* ---- in RAM, at BENCH_CODE ---- */
+	.org	BENCH_COPIED
 copied:
 	movl	%eax, %cr0
 	ljmpl	$SEL_CODE64, $BENCH_CODE + in_long - copied

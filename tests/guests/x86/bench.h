@@ -8,6 +8,7 @@
  * KiB, and to BENCH_HIGH once more, writes an 'R' to the serial port in 64-bit mode and counts for ever.
  */
 #define BENCH_ROM_SIZE 0x10000
+#define BENCH_COPIED 0x100 /* in the image: what it copies */
 #define BENCH_CODE 0x100000
 #define BENCH_STEPS 0x100100     /* a loop of 4 instructions that goes round rcx times, and then on at */
 #define BENCH_STEPS_END 0x100180 /* where it counts for ever */
