@@ -122,6 +122,8 @@ class Context:
         have.add("long" if long else "brief")
         if long or self.arch.name == "x86":
             have.add("long-on-arm64")
+        if long or self.where != "lab":
+            have.add("long-in-lab")
         if self.gdb_version >= 16:
             have.add("gdb16")
         return have
@@ -138,6 +140,7 @@ class Context:
         "own-initrd": "mkinitramfs is not installed, or makes initrds of another architecture", "root-disk": "mke2fs is not installed",
         "gdb16": "this GDB is older (make check-lab)",
         "long": "it takes minutes (make check-lab)", "long-on-arm64": "not twice in one check (make check-lab)",
+        "long-in-lab": "it takes minutes in the lab (make check-lab)",
         "brief": "a longer one of its kind is run",
         "root": "it needs a mount namespace, which only root can have",
     }

@@ -49,7 +49,7 @@ def the_kernels_own_initrd_boots_from_the_disk(context):
     boots_from_disk_with(context, 1)
 
 
-@test(needs="own-initrd root-disk", cap=240)
+@test(needs="own-initrd root-disk long-in-lab", cap=240)
 def the_kernels_own_initrd_boots_two_vcpus(context):
     boots_from_disk_with(context, 2)
 

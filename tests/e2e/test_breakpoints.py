@@ -62,7 +62,7 @@ def as_many_breakpoints_as_debug_registers_fit_where_no_page_is_mapped(s):
     s.stepi()
 
 
-@test(needs="swbreak hwbreak", cap=240)
+@test(needs="swbreak hwbreak long-on-arm64", cap=240)
 def breakpoints_of_a_kernel_can_be_set_at_its_first_instruction(context):
     with started(context, linux(cpus=4)) as s:
         check(s.pc() < 1 << 32, "the kernel has not mapped itself yet")

@@ -124,7 +124,7 @@ def the_kernels_clock_can_be_stepped(s):
 PATCHERS = {"x86": ("jump_label_init", "jump_label_init", "int3_selftest", "mark_readonly"), "arm64": ("jump_label_init", "jump_label_init", "mark_rodata_ro")}
 
 
-@test(needs="kvm swbreak hwbreak", cap=300)
+@test(needs="kvm swbreak hwbreak long-on-arm64", cap=300)
 def a_boot_with_breakpoints_passes_the_kernels_own_breakpoints(context):
     """int3_selftest, jump labels, alternatives and a kprobe, which use int3 or brk, while some of ours are in the kernel."""
     order = PATCHERS[context.arch.name]

@@ -273,7 +273,7 @@ def reads_the_kernels_memory(s):
     check(s.int("jiffies_64") > 0, "jiffies_64")
 
 
-@test(needs="long-on-arm64")
+@test(needs="long-on-arm64 long-in-lab")
 def a_long_halt_leaves_the_kernel_calm(context):
     """Time stands still while GDB has the guest: the counter goes on where it was, and nobody reports a stall."""
     with started(context, linux(do="count", cpus=2)) as s:
@@ -288,7 +288,7 @@ def a_long_halt_leaves_the_kernel_calm(context):
         check(not re.search(r"soft lockup|rcu.*stall|clocksource.*unstable|hung_task", text), f"console: {text[-400:]}")
 
 
-@test()
+@test(needs="long-on-arm64")
 def a_client_killed_hard_leaves_the_kernel_counting(context):
     with started(context, linux(do="count")) as s:
         s.cont()

@@ -172,7 +172,7 @@ def registers_are_those_of(s, begin, end, what):
 CODE = {"real": 0, "protected": 8, "long": 0x18}
 
 
-@test(needs="x86", cap=200)
+@test(needs="x86 long-in-lab", cap=200)
 def whatever_architecture_is_selected_the_registers_are_right(context):
     """No symbols, 16-, 32- or 64-bit ones, and `set architecture` before and after connecting, in three modes."""
     with started(context, flat("modes")) as s:
