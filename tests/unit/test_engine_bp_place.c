@@ -3,7 +3,7 @@
 
 /* Where software breakpoints go: memory, a debug register, or nowhere yet. */
 
-#define AT 0x400000u /* a virtual address; mapped by the tests that want it so */
+#define AT 0x400000ull /* a virtual address; mapped by the tests that want it so */
 #define PHYS 0x8000u
 #define RUN_ALL TARGET_RUN, 0, TARGET_RUN
 
