@@ -109,6 +109,8 @@ class Context:
             have |= {"swbreak", "hwbreak", "code-hwbreak"}
         elif self.in_lab and qemu_major() >= STOCK_HWBREAK_SINCE:
             have |= {"hwbreak", "code-hwbreak"}
+        if not self.in_lab or lab != "stock" or self.arch.name != "x86":
+            have.add("cr8")
         if os.path.exists(self.guest("frames_nasm.bin")):
             have.add("nasm")
         tools = [("tmux", "tmux"), ("mke2fs", "root-disk"), ("lldb-14", "lldb")]
@@ -132,6 +134,7 @@ class Context:
         "swbreak": "software breakpoints do not work in stock QEMU's nested SVM (make check-lab)",
         "hwbreak": "debug registers do not work in this QEMU's nested SVM (make check-lab)",
         "code-hwbreak": "debug registers do not work in this QEMU's nested SVM (make check-lab)",
+        "cr8": "stock QEMU aborts when firmware writes CR8 while an interrupt waits (make check-lab)",
         "hwbreak-base": "QEMU's nested SVM compares debug registers with ip, not cs.base + ip, and hangs",
         "kvm": "only with --accel kvm", "tcg": "only with --accel tcg", "lab": "only in the lab",
         "x86": "only on x86", "arm64": "only on arm64",

@@ -4,7 +4,7 @@
 A scene starts when its first test runs and lives until its last one; after a failed test it starts afresh. Each of its
 tests begins with the guest stopped, GDB connected and no breakpoints, somewhere after what `prepare` reached.
 
-`needs` are words: x86, arm64, kvm, tcg (only there); swbreak, hwbreak (what the test machine can do to a guest); tmux; root-disk; root;
+`needs` are words: x86, arm64, kvm, tcg (only there); swbreak, hwbreak, cr8 (what the test machine can do to a guest); tmux; root-disk; root;
 lldb; nasm; gdb16 (run.py --gdb); long (minutes: only with --long); long-on-arm64, long-in-lab (likewise there);
 brief (where a longer one of its kind is run it adds nothing).
 """

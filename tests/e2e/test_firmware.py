@@ -60,7 +60,7 @@ def stock_ovmf_gets_to_its_shell_in_qemu(context):
         shell_wait(context, guest, 40)
 
 
-@test(needs="kvm x86", cap=60)
+@test(needs="kvm x86 cr8", cap=60)
 def stock_ovmf_leaves_its_flash_for_memory(context):
     """From the reset vector through SEC, which unpacks the rest; that needs the host bridge and the ACPI timer."""
     with started(context, {"args": lambda c: firmware(STOCK)}) as s:
