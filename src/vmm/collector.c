@@ -41,13 +41,19 @@ static uint32_t load_last(const struct collector_ring *ring)
 /*
  * To KVM the ring is full if (first - last - 1) % entries is 0, in 32 bits without a sign. With `first` at 0 that
  * misses a ring that is full to its last entry, and KVM goes over what was not read. So `first` goes from the last
- * entry to 1.
+ * entry to 1, and both begin there.
  */
 static void set_next(struct collector_ring *ring, uint32_t next)
 {
 	if (next)
 		__atomic_store_n(&ring->kvm->first, next, __ATOMIC_RELEASE);
 	__atomic_store_n(&ring->next, next, __ATOMIC_RELEASE);
+}
+
+void collector_ring_init(struct collector_ring *ring, struct kvm_coalesced_mmio_ring *kvm)
+{
+	kvm->first = kvm->last = 1;
+	*ring = (struct collector_ring){ .kvm = kvm, .next = 1 };
 }
 
 void collector_take(struct collector_ring *ring, struct bus *bus)
@@ -108,7 +114,7 @@ static int map_ring(struct collector *c, int vcpu_fd, struct errtext *why)
 	void *ring = mmap(NULL, c->page, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_fd, (off_t)(at * c->page));
 	if (ring == MAP_FAILED)
 		return errtext_set(why, -errno, "cannot map KVM's ring of port writes: %s", strerror(errno));
-	c->ring.kvm = ring;
+	collector_ring_init(&c->ring, ring);
 	return 0;
 }
 

@@ -34,6 +34,9 @@ struct collector_ring {
 	uint32_t next;
 };
 
+/** collector_ring_init() - before any vCPU runs: @kvm is KVM's ring, in which nothing is kept yet. */
+void collector_ring_init(struct collector_ring *ring, struct kvm_coalesced_mmio_ring *kvm);
+
 /** collector_take() - what collector_drain() does, to a ring. */
 void collector_take(struct collector_ring *ring, struct bus *bus);
 

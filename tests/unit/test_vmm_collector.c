@@ -78,9 +78,11 @@ static void rig_init(struct rig *r)
 			    .write = count_other },
 		.len = (uint32_t)((page - sizeof(*r->ring.kvm)) / sizeof(struct kvm_coalesced_mmio)),
 	};
-	r->ring.kvm = aligned_alloc(page, page);
-	CHECK(r->ring.kvm);
-	memset(r->ring.kvm, 0, page);
+	struct kvm_coalesced_mmio_ring *kvm = aligned_alloc(page, page);
+
+	CHECK(kvm);
+	memset(kvm, 0, page);
+	collector_ring_init(&r->ring, kvm);
 	bus_init(&r->bus);
 	CHECK_EQ(bus_add(&r->bus, &r->dev), 0);
 	CHECK_EQ(bus_add(&r->bus, &r->second), 0);
@@ -106,6 +108,21 @@ TEST(what_was_kept_is_given_to_its_devices_in_order)
 	CHECK_EQ(r.wrong, 0);
 	CHECK_EQ(r.other, 1);
 	CHECK_EQ(r.ring.kvm->first, r.ring.kvm->last);
+	rig_deinit(&r);
+}
+
+TEST(a_guest_that_fills_the_ring_before_the_first_look_loses_nothing)
+{
+	struct rig r;
+	uint32_t n = 0;
+
+	rig_init(&r);
+	while (n < 2 * r.len && keep(&r, 0x80, n, 4))
+		n++;
+	CHECK(n < r.len);
+	collector_take(&r.ring, &r.bus);
+	CHECK_EQ(r.next, n);
+	CHECK_EQ(r.wrong, 0);
 	rig_deinit(&r);
 }
 
@@ -190,6 +207,7 @@ TEST(kvm_that_keeps_no_port_writes_is_told)
 	rig_deinit(&r);
 }
 
-TESTS(T(what_was_kept_is_given_to_its_devices_in_order), T(a_full_ring_is_emptied_and_goes_round),
+TESTS(T(what_was_kept_is_given_to_its_devices_in_order),
+      T(a_guest_that_fills_the_ring_before_the_first_look_loses_nothing), T(a_full_ring_is_emptied_and_goes_round),
       T(a_guest_that_writes_faster_than_it_is_read_loses_nothing), T(order_is_kept_while_another_thread_looks),
       T(kvm_that_keeps_no_port_writes_is_told))
