@@ -60,12 +60,15 @@ class Trace(Program):
 
 def qemu_args(context, *more):
     return ["qemu-system-x86_64", "-M", "pc", "-accel", "kvm", "-cpu", "qemu64,+x2apic", "-smp", "2", "-m", "16", "-nodefaults",
-            "-display", "none", "-bios", turns(context), "-device", "isa-debug-exit,iobase=0xf4,iosize=1", *more]
+            "-display", "none", "-bios", turns(context), *more]
 
 
-def qemu(context):
+EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=1")  # the guest ends QEMU, else it halts
+
+
+def qemu(context, *more):
     """QEMU on KVM, held before the guest's first instruction; `cont` on its standard input lets it run."""
-    vmm = Program(context, *qemu_args(context, "-monitor", "stdio", "-S"))
+    vmm = Program(context, *qemu_args(context, "-monitor", "stdio", "-S", *more))
     vmm.process.out.wait_for("monitor", context.scale(30))  # its vCPUs are there
     return vmm
 
@@ -85,7 +88,7 @@ def check_records(records, vcpus=True):
 @test(needs="kvm x86 root")
 def a_guest_of_qemu_is_traced_from_outside(context):
     """Both vCPUs' writes are in the order in which they were made, and the last one is there though QEMU ends at once."""
-    with qemu(context) as vmm, Trace(context, vmm.pid, "--checkpoints", "/proc/self/fd/1", "--debug-port", "0x80,0x402") as trace:
+    with qemu(context, *EXIT) as vmm, Trace(context, vmm.pid, "--checkpoints", "/proc/self/fd/1", "--debug-port", "0x80,0x402") as trace:
         check("2 vCPUs" in trace.messages.text(), "it says what it traces")
         vmm.process.write(b"cont\n")
         check_eq(vmm.wait(120), 1, "exit status of QEMU")
@@ -102,7 +105,7 @@ def a_guest_of_qemu_is_traced_from_outside(context):
 def threads_that_start_later_are_traced_from_their_first_write(context):
     """When the trace begins, the process has not even become a VMM."""
     # a thread that writes as soon as it is there has a vCPU by its name only, and no name once a fast guest is over
-    args = qemu_args(context, "-name", "guest,debug-threads=on")
+    args = qemu_args(context, *EXIT, "-name", "guest,debug-threads=on")
     with Program(context, "/bin/sh", "-c", "read line; exec \"$@\"", "sh", *args) as vmm:
         with Trace(context, vmm.pid, "--checkpoints", "/proc/self/fd/1") as trace:
             check("no guest in KVM (yet)" in trace.messages.text(), "it says what it traces")
