@@ -33,7 +33,7 @@ static int restart(struct session *s, bool reset)
 
 	if (rc == 0)
 		session_engine_set(s, e);
-	s->owes_break &= reset;
+	s->break_due &= reset;
 	return rc;
 }
 
@@ -58,27 +58,45 @@ int session_pass_reset(struct session *s, struct stop_event *ev)
 	}
 	if (rc == 0)
 		rc = engine_resume(s->e, &s->plan);
-	return rc == 0 && s->broke ? engine_interrupt(s->e) : rc; // what the former guest got of it does not count
+	return rc == 0 && s->break_due ? engine_interrupt(s->e) : rc; // what the former guest got of it does not count
 }
 
-/* s->plan. */
-static int resume(struct session *s)
+static bool goes(const struct session *s, unsigned vcpu)
+{
+	return s->plan.vcpu[vcpu].action != TARGET_HOLD;
+}
+
+/* The stop that a 0x03 is owed, where the guest stands: let go, it might have stopped for something else once more. */
+static void stay(struct session *s, struct rsp_out *out)
+{
+	struct stop_event ev = { .vcpu = s->cur, .why = STOP_INTERRUPT };
+
+	if (!goes(s, ev.vcpu))
+		for (ev.vcpu = 0; !goes(s, ev.vcpu);)
+			ev.vcpu++;
+	s->break_due = false;
+	stop_reply_record(s, &ev, false);
+	stop_reply_fill(s, out);
+}
+
+/* s->plan, which lets one vCPU go at least. */
+static int resume(struct session *s, struct rsp_out *out)
 {
 	struct resume_plan *plan = &s->plan;
 	int rc = is_reset(s->last_stop.why) && s->restart ? session_reset(s) : 0;
 
+	if (rc == 0 && s->break_due) {
+		stay(s, out);
+		return 0;
+	}
 	plan->looks = s->looks;
 	if (rc == 0)
 		rc = engine_resume(s->e, plan);
 	plan->looks = false;
 	if (rc < 0)
 		return rc;
-	s->broke = false;
 	s->wait = WAIT_STOP;
 	s->doc_kind = DOC_NONE;
-	if (s->owes_break)
-		session_break(s);
-	s->owes_break = false;
 	return 0;
 }
 
@@ -106,7 +124,7 @@ static int set_pc(struct session *s, unsigned vcpu, uint64_t pc)
  * c C s S without vCont. After Hc with a thread only that thread runs, as in gdbserver; after Hc0 or Hc-1 all do, and
  * a step is the current thread's. A guest has no signals: the one in C and S is taken off the packet and dropped.
  */
-static int run_selected(struct session *s, const struct rsp_req *r, enum target_action action)
+static int run_selected(struct session *s, const struct rsp_req *r, enum target_action action, struct rsp_out *out)
 {
 	struct resume_plan *plan = &s->plan;
 	unsigned vcpu;
@@ -119,17 +137,17 @@ static int run_selected(struct session *s, const struct rsp_req *r, enum target_
 	for (unsigned i = 0; i < engine_target(s->e)->nvcpus; i++)
 		plan->vcpu[i].action = s->sel_c.id <= 0 ? TARGET_RUN : TARGET_HOLD;
 	plan->vcpu[vcpu].action = action;
-	return resume(s);
+	return resume(s, out);
 }
 
 int h_continue(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
-	return run_selected(s, r, TARGET_RUN);
+	return run_selected(s, r, TARGET_RUN, out);
 }
 
 int h_step(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 {
-	return run_selected(s, r, TARGET_STEP);
+	return run_selected(s, r, TARGET_STEP, out);
 }
 
 static enum target_action vcont_action(char kind)
@@ -172,7 +190,7 @@ static bool plan_vcpu(struct session *s, const struct rsp_req *r, unsigned vcpu)
 		plan->vcpu[vcpu].hi = a->hi;
 		break;
 	}
-	return plan->vcpu[vcpu].action != TARGET_HOLD;
+	return goes(s, vcpu);
 }
 
 int h_vcont(struct session *s, const struct rsp_req *r, struct rsp_out *out)
@@ -185,7 +203,7 @@ int h_vcont(struct session *s, const struct rsp_req *r, struct rsp_out *out)
 			return -ESRCH;
 	for (unsigned i = 0; i < engine_target(s->e)->nvcpus; i++)
 		any |= plan_vcpu(s, r, i);
-	return any ? resume(s) : -EINVAL; // nobody would ever stop
+	return any ? resume(s, out) : -EINVAL; // nobody would ever stop
 }
 
 int h_vcont_caps(struct session *s, const struct rsp_req *r, struct rsp_out *out)
@@ -253,7 +271,7 @@ static void let_go(struct session *s)
 	else
 		engine_detach(s->e);
 	s->wait = WAIT_NONE;
-	s->owes_break = false;
+	s->break_due = false;
 	s->detached = true;
 }
 

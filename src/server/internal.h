@@ -51,9 +51,8 @@ struct session {
 	int last_sig;
 	struct resume_plan plan;        /* the client's last */
 	bool looks;                     /* in session_input(): session_guest_event() follows */
-	bool broke;                     /* it sent a 0x03 since */
+	bool break_due;                 /* a 0x03 came, and no stop that answers it was told */
 	bool just_told;                 /* nothing has come from the client since a stop reply */
-	bool owes_break;                /* a 0x03 that crossed the stop reply waits for the next resume */
 	const struct arch_layout *told; /* the layout that fitted vCPU 0 at the last look */
 
 	/* QSaveRegisterState: the last few, since a client that gives up never says so */
@@ -102,9 +101,6 @@ int session_layout(struct session *s, const struct arch_layout **ret);
 
 /** session_attach() - stop a running guest for a client that comes to it; packets that need it stopped wait. */
 void session_attach(struct session *s);
-
-/** session_break() - the client wants its running guest stopped, by a 0x03. */
-void session_break(struct session *s);
 
 /**
  * session_pass_reset() - @ev is a reset that the client does not catch: do it, and the guest runs on by the last plan.

@@ -249,32 +249,28 @@ static void bad_sum_event(struct session *s)
 }
 
 /*
- * A 0x03 that crosses a stop reply stops the guest as soon as it is resumed: a GDB may go on by itself from that stop,
- * and where it does so all the time it could never interrupt. LLDB takes the one stop for both. GDB manual,
+ * A 0x03 that crosses the reply for another stop is answered when the guest is resumed: a GDB may go on by itself from
+ * that stop, and where it does so all the time it could never interrupt. LLDB takes the one stop for both. GDB manual,
  * "Interrupts".
  */
 static bool keeps_break(const struct session *s, enum stop_why told)
 {
-	return told != STOP_INTERRUPT && !s->thread_suffix;
-}
-
-void session_break(struct session *s)
-{
-	int rc;
-
-	s->broke = true;
-	rc = engine_interrupt(s->e);
-	if (rc < 0)
-		log_warn("the guest could not be interrupted: %s", strerror(-rc));
+	return told != STOP_INTERRUPT && !stop_is_terminal(told) && !s->thread_suffix;
 }
 
 static void break_event(struct session *s)
 {
+	int rc = 0;
+
 	log_wire('>', "\x03", 1);
-	if (s->wait == WAIT_STOP)
-		session_break(s);
-	else if (s->just_told && keeps_break(s, s->last_stop.why))
-		s->owes_break = true;
+	if (s->wait == WAIT_STOP) {
+		s->break_due = true;
+		rc = engine_interrupt(s->e);
+	} else if (s->just_told) {
+		s->break_due = keeps_break(s, s->last_stop.why);
+	}
+	if (rc < 0)
+		log_warn("the guest could not be interrupted: %s", strerror(-rc));
 }
 
 static void wire_event(struct session *s, enum rsp_event ev)
@@ -386,7 +382,7 @@ enum session_state session_guest_event(struct session *s)
 	stop_reply_record(s, &ev, wait == WAIT_ATTACH);
 	if (wait == WAIT_STOP) {
 		s->just_told = true;
-		s->owes_break = s->broke && keeps_break(s, ev.why);
+		s->break_due &= keeps_break(s, ev.why);
 		stop_reply_texts(s);
 		rsp_out_reset(&s->out);
 		stop_reply_fill(s, &s->out);

@@ -124,6 +124,20 @@ def ctrl_c_gets_through_while_gdb_goes_on_by_itself(s):
 
 
 @COUNT.test()
+def ctrl_c_gets_through_while_gdb_watches_by_single_steps(s):
+    s.cmd("set can-use-hw-watchpoints 0")
+    s.watch("shape.height")
+    wire = Wire(s)
+    for _ in range(5):
+        s.cont()
+        s.expect_no_stop(0.1)
+        s.interrupt()
+    check(wire.stops() > 12, f"stop replies, most of which GDB goes on from: {wire.stops()}")
+    s.delete()
+    s.cmd("set can-use-hw-watchpoints 1")
+
+
+@COUNT.test()
 def of_two_conditions_at_one_place_each_stops(s):
     start = s.int("counter")
     for count in (40, 20):
