@@ -130,6 +130,11 @@ def two_vcpus_are_two_threads(s):
 def steps_a_running_kernel(s):
     s.cont()
     s.interrupt()
+    if s.context.arch.name == "arm64":  # anywhere else it may be at an LDAR, which GDB does not step
+        bp = s.hbrk(function(s, "do_idle"))
+        s.cont()
+        s.expect_stop(bp=bp)
+        s.delete(bp)
     for _ in range(10):
         before = s.pc()
         s.run_to_stop("stepi", reason="end-stepping-range")
