@@ -35,6 +35,17 @@ static void judge_unit(void *arg, const struct checkpoint_record *rec, const str
 	expect_unit(arg, rec, label);
 }
 
+/* Of a recording that lacks something there are comments, be there anything else or not. */
+static bool is_comments(const char *golden)
+{
+	for (const char *line = golden; line; line = strchr(line, '\n')) {
+		line += strspn(line, "\n");
+		if (*line && *line != '#')
+			return false;
+	}
+	return true;
+}
+
 /* A recording meets the golden file that is made of it, whose lines have no wildcards. */
 static void check_golden_of(const struct checkpoint_file *f)
 {
@@ -46,7 +57,7 @@ static void check_golden_of(const struct checkpoint_file *f)
 
 	golden_add(&out, f);
 	require(!out.oom);
-	if (out.len == 0)
+	if (is_comments(strbuf_str(&out)))
 		return;
 	require(golden_parse("x", out.s, out.len, &g, &why) == 0);
 	require(expect_create(g, 0, &e) == 0 && checkpoint_units_create(&units) == 0);
