@@ -17,12 +17,13 @@ int cmd_fail(int status, const struct errtext *why)
 
 bool cmd_number_take(const char *s, uint64_t *ret, const char **end)
 {
+	const bool hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
 	char *stop;
 
 	if (*s < '0' || *s > '9')
 		return false;
 	errno = 0;
-	*ret = strtoull(s, &stop, 0);
+	*ret = strtoull(s, &stop, hex ? 16 : 10);
 	*end = stop;
 	return errno == 0;
 }

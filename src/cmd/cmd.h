@@ -68,7 +68,8 @@ int cmd_fail(int status, const struct errtext *why);
  */
 struct argp_state;
 
-/** cmd_number_take() - the number that @s begins with, decimal or 0x hex, and where it ends. Returns: is it one? */
+/** cmd_number_take() - the number that @s begins with, decimal or 0x hex, and where it ends. A leading 0 means nothing,
+ *  as in maps and golden files. Returns: is it one? */
 bool cmd_number_take(const char *s, uint64_t *ret, const char **end);
 
 /** cmd_size_take() - bytes: MiB, or with suffix K, M or G. Returns: false if it is none, or too large for 64 bits. */
