@@ -448,7 +448,18 @@ bool judge_record(struct judge *j, struct checkpoint_record *out)
 	return true;
 }
 
-static int put_files(struct judge *j, const struct checkpoint_outcome *o, struct errtext *why)
+static int put_file(struct outfile *f, const struct strbuf *text)
+{
+	struct errtext why;
+	const int rc = outfile_put(f, text, &why);
+
+	if (rc < 0)
+		fprintf(stderr, "gdbvm: %s\n", why.text);
+	return rc;
+}
+
+/* Each of them, whatever becomes of the other. */
+static int put_files(struct judge *j, const struct checkpoint_outcome *o)
 {
 	_cleanup_(strbuf_deinit) struct strbuf junit = { 0 }, metrics = { 0 };
 
@@ -456,29 +467,24 @@ static int put_files(struct judge *j, const struct checkpoint_outcome *o, struct
 		checkpoint_junit_add(&junit, o);
 	if (j->cfg.metrics)
 		checkpoint_metrics_add(&metrics, j->h.numbers, o);
-	const int rc = outfile_put(&j->junit, &junit, why);
-	return rc < 0 ? rc : outfile_put(&j->metrics, &metrics, why);
+	const int rc = put_file(&j->junit, &junit), metrics_rc = put_file(&j->metrics, &metrics);
+	return rc < 0 ? rc : metrics_rc;
 }
 
 int judge_close(struct judge *j)
 {
-	struct errtext why;
 	int rc = 0;
 
 	if (!j)
 		return 0;
 	if (j->verdict != VERDICT_NONE) // else the guest has not even begun
-		rc = put_files(j,
-			       &(struct checkpoint_outcome){ .verdict = j->verdict,
-							     .why = strbuf_str(&j->why),
-							     .golden = j->golden,
-							     .expect = j->h.expect,
-							     .start_ns = j->start_ns,
-							     .end_ns = j->end_ns,
-							     .epoch_s = j->epoch_s },
-			       &why);
-	if (rc < 0)
-		fprintf(stderr, "gdbvm: %s\n", why.text);
+		rc = put_files(j, &(struct checkpoint_outcome){ .verdict = j->verdict,
+								.why = strbuf_str(&j->why),
+								.golden = j->golden,
+								.expect = j->h.expect,
+								.start_ns = j->start_ns,
+								.end_ns = j->end_ns,
+								.epoch_s = j->epoch_s });
 	judge_destroy(j);
 	return rc;
 }

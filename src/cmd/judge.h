@@ -61,7 +61,8 @@ int judge_end(struct judge *j, int status);
 /** judge_record() - the verdict, as it goes into the recording, after judge_end(). Returns: false: there is none. */
 bool judge_record(struct judge *j, struct checkpoint_record *out);
 
-/** judge_close() - write the files. Nobody adds records any more. Returns: 0; negative errno, and it was said. */
+/** judge_close() - write the files. Nobody adds records any more. Returns: 0; the first negative errno, and each was
+ *  said. */
 int judge_close(struct judge *j);
 
 #endif

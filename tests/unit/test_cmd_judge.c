@@ -242,6 +242,32 @@ TEST(a_guest_that_is_reset_is_judged_anew)
 	CHECK_EQ(rig_end(&r, 0, "matched"), CMD_OK);
 }
 
+TEST(a_report_that_cannot_be_written_keeps_nothing_from_the_metrics)
+{
+	struct judge *j = NULL;
+	struct errtext why;
+	char metrics[80];
+	struct rig r;
+
+	rig_init(&r, "0x16\n", 0);
+	snprintf(metrics, sizeof(metrics), "%s/other", r.dir);
+	const struct judge_cfg cfg = {
+		.expect = r.golden,
+		.junit = "/dev/full",
+		.metrics = metrics,
+		.loop = r.loop,
+		.guest = guest_is,
+		.over = on_over,
+		.arg = &r,
+	};
+	CHECK_EQ(judge_create(&cfg, &j, &why), 0);
+	judge_end(j, CMD_OK);
+	CHECK_EQ(judge_close(j), -ENOSPC);
+	CHECK(file_has(metrics, "gdbvm_verdict{gdbvm_verdict=\"ended\"} 1\n"));
+	unlink(metrics);
+	CHECK_EQ(rig_end(&r, CMD_OK, "ended"), CMD_UNDECIDED);
+}
+
 TEST(a_file_is_replaced_as_a_whole_or_not_at_all)
 {
 	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
@@ -286,4 +312,4 @@ TEST(a_file_is_replaced_as_a_whole_or_not_at_all)
 TESTS(T(the_guest_is_over_when_all_is_met), T(each_verdict_has_its_status),
       T(without_expectations_the_end_keeps_its_status), T(time_passes_only_while_the_guest_runs),
       T(a_debugger_keeps_the_guest_until_it_leaves), T(a_guest_that_is_reset_is_judged_anew),
-      T(a_file_is_replaced_as_a_whole_or_not_at_all))
+      T(a_report_that_cannot_be_written_keeps_nothing_from_the_metrics), T(a_file_is_replaced_as_a_whole_or_not_at_all))
