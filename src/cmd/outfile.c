@@ -7,11 +7,21 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* A link that leads nowhere yet is neither: what it leads to is made by opening it. */
 static bool is_regular_or_new(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) < 0 || S_ISREG(st.st_mode);
+	return stat(path, &st) == 0 ? S_ISREG(st.st_mode) : lstat(path, &st) < 0;
+}
+
+/* It is what a link leads to that is replaced, not the link. */
+static int prepare_replacement(struct outfile *f)
+{
+	f->real = realpath(f->path, NULL) ?: strdup(f->path);
+	if (f->real && asprintf(&f->temp, "%s.%d.new", f->real, (int)getpid()) < 0)
+		f->temp = NULL;
+	return f->temp ? 0 : -ENOMEM;
 }
 
 int outfile_open(struct outfile *f, const char *path, struct errtext *why)
@@ -19,10 +29,8 @@ int outfile_open(struct outfile *f, const char *path, struct errtext *why)
 	*f = (struct outfile){ .path = path, .fd = -1 };
 	if (!path)
 		return 0;
-	if (is_regular_or_new(path) && asprintf(&f->temp, "%s.%d.new", path, (int)getpid()) < 0) {
-		f->temp = NULL;
+	if (is_regular_or_new(path) && prepare_replacement(f) < 0)
 		return errtext_set(why, -ENOMEM, "no memory for %s", path);
-	}
 	f->fd = open(f->temp ?: path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	return f->fd < 0 ? errtext_set(why, -errno, "cannot write %s: %s", path, strerror(errno)) : 0;
 }
@@ -46,7 +54,7 @@ int outfile_put(struct outfile *f, const struct strbuf *text, struct errtext *wh
 		return 0;
 
 	int rc = text->oom ? -ENOMEM : write_all(f->fd, strbuf_str(text), text->len);
-	if (rc == 0 && f->temp && rename(f->temp, f->path) < 0)
+	if (rc == 0 && f->temp && rename(f->temp, f->real) < 0)
 		rc = -errno;
 	if (rc < 0)
 		return errtext_set(why, rc, "cannot write %s: %s", f->path, strerror(-rc));
@@ -60,6 +68,7 @@ void outfile_close(struct outfile *f)
 	if (f->temp)
 		unlink(f->temp);
 	free(f->temp);
+	free(f->real);
 	if (f->path)
 		closep(&f->fd);
 	*f = (struct outfile){ .fd = -1 };

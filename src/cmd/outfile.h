@@ -7,11 +7,12 @@
 
 /*
  * A file that is written at the end, and is refused at the start. Who reads it while it is written sees the former one:
- * a regular file is replaced as a whole.
+ * a regular file is replaced as a whole, also behind a link.
  */
 struct outfile {
 	const char *path; /* NULL: none is wanted */
-	char *temp;       /* becomes `path`; NULL: that is no regular file, and is written to directly */
+	char *real;       /* what `path` leads to, if that is a regular file or there is none yet */
+	char *temp;       /* becomes `real`; NULL: that is no regular file, and is written to directly */
 	int fd;
 };
 

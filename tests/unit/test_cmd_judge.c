@@ -309,7 +309,36 @@ TEST(a_file_is_replaced_as_a_whole_or_not_at_all)
 	outfile_close(&f);
 }
 
+static void put_text(const char *path, const char *words)
+{
+	_cleanup_(strbuf_deinit) struct strbuf text = { 0 };
+	struct errtext why;
+	struct outfile f;
+
+	strbuf_adds(&text, words);
+	CHECK_EQ(outfile_open(&f, path, &why), 0);
+	CHECK_EQ(outfile_put(&f, &text, &why), 0);
+	outfile_close(&f);
+}
+
+TEST(a_link_stays_and_what_it_leads_to_is_replaced)
+{
+	char dir[] = "/tmp/outfileXXXXXX", path[64], link[64], to[16];
+
+	CHECK(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/file", dir);
+	snprintf(link, sizeof(link), "%s/link", dir);
+	CHECK_EQ(symlink("file", link), 0);
+	put_text(link, "former"); // there is no such file yet
+	CHECK(file_has(path, "former"));
+	put_text(link, "later");
+	CHECK(file_has(path, "later"));
+	CHECK_EQ(readlink(link, to, sizeof(to)), 4);
+	CHECK_EQ(unlink(path) + unlink(link) + rmdir(dir), 0);
+}
+
 TESTS(T(the_guest_is_over_when_all_is_met), T(each_verdict_has_its_status),
       T(without_expectations_the_end_keeps_its_status), T(time_passes_only_while_the_guest_runs),
       T(a_debugger_keeps_the_guest_until_it_leaves), T(a_guest_that_is_reset_is_judged_anew),
-      T(a_report_that_cannot_be_written_keeps_nothing_from_the_metrics), T(a_file_is_replaced_as_a_whole_or_not_at_all))
+      T(a_report_that_cannot_be_written_keeps_nothing_from_the_metrics), T(a_file_is_replaced_as_a_whole_or_not_at_all),
+      T(a_link_stays_and_what_it_leads_to_is_replaced))
