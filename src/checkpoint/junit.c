@@ -115,11 +115,23 @@ static void add_suite(struct strbuf *out, const struct checkpoint_outcome *o, co
 	strbuf_adds(out, "</system-out>\n  </testsuite>\n</testsuites>\n");
 }
 
+/* What the verdict is about: of all that could have come, what had to. */
+static const struct golden_item *blamed_item(const struct checkpoint_outcome *o)
+{
+	_cleanup_(freep) const struct golden_item **wanted = calloc(o->golden->n, sizeof(*wanted));
+	const size_t n = wanted ? expect_wanted(o->expect, wanted, o->golden->n) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!wanted[i]->optional)
+			return wanted[i];
+	return n ? wanted[0] : NULL;
+}
+
 void checkpoint_junit_add(struct strbuf *out, const struct checkpoint_outcome *o)
 {
 	_cleanup_(freep) struct expect_result *result = calloc(o->golden->n, sizeof(*result));
 	_cleanup_(freep) struct fate *fate = calloc(o->golden->n, sizeof(*fate));
-	const struct golden_item *blamed = NULL;
+	const struct golden_item *blamed = elements[o->verdict] ? blamed_item(o) : NULL;
 	unsigned n = 0;
 
 	if (!result || !fate) {
@@ -127,8 +139,6 @@ void checkpoint_junit_add(struct strbuf *out, const struct checkpoint_outcome *o
 		return;
 	}
 	expect_results(o->expect, result);
-	if (elements[o->verdict])
-		expect_wanted(o->expect, &blamed, 1);
 	for (size_t i = 0; i < o->golden->n; i++) {
 		const struct golden_item *x = &o->golden->item[i];
 

@@ -109,6 +109,21 @@ TEST(junit_blames_the_line_that_was_not_met)
 	rig_deinit(&r);
 }
 
+TEST(junit_does_not_blame_what_may_be_left_out)
+{
+	struct rig r;
+
+	rig_init(&r, "1\noptional 2\n3\n");
+	put_unit(&r, 0, 1, SECOND, NULL, NULL);
+	put_unit(&r, 0, 9, SECOND, NULL, NULL);
+	check_junit(&r, VERDICT_DIVERGED, "x",
+		    HEAD("tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\"") CASE("1", "1", "0.000000000", "")
+			    CASE("2", "optional 2", "0.000000000", "<skipped message=\"optional, and not seen\"/>")
+				    CASE("3", "3", "0.000000000", "<failure type=\"diverged\" message=\"x\"/>")
+					    TAIL("x"));
+	rig_deinit(&r);
+}
+
 /* The lines of the metrics that begin with @what. */
 static void check_lines(const struct rig *r, const char *what, const char *expected)
 {
@@ -169,4 +184,5 @@ TEST(a_guest_that_counts_on_its_port_makes_no_endless_metrics)
 }
 
 TESTS(T(junit_has_a_case_for_each_expectation), T(junit_blames_the_line_that_was_not_met),
-      T(metrics_have_the_time_of_each_phase_on_its_vcpu), T(a_guest_that_counts_on_its_port_makes_no_endless_metrics))
+      T(junit_does_not_blame_what_may_be_left_out), T(metrics_have_the_time_of_each_phase_on_its_vcpu),
+      T(a_guest_that_counts_on_its_port_makes_no_endless_metrics))
