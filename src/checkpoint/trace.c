@@ -46,11 +46,11 @@ static void add_args(struct strbuf *out, const struct checkpoint_file *f, const 
 		strbuf_addc(out, ',');
 		checkpoint_json_string(out, "source", e->label.source);
 	}
-	for (unsigned i = 0; i < e->label.nfields; i++) {
-		strbuf_addc(out, ',');
+	for (unsigned i = 0; i < e->label.nfields; i++) { // apart: a field may be called as one of the above
+		strbuf_adds(out, i ? "," : ",\"fields\":{");
 		checkpoint_json_string(out, e->label.field[i].name, e->label.field[i].value);
 	}
-	strbuf_addc(out, '}');
+	strbuf_adds(out, e->label.nfields ? "}}" : "}");
 }
 
 static void add_event(struct strbuf *out, const struct checkpoint_file *f, const struct checkpoint_entry *e,

@@ -249,9 +249,26 @@ TEST(trace_is_json_in_which_a_phase_lasts_until_the_next)
 	CHECK_EQ(events(all, "PFN", "i", &dur), 1);
 	CHECK_EQ(events(all, "thread_name", "M", &dur), 3);
 	CHECK_EQ(events(all, "0x34", "i", &dur), 0);
-	CHECK(strstr(out.s, "\"args\":{\"seq\":2}}"));                          // a line of text has no value
-	CHECK(strstr(out.s, "\"args\":{\"seq\":6,\"value\":\"0xcd\",\"pfn\"")); // that of a sequence is its first byte
+	CHECK(strstr(out.s, "\"args\":{\"seq\":2}}")); // a line of text has no value
+	// The value of a sequence is its first byte
+	CHECK(strstr(out.s, "\"args\":{\"seq\":6,\"value\":\"0xcd\",\"fields\":{\"pfn\""));
 	json_object_put(o);
+	checkpoint_file_destroy(f);
+}
+
+TEST(a_field_of_a_trace_hides_nothing_that_is_called_as_it)
+{
+	static const char text[] =
+		HEADER "{\"seq\":1,\"t\":11,\"port\":\"0x80\",\"size\":1,\"value\":\"0x7e\",\"mode\":\"exact\","
+		       "\"part\":\"frame\"}\n"
+		       "{\"seq\":2,\"t\":12,\"port\":\"0x80\",\"size\":1,\"value\":\"0x80\",\"mode\":\"exact\","
+		       "\"part\":\"frame\",\"first\":1,\"fields\":{\"id\":\"0x1\",\"value\":\"0x2a\"}}\n";
+	_cleanup_(strbuf_deinit) struct strbuf out = { 0 };
+	struct checkpoint_file *f = parse(text);
+
+	checkpoint_trace_add(&out, f);
+	CHECK(strstr(strbuf_str(&out), "\"args\":{\"seq\":2,\"value\":\"0x7e\","
+				       "\"fields\":{\"id\":\"0x1\",\"value\":\"0x2a\"}}}"));
 	checkpoint_file_destroy(f);
 }
 
@@ -330,4 +347,5 @@ TESTS(T(what_was_written_is_read), T(a_file_that_was_cut_short_is_read_to_there)
       T(keys_of_later_versions_do_not_matter), T(files_that_make_no_sense_are_refused_by_line),
       T(table_has_a_row_for_each_checkpoint), T(records_that_are_missing_are_told), T(a_verdict_is_kept_with_its_lines),
       T(an_empty_file_is_a_table_without_rows), T(trace_is_json_in_which_a_phase_lasts_until_the_next),
-      T(events_of_a_trace_have_what_viewers_ask_for), T(every_key_is_in_the_manual))
+      T(a_field_of_a_trace_hides_nothing_that_is_called_as_it), T(events_of_a_trace_have_what_viewers_ask_for),
+      T(every_key_is_in_the_manual))
