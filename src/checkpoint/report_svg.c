@@ -234,7 +234,7 @@ static void add_grid(struct strbuf *out, const struct bars *b, size_t rows)
 
 	for (unsigned i = 1; b->end / step > 6; i++)
 		step = step / digits[(i - 1) % 3] * digits[i % 3] * (i % 3 ? 1 : 10);
-	for (uint64_t ns = 0; ns <= b->end; ns += step) {
+	for (uint64_t ns = 0;; ns += step) {
 		const unsigned x = place(b, ns);
 
 		strbuf_addf(out, "<path class=\"l\" d=\"M%u %uv%zu\"/>\n", x, TOP - 4, rows * ROW + 8);
@@ -244,6 +244,8 @@ static void add_grid(struct strbuf *out, const struct bars *b, size_t rows)
 		else
 			strbuf_addc(out, '0');
 		strbuf_adds(out, "</text>\n");
+		if (b->end - ns < step) // the next one may be more than 64 bits
+			break;
 	}
 }
 

@@ -195,6 +195,18 @@ TEST(an_empty_boot_is_drawn)
 	json_object_put(o);
 }
 
+/* To the last time that a recording may have. */
+TEST(the_grid_of_a_picture_ends_with_the_boot)
+{
+	_cleanup_(boots_deinit) struct boots w =
+		drawn(checkpoint_report_svg, "a", HEADER WRITE(1, 0, 1, "") WRITE(2, 17179869180, 2, ""), NULL);
+	unsigned lines = 0;
+
+	for (const char *at = w.out.s; (at = strstr(at, "<path class=\"l\"")); at++)
+		lines++;
+	CHECK_EQ(lines, 4); // 0, 5e9 s, 1e10 s, 1.5e10 s
+}
+
 static void read_sample(const char *path, struct strbuf *out)
 {
 	FILE *f = fopen(path, "r");
@@ -224,4 +236,4 @@ TEST(the_picture_of_the_readme_is_what_we_draw)
 TESTS(T(a_page_has_a_row_for_each_record_that_is_no_part_of_another), T(what_was_known_before_is_not_said_again),
       T(two_boots_are_paired_by_their_rows), T(what_a_guest_wrote_is_no_markup),
       T(what_a_guest_wrote_is_no_markup_in_a_picture), T(an_empty_boot_is_drawn),
-      T(the_picture_of_the_readme_is_what_we_draw))
+      T(the_grid_of_a_picture_ends_with_the_boot), T(the_picture_of_the_readme_is_what_we_draw))
