@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cmd.h"
 
@@ -94,6 +95,54 @@ unsigned cmd_ports_take(struct argp_state *st, const char *s, uint16_t ports[VM_
 		ports[n++] = (uint16_t)port;
 	}
 	return n;
+}
+
+/* Of the directory that @path is in, or would be. */
+static bool stat_parent(const char *path, struct stat *st)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_(freep) char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+
+	return dir && stat(dir, st) == 0;
+}
+
+static const char *name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+bool cmd_is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+	const bool has_a = stat(a, &x) == 0, has_b = stat(b, &y) == 0;
+
+	if (has_a != has_b || (has_a && !S_ISREG(x.st_mode)))
+		return false;
+	if (!has_a && (strcmp(name_of(a), name_of(b)) != 0 || !stat_parent(a, &x) || !stat_parent(b, &y)))
+		return false;
+	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static void check_pair(struct argp_state *st, const struct cmd_file *out, const struct cmd_file *other)
+{
+	if (out->path && other->path && cmd_is_same_file(out->path, other->path))
+		argp_error(st, "%s %s would overwrite %s %s: expected another file", out->opt, out->path, other->opt,
+			   other->path);
+}
+
+void cmd_outputs_check(struct argp_state *st, const struct cmd_file *out, size_t nout, const struct cmd_file *in,
+		       size_t nin, const struct cmd_maps *maps)
+{
+	for (size_t i = 0; i < nout; i++) {
+		for (size_t k = 0; k < nin; k++)
+			check_pair(st, &out[i], &in[k]);
+		for (size_t k = 0; k < i; k++)
+			check_pair(st, &out[i], &out[k]);
+		for (unsigned k = 0; k < maps->n; k++)
+			check_pair(st, &out[i], &(struct cmd_file){ "--checkpoint-map", maps->spec[k] });
+	}
 }
 
 int cmd_maps_load(const struct cmd_maps *maps, struct checkpoint_names **ret, struct errtext *why)

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "checkpoint/diff.h"
 #include "checkpoint/golden.h"
@@ -274,23 +273,20 @@ static int put_file(const struct strbuf *out, const char *path)
 	return cmd_fail(CMD_FILE, &why);
 }
 
-static bool is_same_file(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	return stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
-	       x.st_ino == y.st_ino;
-}
-
 /* Where it goes must be none of what it is made of. */
 static int check_output(const struct input *in, const char *path, struct errtext *why)
 {
+	bool read = false;
+
 	for (unsigned i = 0; i < in->n; i++)
-		if (is_same_file(path, in->path[i]))
-			return errtext_set(
-				why, -EINVAL,
-				"%s is a recording, and is not overwritten: expected --output with another file", path);
-	return 0;
+		read |= cmd_is_same_file(path, in->path[i]);
+	for (unsigned i = 0; i < in->maps.n; i++)
+		read |= cmd_is_same_file(path, in->maps.spec[i]);
+	if (!read)
+		return 0;
+	return errtext_set(
+		why, -EINVAL,
+		"%s is what the report is made of, and is not overwritten: expected --output with another file", path);
 }
 
 static int report(const struct report_options *o)
@@ -303,7 +299,7 @@ static int report(const struct report_options *o)
 
 	beside = o->output ? NULL : output_beside(o->in.path[0], o->svg ? "svg" : "html");
 	const char *path = o->output ?: beside;
-	if ((path && check_output(&o->in, path, &why) < 0) || read_input(&o->in, boot, &why) < 0)
+	if (read_input(&o->in, boot, &why) < 0 || (path && check_output(&o->in, path, &why) < 0))
 		return cmd_fail(CMD_FILE, &why);
 	if (o->in.n == 2 && checkpoint_diff(boot[0], boot[1], false, &d) < 0) {
 		errtext_set(&why, -ENOMEM, "no memory to compare %s and %s", o->in.path[0], o->in.path[1]);

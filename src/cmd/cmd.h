@@ -84,6 +84,20 @@ uint64_t cmd_limit_take(struct argp_state *st, const char *s);
 /** cmd_ports_take() - the value of --debug-port. Returns: how many ports that is. */
 unsigned cmd_ports_take(struct argp_state *st, const char *s, uint16_t ports[VM_MAX_DEBUG_PORTS]);
 
+/** cmd_is_same_file() - do both name the same regular file, or the same file that is not there yet? Of special files,
+ * such as /dev/null, false. */
+bool cmd_is_same_file(const char *a, const char *b);
+
+/* The file of an option; path NULL: it was not given. */
+struct cmd_file {
+	const char *opt, *path;
+};
+
+/** cmd_outputs_check() - what is written (@out) is to be none of what is read (@in, @maps), and no two are to be one.
+ */
+void cmd_outputs_check(struct argp_state *st, const struct cmd_file *out, size_t nout, const struct cmd_file *in,
+		       size_t nin, const struct cmd_maps *maps);
+
 /** cmd_maps_take() - one more --checkpoint-map. */
 void cmd_maps_take(struct argp_state *st, struct cmd_maps *maps, const char *s);
 

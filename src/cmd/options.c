@@ -147,6 +147,24 @@ static void settle_arch(struct argp_state *st, struct run_options *o)
 			   flat_modes[vm->flat_mode].name, vm->arch->name);
 }
 
+static void check_outputs(struct argp_state *st, const struct run_options *o)
+{
+	const bool to_file = o->console && strcmp(o->console, "pty") != 0 && strcmp(o->console, "none") != 0;
+	const struct cmd_file out[] = {
+		{ "--checkpoints", o->checkpoints },
+		{ "--junit", o->junit },
+		{ "--metrics", o->metrics },
+		{ "--console", to_file ? o->console : NULL },
+	};
+	const struct cmd_file in[] = {
+		{ "--kernel", o->vm.kernel }, { "--initrd", o->vm.initrd }, { "--firmware", o->vm.firmware },
+		{ "--nvram", o->vm.nvram },   { "--flat", o->vm.flat },     { "--disk", o->vm.disk },
+		{ "--expect", o->expect },
+	};
+
+	cmd_outputs_check(st, out, ARRAY_LEN(out), in, ARRAY_LEN(in), &o->maps);
+}
+
 static void check(struct argp_state *st, struct run_options *o)
 {
 	int what = !!o->vm.kernel + !!o->vm.firmware + !!o->vm.flat;
@@ -169,6 +187,7 @@ static void check(struct argp_state *st, struct run_options *o)
 		argp_error(st, "--junit %s: expected together with --expect", o->junit);
 	if (o->gdb_wait && !o->gdb)
 		argp_error(st, "--gdb-wait: expected together with --gdb");
+	check_outputs(st, o);
 	settle_arch(st, o);
 	if (o->vm.debug_mmio && o->vm.arch != &arch_arm64)
 		argp_error(st, "--debug-mmio: expected only with an arm64 guest, not %s", o->vm.arch->name);

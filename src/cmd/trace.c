@@ -59,6 +59,7 @@ static void check(struct argp_state *st, struct tracing *t)
 		argp_error(st, "--checkpoint-limit: expected together with --checkpoints");
 	if (t->maps.n && !t->path)
 		argp_error(st, "--checkpoint-map %s: expected together with --checkpoints", t->maps.spec[0]);
+	cmd_outputs_check(st, &(struct cmd_file){ "--checkpoints", t->path }, 1, NULL, 0, &t->maps);
 	if (!t->cfg.nports)
 		t->cfg.port[t->cfg.nports++] = 0x80;
 }

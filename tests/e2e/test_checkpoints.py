@@ -289,8 +289,8 @@ def a_report_goes_beside_the_recording(context):
     check("/no/such" in checkpoints(context, "report", "-o", "/no/such/x.html", a, status=4), "where it cannot go is named")
     check("pdf" in checkpoints(context, "report", "--format", "pdf", a, status=2), "a format that there is not is named")
     html = write_boot(context.scratch("c.html"), (0x16,))
-    check("c.html is a recording" in checkpoints(context, "report", html, status=4), "what it is made of stays")
-    check("b.jsonl is a recording" in checkpoints(context, "report", a, b, "-o", b, status=4), "also by name")
+    check("c.html is what the report is made of" in checkpoints(context, "report", html, status=4), "what it is made of stays")
+    check("b.jsonl is what the report is made of" in checkpoints(context, "report", a, b, "-o", b, status=4), "also by name")
     check("two files" in checkpoints(context, "report", a, a, b, status=2), "three are too many")
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Command lines that cannot work: one clear line that names the value, and a documented exit status."""
+import os
 import socket
 
 from guests import flat
@@ -37,6 +38,26 @@ def bad_option_values(context):
         refused(context, kernel + args, USAGE, word)
     refused(context, [], USAGE, "--kernel")
     refused(context, ["-i", "x", "--flat", "x@0x8000"], USAGE, "--initrd")
+
+
+@test(needs="tcg")
+def files_that_would_be_overwritten(context):
+    given, new = context.scratch("given"), context.scratch("new")
+    with open(given, "wb") as f:
+        f.write(b"0x16\n")
+    what = ["--flat", f"{context.scratch('code')}@0x8000"]
+    for option in ("--checkpoints", "--metrics", "--console", "--junit"):
+        for read, args in [
+                ("--flat", ["--flat", f"{given}@0x8000", "--expect", context.scratch("golden")]),
+                ("--kernel", ["-k", given, "--expect", context.scratch("golden")]), ("--expect", [*what, "--expect", given]),
+                ("--checkpoint-map", [*what, "--expect", context.scratch("golden"), "--checkpoint-map", given])]:
+            refused(context, [*args, option, given], USAGE, f"{option} {given} would overwrite {read} {given}")
+    other = os.path.join(os.path.dirname(new), ".", os.path.basename(new))
+    refused(context, [*what, "--checkpoints", new, "--metrics", other], USAGE,
+            f"--metrics {other} would overwrite --checkpoints {new}")
+    with open(given, "rb") as f:
+        check_eq(f.read(), b"0x16\n", "the given file")
+    check(not os.path.exists(new), "no file was made")
 
 
 @test()

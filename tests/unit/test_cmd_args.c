@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the subcommands have in common. */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "cmd/cmd.h"
 #include "test.h"
 
@@ -52,5 +58,33 @@ TEST(sizes_are_mib_or_have_a_suffix)
 	CHECK(!cmd_size_take("17179869184G", &n)); // 2^64
 }
 
+static void make(const char *path)
+{
+	const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	CHECK(fd >= 0);
+	close(fd);
+}
+
+TEST(a_file_is_the_same_by_each_of_its_names)
+{
+	char dir[] = "/tmp/argsXXXXXX", former[PATH_MAX];
+
+	CHECK(mkdtemp(dir) && getcwd(former, sizeof(former)));
+	CHECK_EQ(chdir(dir), 0);
+	make("a");
+	make("b");
+	CHECK_EQ(symlink("a", "soft") + link("a", "hard") + mkdir("d", 0700), 0);
+	CHECK(cmd_is_same_file("a", "a") && cmd_is_same_file("a", "./a") && cmd_is_same_file("d/../a", "a"));
+	CHECK(cmd_is_same_file("a", "soft") && cmd_is_same_file("hard", "a"));
+	CHECK(!cmd_is_same_file("a", "b") && !cmd_is_same_file("a", "d") && !cmd_is_same_file("a", "none"));
+	CHECK(cmd_is_same_file("new", "new") && cmd_is_same_file("./new", "d/../new"));
+	CHECK(!cmd_is_same_file("new", "d/new") && !cmd_is_same_file("new", "newer"));
+	CHECK(!cmd_is_same_file("none/new", "none/new")); // which cannot be made
+	CHECK(!cmd_is_same_file("/dev/null", "/dev/null"));
+	CHECK_EQ(unlink("a") + unlink("b") + unlink("soft") + unlink("hard") + rmdir("d"), 0);
+	CHECK_EQ(chdir(former) + rmdir(dir), 0);
+}
+
 TESTS(T(numbers_are_decimal_or_0x_hex_whatever_they_begin_with), T(what_is_no_number_is_not_taken),
-      T(sizes_are_mib_or_have_a_suffix))
+      T(sizes_are_mib_or_have_a_suffix), T(a_file_is_the_same_by_each_of_its_names))
