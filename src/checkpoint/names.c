@@ -167,25 +167,43 @@ static bool in_kernel(uint64_t at)
 	return at >= KERNEL_FIRST && at <= KERNEL_LAST;
 }
 
-static const struct checkpoint_name *find_site(const struct checkpoint_names *n, uint32_t space, uint64_t key)
+static const struct checkpoint_name *find_site(const struct checkpoint_names *n, uint64_t pc)
 {
-	const size_t at = place_of(n, space, key);
+	const size_t at = place_of(n, CHECKPOINT_NAME_SITE, pc);
 	const struct checkpoint_name *before = at ? &n->name[at - 1] : NULL;
 
-	if (is_at(n, at, space, key))
+	if (is_at(n, at, CHECKPOINT_NAME_SITE, pc))
 		return &n->name[at];
-	return before && before->space == space && key - before->key <= SITE_LEN ? before : NULL;
+	return before && before->space == CHECKPOINT_NAME_SITE && pc - before->key <= SITE_LEN ? before : NULL;
+}
+
+/* The site of Linux that has been moved to @pc. NULL: none, or it may be one of several. */
+static const struct checkpoint_name *find_moved_site(const struct checkpoint_names *n, uint64_t pc)
+{
+	const size_t first = place_of(n, CHECKPOINT_NAME_SITE, KERNEL_FIRST),
+		     end = place_of(n, CHECKPOINT_NAME_SITE, KERNEL_LAST + 1);
+	const struct checkpoint_name *found = NULL;
+
+	if (first == end || !in_kernel(pc))
+		return NULL;
+	const uint64_t from = n->name[first].key - n->name[first].key % KERNEL_ALIGN, last = n->name[end - 1].key;
+	for (uint64_t at = from + pc % KERNEL_ALIGN; at <= last + SITE_LEN; at += KERNEL_ALIGN) {
+		const struct checkpoint_name *x = find_site(n, at);
+
+		if (x && found)
+			return NULL;
+		found = x ?: found;
+	}
+	return found;
 }
 
 const struct checkpoint_name *checkpoint_names_find(const struct checkpoint_names *n, uint32_t space, uint64_t key)
 {
-	const struct checkpoint_name *x;
 	const size_t at = place_of(n, space, key);
 
-	if (space != CHECKPOINT_NAME_SITE)
-		return is_at(n, at, space, key) ? &n->name[at] : NULL;
-	x = find_site(n, space, key);
-	return x || !in_kernel(key) ? x : find_site(n, CHECKPOINT_NAME_MOVED, key % KERNEL_ALIGN);
+	if (space == CHECKPOINT_NAME_SITE)
+		return find_site(n, key) ?: find_moved_site(n, key);
+	return is_at(n, at, space, key) ? &n->name[at] : NULL;
 }
 
 bool checkpoint_names_knows(const struct checkpoint_names *n, const char *name)
@@ -320,13 +338,7 @@ static int parse_record(struct line *l)
 
 static int parse_site(struct line *l)
 {
-	uint64_t at = 0;
-	const int rc = put_name(l, CHECKPOINT_NAME_SITE, 1, UINT64_MAX);
-
-	if (rc < 0 || take_number(l, l->word[1], UINT64_MAX, &at) < 0 || !in_kernel(at))
-		return rc;
-	return checkpoint_names_put(l->names, CHECKPOINT_NAME_MOVED, at % KERNEL_ALIGN, l->word[2],
-				    l->n > 3 ? l->word[3] : NULL);
+	return put_name(l, CHECKPOINT_NAME_SITE, 1, UINT64_MAX);
 }
 
 static int parse_meaning(struct line *l)

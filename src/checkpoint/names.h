@@ -35,7 +35,6 @@ enum checkpoint_space {
 	CHECKPOINT_NAME_VALUE,
 	CHECKPOINT_NAME_RECORD, /* the key is the id of a framed record */
 	CHECKPOINT_NAME_SITE,   /* the key is the address of an instruction */
-	CHECKPOINT_NAME_MOVED,  /* of Linux, which may have been moved as a whole: the lower bits of that */
 	CHECKPOINT_NAME_FIELD,  /* plus the number of a field: the key is its value */
 };
 

@@ -78,10 +78,11 @@ TEST(places_in_linux_are_known_where_it_was_moved_to)
 {
 	struct checkpoint_names *n = names_of("site 0xffffffff810009d9 PFN a.c:3\nsite 0x1000 LOW\n"
 					      "noise 0xffffffff8103baa0-0xffffffff8103bad7 native_io_delay\n"
-					      "noise 0x2000-0x2010 low\nsite 0xffffffff96e009d9 HERE\n");
-	const struct checkpoint_name *x = checkpoint_names_find(n, CHECKPOINT_NAME_SITE, 0xffffffff8a0009db);
+					      "noise 0x2000-0x2010 low\n");
 
-	CHECK(x && strcmp(x->name, "HERE") == 0); // of two that may be meant the one that was told last
+	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff96e009d9), "PFN");
+	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff96e009db), "PFN");
+	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff802009d9), "PFN");
 	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff810009d9), "PFN");
 	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff810009e0), "-");
 	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffffc00009d9), "-");
@@ -91,6 +92,24 @@ TEST(places_in_linux_are_known_where_it_was_moved_to)
 	CHECK(!checkpoint_names_noise(n, 0xffffffff96e3bad8, 0));
 	CHECK(!checkpoint_names_noise(n, 0xffffffffc003baba, 0));
 	CHECK(!checkpoint_names_noise(n, 0xffffffff80002001, 0));
+	checkpoint_names_destroy(n);
+}
+
+TEST(a_site_of_a_moved_linux_that_may_be_two_has_no_name)
+{
+	struct checkpoint_names *n = names_of("site 0xffffffff81000100 FIRST\nsite 0xffffffff81200100 SECOND\n"
+					      "site 0xffffffff813ffffe THIRD\nsite 0xffffffff81400003 FOURTH\n"
+					      "site 0xffffffff81600102 FIFTH\n");
+
+	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff81000100), "FIRST"); // Linux is where it was linked
+	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff81200102), "SECOND");
+	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff91000100), "-");
+	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff91000102), "-"); // behind the first two, or at the fifth
+	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff91000106), "FIFTH");
+	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff911ffffe), "THIRD");
+	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff91200000), "THIRD");
+	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff91200003), "FOURTH");
+	CHECK_STR(name_of(n, CHECKPOINT_NAME_SITE, 0xffffffff91000200), "-");
 	checkpoint_names_destroy(n);
 }
 
@@ -183,6 +202,7 @@ TEST(builtin_maps_know_firmware_and_its_status_codes)
 
 TESTS(T(map_names_values_with_their_source), T(what_is_told_again_replaces_what_was_told_before),
       T(sites_count_at_the_instruction_and_right_behind_it), T(noise_is_told_by_place_and_perhaps_value),
-      T(places_in_linux_are_known_where_it_was_moved_to), T(sequences_have_fields_of_any_type),
-      T(maps_that_make_no_sense_are_refused_by_line), T(a_map_that_is_not_there_is_told_from_those_that_need_no_file),
+      T(places_in_linux_are_known_where_it_was_moved_to), T(a_site_of_a_moved_linux_that_may_be_two_has_no_name),
+      T(sequences_have_fields_of_any_type), T(maps_that_make_no_sense_are_refused_by_line),
+      T(a_map_that_is_not_there_is_told_from_those_that_need_no_file),
       T(builtin_maps_know_firmware_and_its_status_codes))
