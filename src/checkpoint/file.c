@@ -444,7 +444,8 @@ const struct checkpoint_entry *checkpoint_file_head(const struct checkpoint_file
 
 static bool same_stream(const struct checkpoint_entry *a, const struct checkpoint_entry *b)
 {
-	return a->rec.vcpu == b->rec.vcpu && a->rec.port == b->rec.port;
+	return a->rec.vcpu == b->rec.vcpu && a->rec.port == b->rec.port &&
+	       checkpoint_is_framed(&a->label) == checkpoint_is_framed(&b->label);
 }
 
 static int by_stream(const void *a, const void *b)
@@ -455,7 +456,9 @@ static int by_stream(const void *a, const void *b)
 		return *x < *y ? -1 : *x > *y;
 	if ((*x)->rec.vcpu != (*y)->rec.vcpu)
 		return (*x)->rec.vcpu < (*y)->rec.vcpu ? -1 : 1;
-	return (*x)->rec.port < (*y)->rec.port ? -1 : 1;
+	if ((*x)->rec.port != (*y)->rec.port)
+		return (*x)->rec.port < (*y)->rec.port ? -1 : 1;
+	return checkpoint_is_framed(&(*x)->label) ? 1 : -1;
 }
 
 bool *checkpoint_file_parts(const struct checkpoint_file *f)

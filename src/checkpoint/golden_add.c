@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "checkpoint/golden.h"
+#include "checkpoint/internal.h"
 #include "checkpoint/outcome.h"
 #include "checkpoint/units.h"
 #include "util/cursor.h"
@@ -38,9 +39,7 @@ static bool is_name(const char *s)
 /* Of frames: registers and memory are not the same in the next boot. */
 static bool is_steady(const struct checkpoint_label *label, const struct checkpoint_field *x)
 {
-	const bool framed = label->part && strcmp(label->part, "frame") == 0;
-
-	return !framed || strcmp(x->name, "id") == 0 || strcmp(x->name, "value") == 0;
+	return !checkpoint_is_framed(label) || strcmp(x->name, "id") == 0 || strcmp(x->name, "value") == 0;
 }
 
 static void add_fields(struct strbuf *out, const struct checkpoint_label *label)

@@ -18,6 +18,9 @@ void checkpoint_json_string(struct strbuf *out, const char *key, const char *val
 
 struct checkpoint_entry;
 
+/** checkpoint_is_framed() - is it a byte of a frame? Those of a sequence may come between, on the same port. */
+bool checkpoint_is_framed(const struct checkpoint_label *label);
+
 /** checkpoint_what_add() - what is known of a record, in words; each begins with a space. Nothing: there is nothing. */
 void checkpoint_what_add(struct strbuf *out, const struct checkpoint_entry *e);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "checkpoint/frame.h"
+#include "checkpoint/internal.h"
 #include "util/macros.h"
 
 enum { STREAMS_MAX = 256 };
@@ -149,6 +150,13 @@ static bool feed_sequence(struct checkpoint_labels *l, struct stream *s, const s
 
 /* ---- frames ---- */
 
+static const char frame_part[] = "frame";
+
+bool checkpoint_is_framed(const struct checkpoint_label *label)
+{
+	return label->part && strcmp(label->part, frame_part) == 0;
+}
+
 static void end_frame(struct checkpoint_labels *l, struct stream *s, struct checkpoint_label *out)
 {
 	const uint16_t id = frame_id(&s->frame);
@@ -173,7 +181,7 @@ static bool feed_frame(struct checkpoint_labels *l, struct stream *s, const stru
 
 	if (ev == FRAME_NONE)
 		return false;
-	out->part = "frame";
+	out->part = frame_part;
 	if (ev == FRAME_BEGINS && was_open)
 		out->broken = "another frame begins";
 	if (ev == FRAME_BROKEN)

@@ -5,13 +5,16 @@
 #include <stdlib.h>
 
 #include "checkpoint/frame.h"
+#include "checkpoint/internal.h"
 
 enum { STREAMS_MAX = 256, PENDING_STEP = 64 };
 
-/* The bytes of what is not yet complete, from one vCPU at one port. */
+/* The bytes of what is not yet complete, from one vCPU at one port: of a frame, or of a sequence, which may come while
+ * a frame is open. */
 struct stream {
 	int16_t vcpu;
 	uint64_t port;
+	bool framed;
 	struct checkpoint_record *pending;
 	size_t n, cap;
 };
@@ -36,14 +39,14 @@ void checkpoint_units_destroy(struct checkpoint_units *u)
 	free(u);
 }
 
-static struct stream *stream_of(struct checkpoint_units *u, const struct checkpoint_record *rec)
+static struct stream *stream_of(struct checkpoint_units *u, const struct checkpoint_record *rec, bool framed)
 {
 	for (unsigned i = 0; i < u->nstreams; i++)
-		if (u->stream[i].vcpu == rec->vcpu && u->stream[i].port == rec->port)
+		if (u->stream[i].vcpu == rec->vcpu && u->stream[i].port == rec->port && u->stream[i].framed == framed)
 			return &u->stream[i];
 	if (u->nstreams == STREAMS_MAX)
 		return NULL;
-	u->stream[u->nstreams] = (struct stream){ .vcpu = rec->vcpu, .port = rec->port };
+	u->stream[u->nstreams] = (struct stream){ .vcpu = rec->vcpu, .port = rec->port, .framed = framed };
 	return &u->stream[u->nstreams++];
 }
 
@@ -71,7 +74,7 @@ static void release(struct stream *s, checkpoint_unit_fn *take, void *arg)
 void checkpoint_units_feed(struct checkpoint_units *u, const struct checkpoint_record *rec,
 			   const struct checkpoint_label *label, checkpoint_unit_fn *take, void *arg)
 {
-	struct stream *s = label->part ? stream_of(u, rec) : NULL;
+	struct stream *s = label->part ? stream_of(u, rec, checkpoint_is_framed(label)) : NULL;
 	struct checkpoint_record whole = *rec;
 
 	if (!s) {

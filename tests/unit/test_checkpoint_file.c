@@ -171,6 +171,23 @@ TEST(table_has_a_row_for_each_checkpoint)
 	checkpoint_file_destroy(f);
 }
 
+/* The bytes of the frame that come before those of the sequence are no rows of their own. */
+TEST(a_table_has_one_row_for_a_frame_with_a_sequence_in_it)
+{
+#define BYTE(seq, value, more)                                                                                      \
+	"{\"seq\":" #seq ",\"t\":11,\"port\":\"0x80\",\"size\":1,\"value\":\"" #value "\",\"mode\":\"exact\"," more \
+	"}\n"
+	static const char text[] = HEADER BYTE(1, 0x7e, "\"part\":\"frame\"") BYTE(2, 0x10, "\"part\":\"SEQ\"")
+		BYTE(3, 0x1, "\"part\":\"SEQ\",\"first\":2,\"fields\":{\"v\":\"0x1\"}")
+			BYTE(4, 0x81, "\"part\":\"frame\",\"first\":1,\"fields\":{\"id\":\"0x7\"}");
+	struct checkpoint_file *f = parse(text);
+	bool *part = checkpoint_file_parts(f);
+
+	CHECK(part && part[0] && part[1] && !part[2] && !part[3]);
+	free(part);
+	checkpoint_file_destroy(f);
+}
+
 TEST(records_that_are_missing_are_told)
 {
 #define TEXT(seq) "{\"seq\":" seq ",\"t\":11,\"port\":\"0x402\",\"text\":\"x\"}\n"
@@ -345,7 +362,8 @@ TEST(every_key_is_in_the_manual)
 
 TESTS(T(what_was_written_is_read), T(a_file_that_was_cut_short_is_read_to_there),
       T(keys_of_later_versions_do_not_matter), T(files_that_make_no_sense_are_refused_by_line),
-      T(table_has_a_row_for_each_checkpoint), T(records_that_are_missing_are_told), T(a_verdict_is_kept_with_its_lines),
+      T(table_has_a_row_for_each_checkpoint), T(a_table_has_one_row_for_a_frame_with_a_sequence_in_it),
+      T(records_that_are_missing_are_told), T(a_verdict_is_kept_with_its_lines),
       T(an_empty_file_is_a_table_without_rows), T(trace_is_json_in_which_a_phase_lasts_until_the_next),
       T(a_field_of_a_trace_hides_nothing_that_is_called_as_it), T(events_of_a_trace_have_what_viewers_ask_for),
       T(every_key_is_in_the_manual))

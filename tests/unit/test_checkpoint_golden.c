@@ -260,6 +260,24 @@ TEST(a_sequence_and_a_frame_are_one_unit_each)
 	rig_deinit(&r);
 }
 
+TEST(a_sequence_within_a_frame_is_a_unit_of_its_own)
+{
+	uint8_t wire[64];
+	struct rig r;
+
+	rig_init(&r, "sequence 0x10 SEQ v:u8\nrecord 7 COUNTER\n");
+	const size_t n = frame_make(1, 7, "12345678", 8, wire);
+	for (size_t i = 0; i < n; i++) {
+		if (i == 1 || i == 5) {
+			put(&r, 0, 0x10);
+			put(&r, 0, 0xff);
+		}
+		put(&r, 0, wire[i]);
+	}
+	CHECK_STR(r.text, "3:10 SEQ, 9:10 SEQ, 25:7e COUNTER, ");
+	rig_deinit(&r);
+}
+
 TEST(the_bytes_of_what_is_no_frame_are_values)
 {
 	struct rig r;
@@ -339,5 +357,6 @@ TEST(a_recording_makes_a_golden_file)
 
 TESTS(T(a_line_says_what_is_expected_and_under_which_conditions), T(lines_that_make_no_sense_are_named),
       T(values_and_names_may_have_wildcards), T(names_that_no_map_has_are_refused),
-      T(a_sequence_and_a_frame_are_one_unit_each), T(the_bytes_of_what_is_no_frame_are_values),
-      T(what_a_recording_lacks_is_said_in_the_golden_file), T(a_recording_makes_a_golden_file))
+      T(a_sequence_and_a_frame_are_one_unit_each), T(a_sequence_within_a_frame_is_a_unit_of_its_own),
+      T(the_bytes_of_what_is_no_frame_are_values), T(what_a_recording_lacks_is_said_in_the_golden_file),
+      T(a_recording_makes_a_golden_file))
