@@ -177,11 +177,13 @@ static int zones_set(struct vm *m, struct debug_ports *ports, bool on)
 	unsigned i;
 	int rc = 0;
 
-	for (i = 0; i < debug_ports_count(ports) && rc == 0; i++) {
+	for (i = 0; i < debug_ports_count(ports); i++) {
 		debug_ports_zone(ports, i, &zone);
 		rc = collector_zone(m->collector, &zone, on);
+		if (rc < 0)
+			break; // this one is as it was
 	}
-	for (; rc < 0 && i-- > 0;) {
+	while (rc < 0 && i-- > 0) {
 		debug_ports_zone(ports, i, &zone);
 		collector_zone(m->collector, &zone, !on);
 	}
