@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "cmd.h"
+#include "outfile.h"
 
 /* What the subcommands have in common: the values of options, and how one fails. */
 
@@ -14,6 +15,14 @@ int cmd_fail(int status, const struct errtext *why)
 {
 	fprintf(stderr, "gdbvm: %s\n", why->text);
 	return status;
+}
+
+int cmd_print(const struct strbuf *text)
+{
+	struct outfile out = { .path = "standard output", .fd = STDOUT_FILENO };
+	struct errtext why;
+
+	return outfile_put(&out, text, &why) < 0 ? cmd_fail(CMD_FILE, &why) : CMD_OK;
 }
 
 bool cmd_number_take(const char *s, uint64_t *ret, const char **end)

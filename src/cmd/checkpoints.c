@@ -37,23 +37,6 @@ static void add_text_form(struct strbuf *out, const struct checkpoint_file *f)
 		checkpoint_text_add(out, &f->entry[i].rec);
 }
 
-static bool write_out(const struct strbuf *out, FILE *to)
-{
-	if (out->oom)
-		errno = ENOMEM;
-	return !out->oom && fwrite(strbuf_str(out), 1, out->len, to) == out->len && fflush(to) == 0;
-}
-
-static int put(const struct strbuf *out)
-{
-	struct errtext why;
-
-	if (write_out(out, stdout))
-		return CMD_OK;
-	errtext_set(&why, -errno, "cannot print: %s", strerror(errno));
-	return cmd_fail(CMD_FILE, &why);
-}
-
 /* The files, with the names of the maps if there are any. */
 static int read_input(const struct input *in, struct checkpoint_file *ret[2], struct errtext *why)
 {
@@ -92,7 +75,7 @@ static int show(const struct show_options *o)
 		golden_add(&out, f);
 	else
 		checkpoint_table_add(&out, f, o->all);
-	return put(&out);
+	return cmd_print(&out);
 }
 
 /* What all actions have in common. */
@@ -182,7 +165,7 @@ static int diff(const struct diff_options *o)
 		return cmd_fail(CMD_FILE, &why);
 	}
 	checkpoint_diff_add(&out, o->in.path[0], o->in.path[1], d, o->largest);
-	status = put(&out);
+	status = cmd_print(&out);
 	return status == CMD_OK && (d->only_a || d->only_b) ? CMD_DIFFERENT : status;
 }
 
@@ -257,6 +240,13 @@ static char *output_beside(const char *path, const char *suffix)
 	return asprintf(&s, "%.*s.%s", (int)n, path, suffix) < 0 ? NULL : s;
 }
 
+static bool write_out(const struct strbuf *out, FILE *to)
+{
+	if (out->oom)
+		errno = ENOMEM;
+	return !out->oom && fwrite(strbuf_str(out), 1, out->len, to) == out->len && fflush(to) == 0;
+}
+
 static int put_file(const struct strbuf *out, const char *path)
 {
 	FILE *f = path ? fopen(path, "we") : NULL;
@@ -309,7 +299,7 @@ static int report(const struct report_options *o)
 		.file = { boot[0], boot[1] }, .name = { o->in.path[0], o->in.path[1] }, .n = o->in.n, .diff = d
 	};
 	(o->svg ? checkpoint_report_svg : checkpoint_report_html)(&out, &r);
-	return path && strcmp(path, "-") == 0 ? put(&out) : put_file(&out, path);
+	return path && strcmp(path, "-") == 0 ? cmd_print(&out) : put_file(&out, path);
 }
 
 static error_t parse_report(int key, char *arg, struct argp_state *st)
@@ -365,7 +355,7 @@ static int scan(const struct input *in)
 	if (cmd_maps_load(&in->maps, &names, &why) < 0 || checkpoint_scan_file(in->path[0], &found, &why) < 0)
 		return cmd_fail(CMD_FILE, &why);
 	checkpoint_scan_add(&out, in->path[0], found, names);
-	return put(&out);
+	return cmd_print(&out);
 }
 
 static error_t parse_scan(int key, char *arg, struct argp_state *st)

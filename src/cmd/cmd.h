@@ -62,6 +62,9 @@ int cmd_decode(int argc, char **argv);
 /** cmd_fail() - tell the person why. Returns: @status. */
 int cmd_fail(int status, const struct errtext *why);
 
+/** cmd_print() - what a command is to say, on standard output. Returns: CMD_OK; CMD_FILE, and it was said. */
+int cmd_print(const struct strbuf *text);
+
 /*
  * Values of options, by argp's parsers. What is wrong is a usage error that names the value and what was expected: the
  * process ends.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <argp.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -183,6 +184,6 @@ int cmd_decode(int argc, char **argv)
 	argv[0] = name;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	o.kind->text(&o, &out);
-	fputs(strbuf_str(&out), stdout);
-	return CMD_OK;
+	signal(SIGPIPE, SIG_DFL); // who reads only the beginning is done
+	return cmd_print(&out);
 }

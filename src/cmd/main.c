@@ -73,6 +73,18 @@ static void fill_standard_fds(void)
 	closep(&fd);
 }
 
+/* Texts of --help, of argp's too, are not written until the end. */
+static void end_output(void)
+{
+	const bool failed = ferror(stdout);
+
+	signal(SIGPIPE, SIG_DFL); // who reads only the beginning is done
+	if (fflush(stdout) == 0 && !failed)
+		return;
+	fputs("gdbvm: cannot write standard output\n", stderr);
+	_exit(CMD_FILE);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *c = argc > 1 ? find(argv[1]) : NULL;
@@ -80,6 +92,7 @@ int main(int argc, char **argv)
 
 	fill_standard_fds();
 	signal(SIGPIPE, SIG_IGN);
+	atexit(end_output);
 	if (log_setup(getenv("GDBVM_LOG"), &why) < 0) {
 		fprintf(stderr, "gdbvm: GDBVM_LOG: %s\n", why.text);
 		return CMD_USAGE;

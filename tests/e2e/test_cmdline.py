@@ -139,6 +139,15 @@ def help_and_version(context):
         check("gdbvm" in process.out.text(), f"{args} prints something")
 
 
+@test(needs="tcg")
+def what_cannot_be_printed_is_an_error(context):
+    for args in (["--version"], ["--help"], ["run", "--help"], ["checkpoints", "--help"], ["decode", "--help"],
+                 ["decode", "esr", "0"]):
+        process = context.place.spawn(["sh", "-c", 'exec "$@" >/dev/full', "sh", context.gdbvm, *args])
+        check_eq(process.wait(context.scale(20)), FILE, f"exit status of {args} on a full disk")
+        check_eq(process.err.text().count("standard output"), 1, f"what {args} says: {process.err.text()!r}")
+
+
 def decoded(context, args):
     """What gdbvm decode ARGS prints."""
     process = context.place.spawn([context.gdbvm, "decode", *args])
