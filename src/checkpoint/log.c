@@ -47,11 +47,13 @@ struct checkpoint_log {
 
 /* ---- the writer's thread ---- */
 
-/* Writes in pieces that a pipe takes without blocking, and gives up when nobody reads after a hangup. */
+/* Writes in pieces that a pipe takes without blocking, and gives up when nobody reads after a hangup or a stop. */
 static int write_all(struct checkpoint_log *log, int fd, const char *p, size_t len)
 {
 	while (len > 0) {
-		struct pollfd on[] = { { .fd = fd, .events = POLLOUT }, { .fd = log->hangup_fd, .events = POLLIN } };
+		struct pollfd on[] = { { .fd = fd, .events = POLLOUT },
+				       { .fd = log->hangup_fd, .events = POLLIN },
+				       { .fd = log->cfg.stop_fd, .events = POLLIN } };
 
 		if (poll(on, ARRAY_LEN(on), -1) < 0) {
 			if (errno != EINTR)

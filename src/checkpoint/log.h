@@ -25,6 +25,7 @@ struct checkpoint_log_cfg {
 	const char *path;                     /* JSON Lines; the first record replaces what is there. NULL: no file */
 	uint64_t limit;                       /* bytes of that file; then it gets a mark, and no more */
 	int text_fd;                          /* where the text form goes; stays open. -1: nowhere */
+	int stop_fd;                          /* readable: the log waits for no reader any more. -1: none */
 	const struct checkpoint_names *names; /* NULL ok; must outlive the log */
 	struct checkpoint_listener listener[CHECKPOINT_LISTENERS_MAX];
 	unsigned nlisteners;

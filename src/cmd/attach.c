@@ -138,7 +138,7 @@ static void on_guest_event(void *arg, int fd, short revents)
 
 static void on_signal(void *arg, int fd, short revents)
 {
-	int number = signals_next(fd);
+	const int number = signals_pending();
 
 	if (number)
 		end(arg, CMD_SIGNAL + number);

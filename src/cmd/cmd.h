@@ -108,13 +108,15 @@ void cmd_maps_take(struct argp_state *st, struct cmd_maps *maps, const char *s);
 int cmd_maps_load(const struct cmd_maps *maps, struct checkpoint_names **ret, struct errtext *why);
 
 /**
- * signals_take() - the signals that end us arrive through *@fd from now on; threads started later inherit the mask.
+ * signals_take() - the signals that end us are only seen on *@fd from now on: it is readable when one has come, and
+ * stays so, for all who wait for a reader of ours: nobody is to do so any more, and no message on stderr does. Threads
+ * started later inherit the mask.
  * Returns: 0; negative errno.
  */
 int signals_take(int *fd);
 
-/** signals_next() - the number of a signal that has arrived; 0: none. */
-int signals_next(int fd);
+/** signals_pending() - the number of a signal that has come; 0: none. */
+int signals_pending(void);
 
 /**
  * accel_choose() - what `auto` means on this machine for a guest of @arch, with a sentence why.

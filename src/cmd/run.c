@@ -239,7 +239,7 @@ static void on_guest_event(void *arg, int fd, short revents)
 
 static void on_signal(void *arg, int fd, short revents)
 {
-	int number = signals_next(fd);
+	const int number = signals_pending();
 
 	if (number)
 		end(arg, CMD_SIGNAL + number);
@@ -427,6 +427,7 @@ static int open_checkpoints(struct run *r)
 		.path = r->opt.checkpoints,
 		.limit = r->opt.checkpoint_limit ?: UINT64_C(1) << 30,
 		.text_fd = r->opt.checkpoints ? STDERR_FILENO : -1,
+		.stop_fd = r->signal_fd,
 	};
 	struct errtext why = { "" };
 

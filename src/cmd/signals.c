@@ -1,14 +1,53 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cmd.h"
 
+static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
+/* In pieces that a pipe takes without blocking. What nobody takes after a signal is dropped. */
+static ssize_t put_message(void *arg, const char *p, size_t n)
+{
+	const int signal_fd = (int)(intptr_t)arg;
+	size_t done = 0;
+
+	while (done < n) {
+		struct pollfd on[] = { { .fd = STDERR_FILENO, .events = POLLOUT },
+				       { .fd = signal_fd, .events = POLLIN } };
+
+		if (poll(on, ARRAY_LEN(on), -1) < 0 && errno == EINTR)
+			continue;
+		if (!on[0].revents)
+			break;
+		const ssize_t k = write(STDERR_FILENO, p + done, MIN(n - done, (size_t)PIPE_BUF));
+		if (k < 0 && errno != EINTR && errno != EAGAIN)
+			break;
+		done += (size_t)MAX(k, 0);
+	}
+	return (ssize_t)n;
+}
+
+/* A blocked signal does not get anyone out of a write(2): what is said goes through who looks at both. */
+static int guard_messages(int signal_fd)
+{
+	FILE *f = fopencookie((void *)(intptr_t)signal_fd, "w", (cookie_io_functions_t){ .write = put_message });
+
+	if (!f)
+		return -ENOMEM;
+	setvbuf(f, NULL, _IONBF, 0);
+	stderr = f;
+	return 0;
+}
+
 int signals_take(int *fd)
 {
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	sigset_t set;
 	int ret;
 
@@ -20,12 +59,16 @@ int signals_take(int *fd)
 	if (ret < 0)
 		return -errno;
 	*fd = ret;
-	return 0;
+	return guard_messages(ret);
 }
 
-int signals_next(int fd)
+int signals_pending(void)
 {
-	struct signalfd_siginfo info;
+	sigset_t set;
 
-	return read(fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+	sigpending(&set);
+	for (unsigned i = 0; i < ARRAY_LEN(numbers); i++)
+		if (sigismember(&set, numbers[i]) == 1)
+			return numbers[i];
+	return 0;
 }

@@ -128,7 +128,7 @@ static void on_ended(void *arg)
 static void on_signal(void *arg, int fd, short revents)
 {
 	struct tracing *t = arg;
-	const int number = signals_next(fd);
+	const int number = signals_pending();
 
 	if (!number)
 		return;
@@ -142,6 +142,7 @@ static int open_log(struct tracing *t)
 		.path = t->path,
 		.limit = t->limit ?: UINT64_C(1) << 30,
 		.text_fd = STDERR_FILENO,
+		.stop_fd = t->signal_fd,
 	};
 	struct errtext why = { "" };
 

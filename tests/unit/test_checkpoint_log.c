@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -18,12 +20,19 @@ struct rig {
 	char *text;
 };
 
-static void rig_init(struct rig *r, uint64_t limit, int text_fd)
+static void rig_init_stoppable(struct rig *r, uint64_t limit, int text_fd, int stop_fd)
 {
 	*r = (struct rig){ .path = "/tmp/checkpointsXXXXXX" };
 	close(mkstemp(r->path));
-	const struct checkpoint_log_cfg cfg = { .path = r->path, .limit = limit, .text_fd = text_fd };
+	const struct checkpoint_log_cfg cfg = {
+		.path = r->path, .limit = limit, .text_fd = text_fd, .stop_fd = stop_fd
+	};
 	CHECK_EQ(checkpoint_log_create(&cfg, &r->log, &r->why), 0);
+}
+
+static void rig_init(struct rig *r, uint64_t limit, int text_fd)
+{
+	rig_init_stoppable(r, limit, text_fd, -1);
 }
 
 static int rig_close(struct rig *r)
@@ -216,10 +225,46 @@ TEST(after_a_hangup_nobody_waits_for_a_reader)
 	close(fd[1]);
 }
 
+/* A signal does not wait for a reader of the text: neither does who waits for the log then, and the file is whole. */
+static void *add_many(void *arg)
+{
+	for (unsigned i = 0; i < 100000; i++)
+		add(arg, i & 0xff);
+	return NULL;
+}
+
+TEST(after_a_stop_the_text_is_dropped_and_the_file_is_whole)
+{
+	const int stop = eventfd(0, 0);
+	struct pollfd room = { .events = POLLOUT };
+	pthread_t adder;
+	struct rig r;
+	int fd[2];
+
+	CHECK_EQ(pipe(fd), 0);
+	rig_init_stoppable(&r, 1 << 30, fd[1], stop);
+	CHECK_EQ(pthread_create(&adder, NULL, add_many, &r), 0);
+	room.fd = fd[1];
+	while (poll(&room, 1, 0) > 0) // until nothing goes on without a reader
+		sched_yield();
+	eventfd_write(stop, 1);
+	pthread_join(adder, NULL);
+	checkpoint_log_flush(r.log);
+	CHECK_EQ(rig_close(&r), 0);
+	CHECK_EQ(count(r.text, "\"seq\""), 100000);
+	free(r.text);
+	close(fd[0]);
+	close(fd[1]);
+	close(stop);
+}
+
 TEST(a_file_that_cannot_be_written_is_named)
 {
-	const struct checkpoint_log_cfg cfg = { .path = "/no/such/boot.jsonl", .limit = 1 << 20, .text_fd = -1 },
-					full = { .path = "/dev/full", .limit = 1 << 20, .text_fd = -1 };
+	const struct checkpoint_log_cfg cfg = { .path = "/no/such/boot.jsonl",
+						.limit = 1 << 20,
+						.text_fd = -1,
+						.stop_fd = -1 },
+					full = { .path = "/dev/full", .limit = 1 << 20, .text_fd = -1, .stop_fd = -1 };
 	struct checkpoint_log *log = NULL;
 	struct errtext why;
 
@@ -236,7 +281,7 @@ TEST(a_log_that_is_cancelled_leaves_the_file_as_it_was)
 {
 	struct rig r = { .path = "/tmp/checkpointsXXXXXX" };
 	const int fd = mkstemp(r.path);
-	const struct checkpoint_log_cfg cfg = { .path = r.path, .limit = 1 << 20, .text_fd = -1 };
+	const struct checkpoint_log_cfg cfg = { .path = r.path, .limit = 1 << 20, .text_fd = -1, .stop_fd = -1 };
 
 	CHECK_EQ(write(fd, "former", 6), 6);
 	close(fd);
@@ -257,7 +302,7 @@ TEST(a_log_replaces_what_was_there)
 {
 	struct rig r = { .path = "/tmp/checkpointsXXXXXX" };
 	const int fd = mkstemp(r.path);
-	const struct checkpoint_log_cfg cfg = { .path = r.path, .limit = 1 << 20, .text_fd = -1 };
+	const struct checkpoint_log_cfg cfg = { .path = r.path, .limit = 1 << 20, .text_fd = -1, .stop_fd = -1 };
 
 	CHECK_EQ(ftruncate(fd, 100000), 0);
 	close(fd);
@@ -283,9 +328,11 @@ TEST(listeners_hear_each_record_with_its_label_and_need_no_file)
 
 	CHECK_EQ(checkpoint_names_create(&names), 0);
 	CHECK_EQ(checkpoint_names_load(names, "ovmf", &why), 0);
-	const struct checkpoint_log_cfg cfg = {
-		.text_fd = -1, .names = names, .listener = { { hear, &one }, { hear, &other } }, .nlisteners = 2
-	};
+	const struct checkpoint_log_cfg cfg = { .text_fd = -1,
+						.stop_fd = -1,
+						.names = names,
+						.listener = { { hear, &one }, { hear, &other } },
+						.nlisteners = 2 };
 	CHECK_EQ(checkpoint_log_create(&cfg, &log, &why), 0);
 	checkpoint_log_add(log, &(struct checkpoint_record){ .size = 1, .port = 0x80, .value = 0x16 });
 	checkpoint_log_flush(log);
@@ -303,9 +350,12 @@ TEST(listeners_hear_what_the_file_lacks)
 	_cleanup_(strbuf_deinit) struct strbuf heard = { 0 };
 	struct checkpoint_log *log;
 	struct errtext why;
-	const struct checkpoint_log_cfg cfg = {
-		.path = "/dev/full", .limit = 4096, .text_fd = -1, .listener = { { hear, &heard } }, .nlisteners = 1
-	};
+	const struct checkpoint_log_cfg cfg = { .path = "/dev/full",
+						.limit = 4096,
+						.text_fd = -1,
+						.stop_fd = -1,
+						.listener = { { hear, &heard } },
+						.nlisteners = 1 };
 
 	CHECK_EQ(checkpoint_log_create(&cfg, &log, &why), 0);
 	for (unsigned i = 1; i <= 1000; i++)
@@ -319,6 +369,6 @@ TESTS(T(a_record_is_a_line_of_json), T(a_log_without_records_has_its_header),
       T(nothing_is_lost_however_fast_records_come), T(the_file_ends_with_a_mark_at_its_limit),
       T(marks_of_lost_records_leave_a_gap_in_the_numbers),
       T(text_form_has_two_digits_for_each_byte_and_is_there_after_a_flush), T(after_a_hangup_nobody_waits_for_a_reader),
-      T(a_file_that_cannot_be_written_is_named), T(a_log_that_is_cancelled_leaves_the_file_as_it_was),
-      T(a_log_replaces_what_was_there), T(listeners_hear_each_record_with_its_label_and_need_no_file),
-      T(listeners_hear_what_the_file_lacks))
+      T(after_a_stop_the_text_is_dropped_and_the_file_is_whole), T(a_file_that_cannot_be_written_is_named),
+      T(a_log_that_is_cancelled_leaves_the_file_as_it_was), T(a_log_replaces_what_was_there),
+      T(listeners_hear_each_record_with_its_label_and_need_no_file), T(listeners_hear_what_the_file_lacks))

@@ -70,9 +70,9 @@ static void rig_init(struct rig *r, const char *golden, uint64_t timeout_ns)
 	};
 	CHECK_EQ(judge_create(&cfg, &r->judge, &why), 0);
 	CHECK_EQ(judge_start(r->judge), 0);
-	const struct checkpoint_log_cfg log = { .text_fd = -1,
-						.listener = { judge_listener(r->judge) },
-						.nlisteners = 1 };
+	const struct checkpoint_log_cfg log = {
+		.text_fd = -1, .stop_fd = -1, .listener = { judge_listener(r->judge) }, .nlisteners = 1
+	};
 	CHECK_EQ(checkpoint_log_create(&log, &r->log, &why), 0);
 }
 

@@ -15,7 +15,7 @@ static void use(struct world *w)
 
 static struct world open_with(struct target_fake_cfg cfg, const char *map)
 {
-	struct checkpoint_log_cfg log = { .text_fd = -1, .nlisteners = 1 };
+	struct checkpoint_log_cfg log = { .text_fd = -1, .stop_fd = -1, .nlisteners = 1 };
 	struct world w = world_open(cfg);
 	struct errtext why;
 
