@@ -322,7 +322,10 @@ static void refuse(struct server *s, int fd)
 		s->refused[s->nrefused++] = fd;
 }
 
-/* Is the client gone without our having read its end yet? Then it is not in the way of the next one. */
+/*
+ * Is the client gone without our having read its end yet, or is it one that has not said a word? Then it is not in the
+ * way of the next one. What it has said and we have not read may be its first packet.
+ */
 static void client_check(struct server *s)
 {
 	bool ends = session_guest_over(s->session) && !s->kept && !is_crash(session_last_stop(s->session)->why);
@@ -332,7 +335,7 @@ static void client_check(struct server *s)
 	if (ends || session_killed(s->session))
 		return; // ending it ends the server
 	n = recv(s->in, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	if (n == 0 || (n < 0 && ((errno != EAGAIN && errno != EINTR) || !session_spoke(s->session))))
 		client_end(s);
 }
 

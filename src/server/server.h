@@ -39,7 +39,8 @@ struct server_cfg {
 /**
  * server_open() - listen. The guest may be stopped (--gdb-wait) or running.
  * A client that connects to a running guest stops it; when it detaches, dies or sends junk, every breakpoint is
- * taken out and the guest runs on. A second client is told in one line of text that the server is busy.
+ * taken out and the guest runs on. A second client is told in one line of text that the server is busy, unless the
+ * first has not sent a valid packet yet: then it takes its place.
  * Returns: 0; -EINVAL: addr is none of the forms, -EADDRINUSE, -EACCES, ...; @why is always filled on error.
  */
 int server_open(const struct server_cfg *cfg, struct server **ret, struct errtext *why);

@@ -435,6 +435,11 @@ bool session_killed(const struct session *s)
 	return s->killed || s->state == SESSION_KILLED;
 }
 
+bool session_spoke(const struct session *s)
+{
+	return s->spoke;
+}
+
 bool session_attached(const struct session *s)
 {
 	return s->spoke && !s->detached;

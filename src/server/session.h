@@ -61,6 +61,9 @@ void session_engine_set(struct session *s, struct engine *e);
 /** session_stopped_before() - the guest stopped before this client came: what `?` says. */
 void session_stopped_before(struct session *s, const struct stop_event *why);
 
+/** session_spoke() - has a valid packet come? */
+bool session_spoke(const struct session *s);
+
 /**
  * session_attached() - has the client taken hold of the guest? False until its first valid packet, so that a stray
  * connection leaves a guest as it is, and after D in extended mode until vAttach.

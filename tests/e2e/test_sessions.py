@@ -93,6 +93,17 @@ def a_second_client_is_refused_and_the_first_goes_on(context):
         s.interrupt()
 
 
+@test(needs="tcg")
+def a_connection_that_says_nothing_keeps_no_debugger_out(context):
+    with started(context, flat("count")) as s:
+        s.detach()
+        with s.raw() as silent:
+            s.reconnect()
+            silent.settimeout(context.scale(20))
+            check_eq(silent.recv(4096), b"", "what the silent one gets")
+            s.stepi()
+
+
 @test()
 def kill_ends_the_guest(context):
     with started(context, flat("count")) as s:

@@ -346,6 +346,69 @@ TEST(client_that_is_gone_is_not_in_the_way_of_the_next)
 	}
 }
 
+TEST(client_that_has_not_said_a_word_is_not_in_the_way_of_the_next)
+{
+	static const char *const said[] = { "", "+", "$qC", "$qC#00" };
+	struct rig r;
+	int one, two;
+
+	for (unsigned i = 0; i < ARRAY_LEN(said); i++) {
+		rig_up(&r);
+		run_guest(&r);
+		CHECK_EQ(serve(&r, r.addr, NULL), 0);
+		one = dial_unix(&r);
+		say(&r, one, said[i]);
+		two = dial_unix(&r);
+		check_hears(one, strcmp(said[i], "$qC#00") == 0 ? "-" : "", true);
+		CHECK(engine_running(r.engine));
+		say(&r, two, "$qC#b4");
+		check_hears(two, "+$QC1#c5", false);
+		close(one);
+		close(two);
+		rig_down(&r);
+	}
+}
+
+TEST(client_whose_first_packet_is_on_its_way_is_not_displaced)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int one, two = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct rig r;
+
+	rig_up(&r);
+	CHECK_EQ(serve(&r, r.addr, NULL), 0);
+	one = dial_unix(&r);
+	memcpy(un.sun_path, r.addr + 5, strlen(r.addr + 5));
+	CHECK_EQ(connect(two, (struct sockaddr *)&un, sizeof(un)), 0);
+	say(&r, one, "$qC#b4"); // both are there when the loop turns, and the new one is looked at first
+	check_hears(one, "+$QC1#c5", false);
+	check_hears(two, "gdbvm: busy: another debugger is connected\n", true);
+	close(one);
+	close(two);
+	rig_down(&r);
+}
+
+TEST(client_that_has_let_the_guest_go_and_stays_is_not_displaced)
+{
+	struct rig r;
+	int one, two;
+
+	rig_up(&r);
+	CHECK_EQ(serve(&r, r.addr, NULL), 0);
+	one = dial_unix(&r);
+	say(&r, one, "$!#21");
+	say(&r, one, "$D#44");
+	check_hears(one, "+$OK#9a+$OK#9a", false);
+	CHECK(!server_has_client(r.server));
+	two = dial_unix(&r);
+	check_hears(two, "gdbvm: busy: another debugger is connected\n", true);
+	say_packet(&r, one, "vAttach;1");
+	CHECK(server_has_client(r.server));
+	close(one);
+	close(two);
+	rig_down(&r);
+}
+
 TEST(client_that_killed_the_guest_ends_the_server_itself)
 {
 	struct rig r;
@@ -375,12 +438,14 @@ TEST(many_refused_clients_that_never_close)
 	rig_up(&r);
 	CHECK_EQ(serve(&r, r.addr, NULL), 0);
 	one = dial_unix(&r);
+	say(&r, one, "$QStartNoAckMode#b0");
+	check_hears(one, "+$OK#9a", false);
 	for (unsigned i = 0; i < ARRAY_LEN(refused); i++)
 		refused[i] = dial_unix(&r);
 	check_hears(refused[0], "gdbvm: busy: another debugger is connected\n", true);
 	check_hears(refused[ARRAY_LEN(refused) - 1], "gdbvm: busy: another debugger is connected\n", true);
 	say(&r, one, "$qC#b4");
-	check_hears(one, "+$QC1#c5", false);
+	check_hears(one, "$QC1#c5", false);
 	for (unsigned i = 0; i < ARRAY_LEN(refused); i++)
 		close(refused[i]);
 	close(one);
@@ -607,6 +672,7 @@ TEST(guest_that_crashes_without_a_client_is_kept_for_the_next)
 	fd = dial_unix(&r);
 	close(fd); // a stray connection
 	turn(&r);
+	int silent = dial_unix(&r);
 	for (unsigned i = 0; i < 2; i++) {
 		fd = dial_unix(&r);
 		say(&r, fd, "$?#3f");
@@ -618,6 +684,8 @@ TEST(guest_that_crashes_without_a_client_is_kept_for_the_next)
 		CHECK_EQ(r.ends, 0);
 		CHECK_EQ(r.keeps, 1);
 	}
+	check_hears(silent, "", true);
+	close(silent);
 	fd = dial_unix(&r);
 	say(&r, fd, "$vKill;1#6e");
 	CHECK_EQ(r.ends, 1);
@@ -940,6 +1008,9 @@ TESTS(T(tcp_session_on_a_port_of_the_kernels_choice), T(tcp_port_in_use_names_th
       T(unix_socket_is_for_its_owner_only), T(unix_socket_of_a_dead_server_is_replaced),
       T(unix_socket_of_a_living_server_is_left_alone), T(unix_path_with_a_plain_file_is_left_alone),
       T(second_client_is_told_and_the_first_goes_on), T(client_that_is_gone_is_not_in_the_way_of_the_next),
+      T(client_that_has_not_said_a_word_is_not_in_the_way_of_the_next),
+      T(client_whose_first_packet_is_on_its_way_is_not_displaced),
+      T(client_that_has_let_the_guest_go_and_stays_is_not_displaced),
       T(client_that_killed_the_guest_ends_the_server_itself), T(many_refused_clients_that_never_close),
       T(http_closes_the_connection_and_leaves_the_guest_as_it_was),
       T(client_that_comes_stops_the_guest_and_dying_lets_it_run), T(client_dying_while_the_guest_runs),
