@@ -31,12 +31,17 @@ static const struct kind {
 	{ FRAME_REGS_ARM64, "registers", regs_arm64, 8, 8, 44 * 8 },
 };
 
-static const struct kind *kind_of(const struct frame *f)
+static const struct kind *kind_named(uint32_t kind)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (kinds[i].kind == f->msg[0])
+		if (kinds[i].kind == kind)
 			return &kinds[i];
 	return NULL;
+}
+
+static const struct kind *kind_of(const struct frame *f)
+{
+	return kind_named(f->msg[0]);
 }
 
 static size_t payload_len(const struct frame *f)
@@ -44,13 +49,15 @@ static size_t payload_len(const struct frame *f)
 	return ld_le16(f->msg + 3);
 }
 
+static const char unknown_kind[] = "unknown kind";
+
 static const char *head_error(const struct frame *f)
 {
 	const struct kind *k = kind_of(f);
 	const size_t len = payload_len(f);
 
 	if (!k)
-		return "unknown kind";
+		return unknown_kind;
 	return len < k->min || len > k->max || (len - k->min) % k->size ? "wrong length" : NULL;
 }
 
@@ -99,8 +106,12 @@ enum frame_event frame_feed(struct frame *f, uint8_t byte, const char **why)
 		return FRAME_NONE;
 	f->bits |= (uint32_t)(byte & ~GROUP_MARK) << f->nbits;
 	f->nbits += GROUP_BITS;
-	if (f->nbits < 8)
-		return FRAME_GOES_ON;
+	if (f->nbits < 8) {
+		if (f->have || kind_named(f->bits)) // no kind has more than 7 bits
+			return FRAME_GOES_ON;
+		*why = unknown_kind;
+		return ends(f, FRAME_IS_NONE);
+	}
 	byte = (uint8_t)f->bits;
 	f->bits >>= 8;
 	f->nbits -= 8;

@@ -37,10 +37,11 @@ enum frame_event {
 	FRAME_BEGINS, /* whatever frame was open is broken */
 	FRAME_GOES_ON,
 	FRAME_DONE,
-	FRAME_BROKEN, /* what was thought to be one is none */
+	FRAME_BROKEN,  /* what was thought to be one is none */
+	FRAME_IS_NONE, /* likewise, after its first byte alone: the byte does not belong to one */
 };
 
-/** frame_feed() - one byte from the wire. @why: of FRAME_BROKEN, a constant string. */
+/** frame_feed() - one byte from the wire. @why: of FRAME_BROKEN and FRAME_IS_NONE, a constant string. */
 enum frame_event frame_feed(struct frame *f, uint8_t byte, const char **why);
 
 /* Of a whole one. */

@@ -453,11 +453,29 @@ static bool is_plain_name(const struct golden_item *x)
 	return x->kind == GOLDEN_VALUE && !strpbrk(x->what, "*?") && !to_number(x->what, &number);
 }
 
+/* One byte that begins a frame is no unit; of a whole frame it is the value, and a wider write is written longer. */
+static bool is_frame_start(const struct golden_item *x, const struct checkpoint_names *names)
+{
+	const struct checkpoint_name *name = checkpoint_names_find(names, CHECKPOINT_NAME_VALUE, FRAME_START);
+	uint64_t number;
+
+	if (x->kind != GOLDEN_VALUE)
+		return false;
+	if (to_number(x->what, &number))
+		return number == FRAME_START && strlen(x->what) <= strlen("0x7e") && !x->nfields;
+	return name && strcmp(x->what, name->name) == 0;
+}
+
 int golden_check_names(const struct golden *g, const struct checkpoint_names *names, struct errtext *why)
 {
 	for (size_t i = 0; i < g->n; i++) {
 		const struct golden_item *x = &g->item[i];
 
+		if (is_frame_start(x, names))
+			return errtext_set(why, -EINVAL,
+					   "%s, line %u: '%s': 0x7e begins a frame, and is no checkpoint without one: "
+					   "expected another value, or the name of a frame",
+					   g->path, x->line, x->what);
 		if (is_plain_name(x) && !frame_is_kind_name(x->what) && !checkpoint_names_knows(names, x->what))
 			return errtext_set(why, -EINVAL,
 					   "%s, line %u: '%s': expected a value such as 0x16, or a name that a "

@@ -181,13 +181,15 @@ static bool feed_frame(struct checkpoint_labels *l, struct stream *s, const stru
 
 	if (ev == FRAME_NONE)
 		return false;
-	out->part = frame_part;
 	if (ev == FRAME_BEGINS && was_open)
 		out->broken = "another frame begins";
-	if (ev == FRAME_BROKEN)
+	if (ev == FRAME_BROKEN || ev == FRAME_IS_NONE)
 		out->broken = why;
 	if (out->broken)
 		out->first = s->frame_first;
+	if (ev == FRAME_IS_NONE)
+		return false;
+	out->part = frame_part;
 	if (ev == FRAME_BEGINS)
 		s->frame_first = rec->seq;
 	if (ev == FRAME_DONE)

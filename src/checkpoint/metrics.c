@@ -88,17 +88,18 @@ static struct phase *phase_of(struct checkpoint_metrics *m, const char *name)
 static void take_write(struct checkpoint_metrics *m, const struct checkpoint_record *rec, const char *name)
 {
 	const unsigned vcpu = rec->vcpu >= 0 && rec->vcpu < VCPUS_MAX ? (unsigned)rec->vcpu : VCPUS_MAX;
-	struct phase *before = m->vcpu[vcpu].phase ? phase_of(m, m->vcpu[vcpu].phase) : NULL;
 
-	if (before && rec->ns > m->vcpu[vcpu].since)
-		before->ns += rec->ns - m->vcpu[vcpu].since;
+	m->first_ns = m->units ? MIN(m->first_ns, rec->ns) : rec->ns;
+	m->last_ns = MAX(m->last_ns, rec->ns);
+	m->units++;
 	phase_of(m, name)->count++;
+	if (rec->ns < m->vcpu[vcpu].since) // a byte of what was taken for a frame: others have come since
+		return;
+	if (m->vcpu[vcpu].phase)
+		phase_of(m, m->vcpu[vcpu].phase)->ns += rec->ns - m->vcpu[vcpu].since;
 	free(m->vcpu[vcpu].phase);
 	m->vcpu[vcpu].phase = strdup(name);
 	m->vcpu[vcpu].since = rec->ns;
-	m->first_ns = m->first_ns ?: rec->ns;
-	m->last_ns = rec->ns;
-	m->units++;
 }
 
 void checkpoint_metrics_unit(struct checkpoint_metrics *m, const struct checkpoint_record *rec,

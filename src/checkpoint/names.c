@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "checkpoint/frame.h"
 #include "checkpoint/internal.h"
 #include "util/cursor.h"
 #include "util/macros.h"
@@ -420,6 +421,8 @@ static int parse_sequence(struct line *l)
 	rc = take_number(l, l->word[1], UINT8_MAX, &start);
 	if (rc < 0)
 		return rc;
+	if (start == FRAME_START)
+		return wrong(l, l->word[1], "another value: this one begins a frame");
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;

@@ -64,10 +64,12 @@ static bool hold_back(struct stream *s, const struct checkpoint_record *rec)
 	return true;
 }
 
+/* What is no frame: all but the byte that seemed to begin it, which says nothing without what follows. */
 static void release(struct stream *s, checkpoint_unit_fn *take, void *arg)
 {
 	for (size_t i = 0; i < s->n; i++)
-		take(arg, &s->pending[i], &(struct checkpoint_label){ 0 });
+		if (s->pending[i].value != FRAME_START)
+			take(arg, &s->pending[i], &(struct checkpoint_label){ 0 });
 	s->n = 0;
 }
 
@@ -87,7 +89,7 @@ void checkpoint_units_feed(struct checkpoint_units *u, const struct checkpoint_r
 		take(arg, &whole, label);
 		return;
 	}
-	const bool begins = label->broken && rec->value == FRAME_START; // else it is one of the bytes of what is broken
+	const bool begins = s->framed && rec->value == FRAME_START; // whatever was open is none
 	if (begins)
 		release(s, take, arg);
 	if (!hold_back(s, rec))

@@ -7,7 +7,7 @@
 /*
  * What counts as one checkpoint: a value, or all the bytes of a sequence or a frame together. Of those the record is
  * the last one, but for the value, which is that of the first byte. Where there is no frame after all, its bytes are
- * values as any others.
+ * values as any others, but for the first one, which is nothing without a frame. They come when that is known: late.
  */
 struct checkpoint_units;
 

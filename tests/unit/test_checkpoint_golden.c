@@ -192,6 +192,29 @@ TEST(names_that_no_map_has_are_refused)
 	checkpoint_names_destroy(names);
 }
 
+TEST(what_no_checkpoint_can_be_is_refused)
+{
+	static const char map[] = "0x7e MY_CODE\n0x16 REAL\n";
+	static const char *const bad[] = { "REAL\n0x7e\n", "REAL\n126 vcpu 1\n", "REAL\noptional MY_CODE\n" };
+	struct checkpoint_names *names;
+	struct errtext why = { "" };
+
+	CHECK_EQ(checkpoint_names_create(&names), 0);
+	CHECK_EQ(checkpoint_names_parse(names, "map", map, strlen(map), &why), 0);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct golden *g = parse(bad[i]);
+
+		why.text[0] = '\0';
+		CHECK_EQ(golden_check_names(g, names, &why), -EINVAL);
+		CHECK(strstr(why.text, "golden.txt, line 2: '") && strstr(why.text, "0x7e begins a frame"));
+		golden_destroy(g);
+	}
+	struct golden *g = parse("REAL\n0x7e id=0x7\n0x0000007e\n0x7?\nnoise 0x7e\ntext 0x7e\n");
+	CHECK_EQ(golden_check_names(g, names, &why), 0);
+	golden_destroy(g);
+	checkpoint_names_destroy(names);
+}
+
 /* ---- units ---- */
 
 struct rig {
@@ -284,13 +307,34 @@ TEST(the_bytes_of_what_is_no_frame_are_values)
 
 	rig_init(&r, "0xff A\n");
 	put(&r, 0, 0x7e);
-	put(&r, 0, 0xff);
+	put(&r, 0, 0x81);
 	CHECK_STR(r.text, "");
 	put(&r, 0, 0x7e); // another frame begins
-	CHECK_STR(r.text, "1:7e -, 2:ff -, ");
+	CHECK_STR(r.text, "2:81 -, ");
 	for (unsigned i = 0; i < 6; i++)
-		put(&r, 0, 0xff); // unknown kind
-	CHECK_STR(r.text, "1:7e -, 2:ff -, 3:7e -, 4:ff -, 5:ff -, 6:ff -, 7:ff -, 8:ff -, 9:ff -, ");
+		put(&r, 0, 0x81); // unknown kind
+	CHECK_STR(r.text, "2:81 -, 4:81 -, 5:81 -, 6:81 -, 7:81 -, 8:81 -, 9:81 -, ");
+	rig_deinit(&r);
+}
+
+TEST(a_byte_that_begins_a_frame_alone_is_no_unit)
+{
+	uint8_t wire[64];
+	struct rig r;
+
+	rig_init(&r, "0xff A\n0x7e MY_CODE\n");
+	put(&r, 0, 0x16);
+	put(&r, 0, 0x7e);
+	put(&r, 0, 0x32);
+	put(&r, 0, 0x7e);
+	put(&r, 0, 0xff);
+	put(&r, 0, 0x7e);
+	put(&r, 0, 0x64);
+	CHECK_STR(r.text, "1:16 -, 3:32 -, 5:ff A, 7:64 -, ");
+	const size_t n = frame_make(1, 7, "12345678", 8, wire);
+	for (size_t i = 0; i < n; i++)
+		put(&r, 0, wire[i]);
+	CHECK_STR(r.text, "1:16 -, 3:32 -, 5:ff A, 7:64 -, 28:7e value, ");
 	rig_deinit(&r);
 }
 
@@ -357,6 +401,7 @@ TEST(a_recording_makes_a_golden_file)
 
 TESTS(T(a_line_says_what_is_expected_and_under_which_conditions), T(lines_that_make_no_sense_are_named),
       T(values_and_names_may_have_wildcards), T(names_that_no_map_has_are_refused),
-      T(a_sequence_and_a_frame_are_one_unit_each), T(a_sequence_within_a_frame_is_a_unit_of_its_own),
-      T(the_bytes_of_what_is_no_frame_are_values), T(what_a_recording_lacks_is_said_in_the_golden_file),
+      T(what_no_checkpoint_can_be_is_refused), T(a_sequence_and_a_frame_are_one_unit_each),
+      T(a_sequence_within_a_frame_is_a_unit_of_its_own), T(the_bytes_of_what_is_no_frame_are_values),
+      T(a_byte_that_begins_a_frame_alone_is_no_unit), T(what_a_recording_lacks_is_said_in_the_golden_file),
       T(a_recording_makes_a_golden_file))

@@ -248,9 +248,17 @@ TEST(what_looks_like_a_frame_and_is_none_is_said)
 	CHECK_STR(send(&r, 0, wire + 1, n - 1, -1)->name, "value");
 
 	put(&r, 0, 0x7e);
+	put(&r, 0, 0x42);
+	CHECK_STR(put(&r, 0, 0x99)->broken, "unknown kind"); // a code as any other
+	CHECK_STR(r.last.name, "CODE");
+	CHECK(!r.last.part);
+	CHECK_EQ(r.last.first, r.seq - 2);
+	CHECK(!put(&r, 0, 0x99)->broken);
+
+	put(&r, 0, 0x7e);
 	for (unsigned i = 0; i < 5; i++)
-		CHECK(!put(&r, 0, 0xff)->broken);
-	CHECK_STR(put(&r, 0, 0xff)->broken, "unknown kind");
+		CHECK(!put(&r, 0, 0x81)->broken);
+	CHECK_STR(put(&r, 0, 0x81)->broken, "unknown kind"); // 0x81
 	st_le64(value, 1);
 	send(&r, 0, wire, frame_make(1, 5, value, 7, wire) > 7 ? 7 : 0, -1);
 	CHECK_STR(r.last.broken, "wrong length");

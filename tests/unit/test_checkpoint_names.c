@@ -136,6 +136,7 @@ TEST(maps_that_make_no_sense_are_refused_by_line)
 		{ "1 a\n\n0x1g b", "line 3: '0x1g': expected a number" },
 		{ "1 a b c", "line 1" },
 		{ "what 1 2", "'what': expected a value, sequence" },
+		{ "sequence 0x7e X a:u8", "'0x7e': expected another value" },
 		{ "sequence 0x100 X a:u8", "'0x100': expected a number up to 0xff" },
 		{ "0x10000000000000000 X", "of 64 bits" },
 		{ "sequence 1 X a:le24", "'le24': expected u8, le16" },

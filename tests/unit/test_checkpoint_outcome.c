@@ -166,6 +166,26 @@ TEST(metrics_have_the_time_of_each_phase_on_its_vcpu)
 	rig_deinit(&r);
 }
 
+/* As the bytes of what was taken for a frame do. */
+TEST(a_unit_that_comes_late_ends_no_phase)
+{
+	struct rig r;
+
+	rig_init(&r, "1\n");
+	put_unit(&r, 0, 0x16, 2 * SECOND, NULL, NULL);
+	put_unit(&r, 0, 0x32, 2 * SECOND + 20, NULL, NULL);
+	put_unit(&r, 0, 0x90, 2 * SECOND + 10, NULL, NULL);
+	put_unit(&r, 0, 0x64, 2 * SECOND + 50, NULL, NULL);
+	check_lines(&r, "gdbvm_phase_seconds_sum",
+		    "gdbvm_phase_seconds_sum{phase=\"0x16\"} 0.000000020\n"
+		    "gdbvm_phase_seconds_sum{phase=\"0x32\"} 0.000000030\n"
+		    "gdbvm_phase_seconds_sum{phase=\"0x64\"} 0.999999950\n"
+		    "gdbvm_phase_seconds_sum{phase=\"0x90\"} 0.000000000\n");
+	check_lines(&r, "gdbvm_checkpoints_total", "gdbvm_checkpoints_total 4\n");
+	check_lines(&r, "gdbvm_last", "gdbvm_last_checkpoint_seconds 1.000000050\n");
+	rig_deinit(&r);
+}
+
 TEST(a_guest_that_counts_on_its_port_makes_no_endless_metrics)
 {
 	struct rig r;
@@ -185,4 +205,4 @@ TEST(a_guest_that_counts_on_its_port_makes_no_endless_metrics)
 
 TESTS(T(junit_has_a_case_for_each_expectation), T(junit_blames_the_line_that_was_not_met),
       T(junit_does_not_blame_what_may_be_left_out), T(metrics_have_the_time_of_each_phase_on_its_vcpu),
-      T(a_guest_that_counts_on_its_port_makes_no_endless_metrics))
+      T(a_unit_that_comes_late_ends_no_phase), T(a_guest_that_counts_on_its_port_makes_no_endless_metrics))

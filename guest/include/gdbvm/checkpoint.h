@@ -2,7 +2,7 @@
 /*
  * Checkpoints for guest code: what is written here to the debug port, gdbvm records (docs/checkpoints.md).
  *
- *	CHECKPOINT(id)             a code of one byte. No stack, no memory
+ *	CHECKPOINT(id)             a code of one byte, not 0x7e. No stack, no memory
  *	CHECKPOINT_U64(id, value)  a number, with an id from 0 to 0xffff
  *	CHECKPOINT_REGS()          the registers, with the control registers
  *	CHECKPOINT_MEM(ptr, len)   the bytes that are there
