@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -251,6 +252,21 @@ void checkpoint_log_hangup(struct checkpoint_log *log)
 	eventfd_write(log->hangup_fd, 1);
 }
 
+/* Signals for the process go elsewhere, also while others do not block them yet; not what a fault of its own raises. */
+static int start_writer(struct checkpoint_log *log)
+{
+	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT };
+	sigset_t mask, former;
+
+	sigfillset(&mask);
+	for (unsigned i = 0; i < ARRAY_LEN(own); i++)
+		sigdelset(&mask, own[i]);
+	pthread_sigmask(SIG_SETMASK, &mask, &former);
+	const int rc = -pthread_create(&log->writer, NULL, writer, log);
+	pthread_sigmask(SIG_SETMASK, &former, NULL);
+	return rc;
+}
+
 static int init_sync(struct checkpoint_log *log)
 {
 	pthread_condattr_t attr;
@@ -315,7 +331,7 @@ int checkpoint_log_create(const struct checkpoint_log_cfg *cfg, struct checkpoin
 		return errtext_set(why, rc, "no memory for the checkpoints");
 	if (cfg->path && (rc = open_file(log, cfg->path, why)) < 0)
 		return rc;
-	rc = -pthread_create(&log->writer, NULL, writer, log);
+	rc = start_writer(log);
 	if (rc < 0)
 		return errtext_set(why, rc, "no thread for the checkpoints: %s", strerror(-rc));
 	*ret = take_ptr(log);

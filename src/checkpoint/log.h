@@ -8,7 +8,7 @@
 
 /*
  * Records on their way into a file, and to who listens: a bounded queue, and a thread of its own that formats, writes
- * and tells. Who adds a record waits while the queue is full, so that none is lost.
+ * and tells. Who adds a record waits while the queue is full, so that none is lost. The thread takes no signals.
  */
 struct checkpoint_log;
 

@@ -189,8 +189,9 @@ static int open_server(struct attach *a)
 static int set_up(struct attach *a)
 {
 	struct errtext why;
-	int rc = signals_take(&a->signal_fd), status;
+	int rc = signals_open(&a->signal_fd), status;
 
+	signals_block();
 	if (rc == 0)
 		rc = loop_create(&a->loop);
 	if (rc == 0) {

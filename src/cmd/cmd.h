@@ -108,12 +108,15 @@ void cmd_maps_take(struct argp_state *st, struct cmd_maps *maps, const char *s);
 int cmd_maps_load(const struct cmd_maps *maps, struct checkpoint_names **ret, struct errtext *why);
 
 /**
- * signals_take() - the signals that end us are only seen on *@fd from now on: it is readable when one has come, and
- * stays so, for all who wait for a reader of ours: nobody is to do so any more, and no message on stderr does. Threads
- * started later inherit the mask.
- * Returns: 0; negative errno.
+ * signals_open() - *@fd is readable when a signal that ends us has come, after signals_block(); and it stays so, for
+ * all who wait for a reader of ours: nobody is to do so any more, and no message on stderr does. Returns: 0; negative
+ * errno.
  */
-int signals_take(int *fd);
+int signals_open(int *fd);
+
+/** signals_block() - these signals are only seen there from now on; until then they end us at once, whatever we wait
+ *  for, such as the other end of a FIFO. Threads started later inherit the mask. */
+void signals_block(void);
 
 /** signals_pending() - the number of a signal that has come; 0: none. */
 int signals_pending(void);

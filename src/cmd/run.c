@@ -449,7 +449,7 @@ static int open_checkpoints(struct run *r)
 static int set_up(struct run *r)
 {
 	struct errtext why;
-	int rc = signals_take(&r->signal_fd);
+	int rc = signals_open(&r->signal_fd);
 
 	if (rc == 0)
 		rc = loop_create(&r->loop);
@@ -457,11 +457,12 @@ static int set_up(struct run *r)
 		errtext_set(&why, rc, "cannot start: %s", strerror(-rc));
 		return cmd_fail(CMD_ENVIRONMENT, &why);
 	}
-	rc = open_console(r);
-	if (rc == 0)
-		rc = open_judge(r);
+	rc = open_judge(r);
 	if (rc == 0)
 		rc = open_checkpoints(r);
+	signals_block(); // from here on there is a terminal to be restored, and threads
+	if (rc == 0)
+		rc = open_console(r);
 	if (rc == 0)
 		rc = open_accel(r);
 	if (rc == 0)

@@ -46,20 +46,32 @@ static int guard_messages(int signal_fd)
 	return 0;
 }
 
-int signals_take(int *fd)
+static sigset_t number_set(void)
 {
 	sigset_t set;
-	int ret;
 
 	sigemptyset(&set);
 	for (unsigned i = 0; i < ARRAY_LEN(numbers); i++)
 		sigaddset(&set, numbers[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	ret = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return set;
+}
+
+int signals_open(int *fd)
+{
+	const sigset_t set = number_set();
+	const int ret = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+
 	if (ret < 0)
 		return -errno;
 	*fd = ret;
 	return guard_messages(ret);
+}
+
+void signals_block(void)
+{
+	const sigset_t set = number_set();
+
+	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 int signals_pending(void)

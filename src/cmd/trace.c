@@ -155,7 +155,7 @@ static int open_log(struct tracing *t)
 static int set_up(struct tracing *t)
 {
 	struct errtext why = { "" };
-	int rc = signals_take(&t->signal_fd), status;
+	int rc = signals_open(&t->signal_fd), status;
 
 	if (rc == 0)
 		rc = loop_create(&t->cfg.loop);
@@ -166,6 +166,7 @@ static int set_up(struct tracing *t)
 		return cmd_fail(CMD_ENVIRONMENT, &why);
 	}
 	status = open_log(t);
+	signals_block();
 	if (status != 0)
 		return status;
 	rc = trace_open(&t->cfg, &t->trace, &why);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Command lines that cannot work: one clear line that names the value, and a documented exit status."""
 import os
+import signal
 import socket
 
 from guests import flat
@@ -38,6 +39,24 @@ def bad_option_values(context):
         refused(context, kernel + args, USAGE, word)
     refused(context, [], USAGE, "--kernel")
     refused(context, ["-i", "x", "--flat", "x@0x8000"], USAGE, "--initrd")
+
+
+@test(needs="tcg")
+def a_file_whose_other_end_is_missing_does_not_hold_a_signal_up(context):
+    """It has opened the first FIFO when we have, and is on its way to wait at the second."""
+    junit, boot, golden = (context.scratch(name) for name in ("junit", "boot", "golden"))
+    for path in (junit, boot):
+        os.mkfifo(path)
+    with open(golden, "w", encoding="ascii") as f:
+        f.write("0x16\n")
+    process = context.place.spawn([context.gdbvm, "run", *accelerated(context), "--flat", f"{golden}@0x8000",
+                                   "--expect", golden, "--junit", junit, "--checkpoints", boot])
+    try:
+        with open(junit, "rb"):
+            process.signal(signal.SIGTERM)
+            check_eq(process.wait(context.scale(20)), -signal.SIGTERM, "exit status")
+    finally:
+        process.stop()
 
 
 @test(needs="tcg")

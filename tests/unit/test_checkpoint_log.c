@@ -6,8 +6,10 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -313,6 +315,37 @@ TEST(a_log_replaces_what_was_there)
 	free(r.text);
 }
 
+/* Who opens the file of a log may block signals only after that, as opening may take for ever. */
+static int killed_with_a_log(void)
+{
+	const struct checkpoint_log_cfg cfg = { .text_fd = -1, .stop_fd = -1 };
+	struct checkpoint_log *log;
+	struct errtext why;
+	sigset_t set;
+
+	if (checkpoint_log_create(&cfg, &log, &why) < 0)
+		return 1;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	kill(getpid(), SIGTERM);
+	sigpending(&set);
+	return sigismember(&set, SIGTERM) == 1 ? 0 : 2;
+}
+
+TEST(the_thread_of_a_log_takes_no_signals)
+{
+	const pid_t child = fork();
+	int status;
+
+	CHECK(child >= 0);
+	if (child == 0)
+		_exit(killed_with_a_log());
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
 /* What a listener heard, as "NUMBER VALUE [NAME], " for each. */
 static void hear(void *arg, const struct checkpoint_record *rec, const struct checkpoint_label *label)
 {
@@ -371,4 +404,5 @@ TESTS(T(a_record_is_a_line_of_json), T(a_log_without_records_has_its_header),
       T(text_form_has_two_digits_for_each_byte_and_is_there_after_a_flush), T(after_a_hangup_nobody_waits_for_a_reader),
       T(after_a_stop_the_text_is_dropped_and_the_file_is_whole), T(a_file_that_cannot_be_written_is_named),
       T(a_log_that_is_cancelled_leaves_the_file_as_it_was), T(a_log_replaces_what_was_there),
-      T(listeners_hear_each_record_with_its_label_and_need_no_file), T(listeners_hear_what_the_file_lacks))
+      T(the_thread_of_a_log_takes_no_signals), T(listeners_hear_each_record_with_its_label_and_need_no_file),
+      T(listeners_hear_what_the_file_lacks))

@@ -27,8 +27,9 @@ static int stopped_while_nobody_reads(void)
 	while (write(fd[1], filler, sizeof(filler)) > 0)
 		;
 	fcntl(fd[1], F_SETFL, 0);
-	if (dup2(fd[1], STDERR_FILENO) < 0 || signals_take(&stop) < 0)
+	if (dup2(fd[1], STDERR_FILENO) < 0 || signals_open(&stop) < 0)
 		return 2;
+	signals_block();
 	if (signals_pending() || is_readable(stop))
 		return 3;
 	kill(getpid(), SIGTERM);
@@ -59,4 +60,20 @@ TEST(a_message_waits_for_no_reader_after_a_signal)
 	CHECK_EQ(WEXITSTATUS(status), 0);
 }
 
-TESTS(T(a_message_waits_for_no_reader_after_a_signal))
+TEST(a_signal_ends_us_as_usual_until_they_are_blocked)
+{
+	const pid_t child = fork();
+	int status, fd;
+
+	CHECK(child >= 0);
+	if (child == 0) {
+		signals_open(&fd);
+		kill(getpid(), SIGTERM);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQ(WTERMSIG(status), SIGTERM);
+}
+
+TESTS(T(a_message_waits_for_no_reader_after_a_signal), T(a_signal_ends_us_as_usual_until_they_are_blocked))
