@@ -256,6 +256,17 @@ class Gdb:
             return
         raise Failure(f"the guest should run on, but stopped: {stop}")
 
+    def run_until(self, condition, text, turn=0.02):
+        """Let the guest run, turn by turn, until `condition` holds while it is stopped: it takes as long as it takes."""
+        end = time.monotonic() + self.context.scale(30)
+        while True:
+            self.cont()
+            self.expect_no_stop(turn)  # one that is interrupted the moment after it was let go may not have begun
+            self.interrupt()
+            if condition():
+                return
+            check(time.monotonic() < end, text)
+
     def wait_told(self, pattern, timeout=20):
         """Wait until the server has written this to GDB's console."""
         return self.mi.wait_told(pattern, self.context.scale(timeout))
@@ -272,23 +283,24 @@ class Gdb:
         self.mi.running = False
 
 
-def started(context, what, wait=True):
+def started(context, what, wait=True, connect=True):
     """A session on one of the guests of guests.py, for tests that are on their own: with started(...) as s."""
     symbols = what.get("symbols", lambda context: None)(context)
-    return Session(context, what["args"](context), symbols, what.get("init", lambda context: ())(context), wait)
+    return Session(context, what["args"](context), symbols, what.get("init", lambda context: ())(context), wait, connect)
 
 
 class Session:
     """A guest with a GDB on it. What it does not know it asks its GDB, so tests write s.cont(), s.value(...)."""
 
-    def __init__(self, context, args, symbols=None, init=(), wait=True):
+    def __init__(self, context, args, symbols=None, init=(), wait=True, connect=True):
         self.context, self.symbols, self.init = context, symbols, init
         self.guest = Guest(context, args, wait=wait)
         self.gdb = None
         self.gdbs = []
         try:
             self.gdb = self.new_gdb()
-            self.gdb.connect(self.guest.port)
+            if connect:
+                self.gdb.connect(self.guest.port)
         except BaseException:
             self.close()
             raise

@@ -41,8 +41,8 @@ class Wire:
     def text(self):
         return self.read(self.path)[self.start:]
 
-    def stops(self):
-        return len(re.findall(r"^r .*\$T0", self.text(), re.M))
+    def stops(self, signal=""):
+        return len(re.findall(rf"^r .*\$T0{signal}", self.text(), re.M))
 
 
 @COUNT.test()
@@ -80,10 +80,7 @@ def conditions_see_arguments_registers_and_memory(s):
 def a_condition_that_never_holds_lets_the_guest_run(s):
     s.brk("bump if shape.height == 5")
     before = s.int("counter")
-    s.cont()
-    s.expect_no_stop(0.3)
-    s.interrupt()
-    check(s.int("counter") > before, "the guest went on")
+    s.run_until(lambda: s.int("counter") > before, "the guest does not go on", 0.3)
 
 
 @COUNT.test()
@@ -103,19 +100,25 @@ def a_condition_can_be_changed_and_dropped(s):
     check_eq(s.int("counter"), start + 31, "counter without a condition")
 
 
+def interrupt_while_gdb_goes_on(s):
+    """Each Ctrl-C stops the guest: five of them, and until GDB has gone on by itself from stops of the guest's own."""
+    wire, rounds, end = Wire(s), 0, time.monotonic() + s.context.scale(30)
+    while rounds < 5 or wire.stops(5) < 8:
+        check(time.monotonic() < end, f"GDB went on from {wire.stops(5)} stops of the guest's own in {rounds} rounds")
+        s.cont()
+        s.expect_no_stop(0.1)
+        s.interrupt()
+        rounds += 1
+
+
 @COUNT.test()
 def ctrl_c_gets_through_while_gdb_goes_on_by_itself(s):
     """GDB evaluates a condition that is always false: most of the time the guest is stopped when one types it."""
     s.cmd("set breakpoint condition-evaluation host")
     s.brk("bump if counter == 0x7fffffffffffffff")
-    wire = Wire(s)
+    interrupt_while_gdb_goes_on(s)
     s.cont()
-    for _ in range(5):
-        s.expect_no_stop(0.1)
-        s.interrupt()
-        s.cont()
     s.interrupt()
-    check(wire.stops() > 12, f"stop replies, most of which GDB goes on from: {wire.stops()}")
     s.delete()
     s.cont()
     s.expect_no_stop(0.2)
@@ -127,12 +130,7 @@ def ctrl_c_gets_through_while_gdb_goes_on_by_itself(s):
 def ctrl_c_gets_through_while_gdb_watches_by_single_steps(s):
     s.cmd("set can-use-hw-watchpoints 0")
     s.watch("shape.height")
-    wire = Wire(s)
-    for _ in range(5):
-        s.cont()
-        s.expect_no_stop(0.1)
-        s.interrupt()
-    check(wire.stops() > 12, f"stop replies, most of which GDB goes on from: {wire.stops()}")
+    interrupt_while_gdb_goes_on(s)
     s.delete()
     s.cmd("set can-use-hw-watchpoints 1")
 
@@ -231,13 +229,14 @@ def counts(s):
 
 @SMP.test()
 def a_condition_holds_on_one_of_four_vcpus(s):
-    before = counts(s)
+    before, grown, stops = counts(s), [0], 0
     bp = s.brk(f"count_here if ${s.context.arch.mark} == 0x1002")
-    for _ in range(20):
+    while stops < 20 or (not all(grown) and stops < 200):
         s.cont()
         check_eq(s.expect_stop(bp=bp)["thread-id"], "3", "thread of the stop")
-    grown = [now - old for now, old in zip(counts(s), before)]
-    check(19 <= grown[2] <= 20 and all(grown), f"the vCPUs have counted {grown} in 20 stops of the third")
+        stops += 1
+        grown = [now - old for now, old in zip(counts(s), before)]
+    check(stops - 1 <= grown[2] <= stops and all(grown), f"the vCPUs have counted {grown} in {stops} stops of the third")
 
 
 @SMP.test()
@@ -249,6 +248,8 @@ def what_four_vcpus_print_is_whole_and_complete(s):
     s.mi.told = ""
     s.cont()
     s.wait_told(r"(?s)(\d+ \d+\n){400}")
+    for vcpu in range(CPUS):
+        s.wait_told(rf"(?m)^{vcpu} \d+$")
     s.interrupt()
     seen = [[] for _ in range(CPUS)]
     for line in s.mi.told.splitlines():
@@ -284,10 +285,7 @@ def commands_end_with_their_client(context):
         s.reconnect()
         check_eq(s.cmd("x/4xb bump"), code, "code at the former breakpoint")
         before = s.int("counter")
-        s.cont()
-        s.expect_no_stop(0.2)
-        s.interrupt()
-        check(s.int("counter") > before, "the guest goes on")
+        s.run_until(lambda: s.int("counter") > before, "the guest does not go on", 0.2)
 
 
 def ask_until_stop(packets, body):
@@ -329,6 +327,24 @@ def an_endless_expression_ends(context):
         check(s.int("counter") >= before, "a real GDB works afterwards")
 
 
+def print_to_nobody(packets, counter, pause):
+    """The guest prints for a while and nobody reads, then somebody does and stops it.
+
+    Returns the text, how much of it came before `counter` was read, and its value."""
+    packets.send(packets.frame(b"vCont;c"))
+    time.sleep(pause)  # what is tested: that nobody reads
+    packets.send(packets.frame(b"m%x,8" % counter))
+    packets.send(b"\x03")
+    said, before, counts = b"", 0, 0
+    while not (reply := packets.reply(ack=False)).startswith(b"T"):
+        if reply.startswith(b"O"):
+            said += bytes.fromhex(reply[1:].decode())
+        else:
+            before, counts = len(said), int.from_bytes(bytes.fromhex(reply.decode()), "little")
+    check(reply.startswith(b"T02"), f"the guest can be stopped: {reply}")
+    return said, before, counts
+
+
 @test(needs="swbreak long")
 def a_client_that_does_not_read_loses_text_and_nothing_else(context):
     """4000 bytes at each count, and for a while nobody takes them."""
@@ -343,18 +359,12 @@ def a_client_that_does_not_read_loses_text_and_nothing_else(context):
         code = b"220022003400%04x%s0027" % (len(text) + 1, text.hex().encode())
         check_eq(packets.ask(b"Z0,%x,%x;cmds:0,X%x,%s" % (at, context.arch.kind, len(code) // 2, code)), b"OK", "reply to Z0")
         packets.ask(b"Qqemu.PhyMemMode:1")  # memory can be read while the guest runs
-        packets.send(packets.frame(b"vCont;c"))
-        time.sleep(context.scale(1))
-        packets.send(packets.frame(b"m%x,8" % counter))
-        packets.send(b"\x03")
-        said, counts = b"", 0
-        while not (reply := packets.reply(ack=False)).startswith(b"T"):
-            if reply.startswith(b"O"):
-                said += bytes.fromhex(reply[1:].decode())
-            else:
-                counts = int.from_bytes(bytes.fromhex(reply.decode()), "little")
-        check(reply.startswith(b"T02"), f"the guest can be stopped: {reply}")
-        check(counts > 1500, f"the guest has counted: {counts}")
-        check(b"were dropped" in said and len(said) < 16 << 20, f"{len(said)} bytes of text, and a word about the rest")
+        said, all_said, pause = b"", 0, 1
+        while b"were dropped" not in said:  # a slow guest takes longer to fill what is on the way to the client
+            check(pause <= 16, f"{len(said)} bytes of text, and no word about the rest")
+            said, before, counts = print_to_nobody(packets, counter, context.scale(pause))
+            check(len(said) < 16 << 20, f"{len(said)} bytes of text for who does not read")
+            before, all_said, pause = all_said + before, all_said + len(said), 2 * pause
+        check(counts * len(text) > before, f"the guest has counted to {counts}, with {before} bytes of text")
         packets.close()
         s.reconnect()

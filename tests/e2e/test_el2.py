@@ -74,7 +74,8 @@ class Sandbox:
     def gdb(self, line, commands):
         """What GDB prints for each of the commands, a list of lines."""
         argv = self.argv(line) + ["-nx", "-q", "-batch"]
-        for setting in ("width 0", "pagination off", "confirm off", "tcp connect-timeout 10"):
+        for setting in ("width 0", "pagination off", "confirm off", "tcp connect-timeout 10",
+                        f"remotetimeout {int(self.context.scale(20))}"):
             argv += ["-iex", f"set {setting}"]
         for number, command in enumerate(commands):
             argv += ["-ex", f"echo @@{number}@\\n", "-ex", self.argv_text(command)]

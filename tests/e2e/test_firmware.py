@@ -67,13 +67,7 @@ def stock_ovmf_leaves_its_flash_for_memory(context):
         check_eq(s.pc(), 0xFFFFFFF0, "pc at the start")
         s.stepi()
         check(s.pc() > 0xFFFF0000, "the reset vector jumps inside of the last 64 KiB")
-        for _ in range(60):
-            s.cont()
-            s.expect_no_stop(0.1)
-            s.interrupt()
-            if s.pc() < RAM:
-                break
-        check(s.pc() < RAM, f"it got to memory, not only to {s.pc():#x}")
+        s.run_until(lambda: s.pc() < RAM, "it does not get to memory", 0.1)
         check(s.reg("cr3") < RAM and "64-bit" in s.cmd("monitor info vcpus"), "in 64-bit mode")
 
 

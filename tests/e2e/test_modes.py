@@ -37,11 +37,7 @@ def real_mode_steps(s):
 
 @REAL.test()
 def real_mode_memory_through_another_segment(s):
-    for _ in range(50):
-        s.cont()
-        s.interrupt()
-        if s.word(s.address("ticks"), "h") > 1:
-            break
+    s.run_until(lambda: s.word(s.address("ticks"), "h") > 1, "the guest does not count")
     ticks, copy = s.word(s.address("ticks"), "h"), s.word(0x20010, "h")
     check(ticks > 1 and (ticks - copy) & 0xFFFF in (0, 1), f"2000:0010, {copy}, follows the counter, {ticks}")
 
@@ -101,12 +97,7 @@ def a_walk_through_all_modes(context):
         for number, (label, following, word_at, mode, walk) in enumerate(PARTS):
             s.cmd(f"set {{int}}{go:#x} = {number}")
             begin, end = s.address(label), s.address(PARTS[number + 1][0]) if number < 4 else s.address("finished")
-            for _ in range(50):
-                s.cont()
-                s.interrupt()
-                if begin <= s.pc() < end and s.word(spins):
-                    break
-            check(begin <= s.pc() < end, f"pc {s.pc():#x} is in part {label}")
+            s.run_until(lambda: begin <= s.pc() < end and s.word(spins), f"the guest does not come to {label}")
             check(f"(vCPU 0: {mode}, pc {s.pc():#x})" in s.cmd("info threads"), f"the thread's text names {mode}: {s.cmd('info threads')}")
             check(f"vCPU 0: {mode}, " in s.cmd("monitor info vcpus"), f"and so does the monitor: {s.cmd('monitor info vcpus')}")
             if word_at and word_at < 1 << 32:
@@ -131,12 +122,7 @@ def a_debugger_that_comes_in_long_mode_sees_it(context):
     with started(context, flat("modes")) as s:
         s.cmd(f"set {{int}}{s.address('go'):#x} = 4")
         label, end = s.address("at_long"), s.address("finished")
-        for _ in range(50):
-            s.cont()
-            s.expect_no_stop(0.02)
-            s.interrupt()
-            if label <= s.pc() < end:
-                break
+        s.run_until(lambda: label <= s.pc() < end, "the guest does not come to at_long")
         s.detach()
         s.symbols = None
         s.reconnect()
@@ -182,9 +168,7 @@ def whatever_architecture_is_selected_the_registers_are_right(context):
         for part, mode in ((0, "real"), (1, "protected"), (4, "long")):
             begin, end = places[part]
             s.cmd(f"set *(char *){go:#x} = {part}")
-            while not begin <= s.pc() < end or s.int("(unsigned)$sp") != 0x7C00:
-                s.cont()
-                s.interrupt()
+            s.run_until(lambda: begin <= s.pc() < end and s.int("(unsigned)$sp") == 0x7C00, f"the guest does not come to {mode} mode")
             s.cmd("set $pc = $pc")
             for name, symbols in SYMBOLS.items():
                 for before in ARCHITECTURES:
@@ -207,9 +191,7 @@ def one_session_follows_a_guest_from_real_mode_to_64_bit(context):
         connect_as(s, "count.elf", None)
         s.cmd("set architecture i8086")
         s.cmd(f"set *(char *){go:#x} = 4")
-        while not label <= s.pc() < end:
-            s.cont()
-            s.interrupt()
+        s.run_until(lambda: label <= s.pc() < end, "the guest does not come to at_long")
         check("vCPU 0 is now in 64-bit mode: set architecture i386:x86-64" in s.mi.told, "the line says what to do")
         s.cmd("set architecture auto")
         check_eq(s.reg("efer") & 0x400, 0x400, "efer.LMA")

@@ -39,10 +39,8 @@ def a_watched_counter_stops_the_guest_and_names_the_instruction(s):
         check(s.pc() > pc, "the instruction is done")
         check_eq(s.int("counter"), old + i + 1, "the counter")
     check("no physical" in s.cmd("monitor pwatch off"), "nothing is watched any more")
-    s.cont()
-    s.expect_no_stop(0.3)
-    s.interrupt()
-    check(s.int("counter") > old + 1000, "and the guest counts at its own pace")
+    # far more than a guest in the lab whose writes are still done for it counts in that time
+    s.run_until(lambda: s.int("counter") > old + (1 << 17), "the guest does not count at its own pace", 0.3)
 
 
 @COUNT.test()
@@ -52,10 +50,7 @@ def a_write_elsewhere_in_the_page_goes_on_silently(s):
     free = next(at + 64 * i for i in range(64) if not any(at + 64 * i - 64 < u < at + 64 * i + 64 for u in used))
     watch(s, free, 8)
     before = s.int("counter")
-    s.cont()
-    s.expect_no_stop(0.3)
-    s.interrupt()
-    check(s.int("counter") > before, "the guest counts in the page")
+    s.run_until(lambda: s.int("counter") > before, "the guest does not count in the page", 0.3)
 
 
 @COUNT.test()
@@ -188,11 +183,12 @@ def locked_instructions_on_a_watched_page_lose_nothing(s):
     counts = s.address("counts")
     watch(s, counts + 8 * 15, 8)
     before = [s.word(counts + 8 * i, "g") for i in range(4)]
-    s.cont()
-    s.expect_no_stop(0.3)
-    s.interrupt()
-    after = [s.word(counts + 8 * i, "g") for i in range(4)]
-    check(all(b > a for a, b in zip(before, after)), f"all vCPUs count: {before} {after}")
+
+    def all_count():
+        now = [s.word(counts + 8 * i, "g") for i in range(4)]
+        check(all(b >= a for a, b in zip(before, now)), f"no count goes back: {before} {now}")
+        return all(b > a for a, b in zip(before, now))
+    s.run_until(all_count, f"not all vCPUs count on from {before}", 0.3)
 
 
 def to_four_that_count(s):
@@ -273,7 +269,4 @@ def the_writer_of_jiffies_is_the_kernels_timer(s):
         writer = s.cmd(f"info symbol {hit[5]:#x}")
         check("do_timer" in writer or "tick" in writer, f"jiffies are written by {writer}")
     s.cmd("monitor pwatch off")
-    s.cont()
-    s.expect_no_stop(1)
-    s.interrupt()
-    check(s.int("jiffies_64") > last, "the kernel goes on")
+    s.run_until(lambda: s.int("jiffies_64") > last, "the kernel does not go on", 1)

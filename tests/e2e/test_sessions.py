@@ -143,10 +143,10 @@ def quitting_gdb_detaches(context):
 @test()
 def a_client_can_attach_to_a_guest_that_was_not_held(context):
     what = flat("count")
-    with Guest(context, what["args"](context), wait=False) as guest:
-        guest.console.wait_for(r"\.", context.scale(20))
-    with started(context, what, wait=False) as s:
-        check(s.int("counter") > 0, "the guest had run before")
+    with started(context, what, wait=False, connect=False) as s:
+        s.wait_console(r"\.", 20)
+        s.gdb.connect(s.guest.port)
+        check(s.int("counter") >= 65536, "the guest had run before")
         s.stepi()
 
 
@@ -161,7 +161,8 @@ def a_signal_ends_gdbvm_also_while_gdb_holds_the_guest(context):
 def ctrl_c_typed_in_a_terminal_stops_the_guest(context):
     what = flat("count")
     with Guest(context, what["args"](context)) as guest:
-        terminal = Terminal(context, [context.gdb, "-nx", "-q", what["symbols"](context)])
+        terminal = Terminal(context, [context.gdb, "-nx", "-q", "-iex", f"set remotetimeout {int(context.scale(20))}",
+                                      what["symbols"](context)])
         try:
             terminal.wait_for(r"\(gdb\)")
             terminal.type(f"target remote 127.0.0.1:{guest.port}")
