@@ -106,7 +106,7 @@ class HostProcess(Process):
     def _reap(self, readers):
         status = self.popen.wait()
         for reader in readers:  # a grandchild may hold the pipes open: do not wait for ever
-            reader.join(1)
+            reader.join(10)
         self.finish(status)
 
     def write(self, data):

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A QEMU with its gdbstub, as somebody else would start it, and gdbvm attached to it."""
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import time
 
-from session import LISTENING, Gdb, check
+from l1 import HOST_PORTS, is_free
+from session import LISTENING, Failure, Gdb, check
+
+PORTS = range(HOST_PORTS.stop, 32768)  # above the lab's and below those that the kernel gives to whoever asks for any
 
 
 class Qemu:
@@ -82,9 +86,19 @@ class Attached:
         check("Sanitizer: " not in self.messages.text(), "a sanitizer has something to say about gdbvm")
 
 
+@contextlib.contextmanager
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
+    """A port that is free, for a program that takes its number; until the end no other test gets it (as in lab/l1.py)."""
+    for port in PORTS:
+        with socket.socket(socket.AF_UNIX) as mark:
+            try:
+                mark.bind(f"\0gdbvm-port-{port}")
+            except OSError:
+                continue
+            if is_free(port):
+                yield port
+                return
+    raise Failure(f"no port is free from {PORTS.start} to {PORTS.stop}")
 
 
 def gdbvm_fails(context, *args):

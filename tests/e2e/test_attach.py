@@ -60,7 +60,7 @@ def what_is_attached_to_runs_on_afterwards(context):
 
 @test(needs="tcg x86")
 def attach_by_tcp_and_kill(context):
-    with Qemu(context, "-S", *MACHINE, gdb=f"127.0.0.1:{free_port()}") as qemu, Attached(context, qemu.gdb) as s:
+    with free_port() as port, Qemu(context, "-S", *MACHINE, gdb=f"127.0.0.1:{port}") as qemu, Attached(context, qemu.gdb) as s:
         check_eq(s.pc(), RESET_VECTOR, "pc")
         s.cmd("kill")
         check_eq(s.process.wait(context.scale(10)), 0, "exit status of gdbvm")
@@ -111,7 +111,8 @@ def what_cannot_be_attached_to(context):
     refused(["rsp:"], USAGE, "rsp:")
     refused(["rsp:192.168.1.1:1234"], USAGE, "192.168.1.1", "loopback")
     refused(["rsp:127.0.0.1:99999"], USAGE, "99999")
-    refused([f"rsp:127.0.0.1:{free_port()}"], ENVIRONMENT, "127.0.0.1", "refused")
+    with free_port() as port:
+        refused([f"rsp:127.0.0.1:{port}"], ENVIRONMENT, "127.0.0.1", "refused")
     refused(["rsp:unix:/no/such/socket"], ENVIRONMENT, "/no/such/socket", "No such file")
     refused([f"rsp:127.0.0.1:{answering(b'HTTP/1.0 400 Bad Request')}"], ENVIRONMENT, "not a debug server")
     status, text = gdbvm_fails(context, "attach", "rsp:127.0.0.1:1")

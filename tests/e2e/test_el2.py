@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The worked example of docs/arm64-hypervisor.md: every command there is run, and prints what is there."""
+import contextlib
 import os
 import re
 import shlex
@@ -56,7 +57,8 @@ class Sandbox:
 
     def __init__(self, context):
         self.context = context
-        self.names = {":1234": f":{free_port()}", ":1235": f":{free_port()}"}
+        self.ports = contextlib.ExitStack()
+        self.names = {name: f":{self.ports.enter_context(free_port())}" for name in (":1234", ":1235")}
         self.processes = []
 
     def argv(self, line):
@@ -95,6 +97,7 @@ class Sandbox:
         for process in self.processes:
             self.context.keep(os.path.basename(process.argv[0]) + ".log", process.out.text() + process.err.text())
             process.stop()
+        self.ports.close()
 
 
 def run_session(sandbox, document):

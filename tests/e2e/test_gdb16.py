@@ -88,7 +88,7 @@ def vcpus_are_threads_and_step_alone(s):
     s.cmd("thread 2")
     s.cmd("set scheduler-locking on")
     before = [s.word(counts + 8 * i, "g") for i in range(2)]
-    for _ in range(12):
+    for _ in range(20):
         s.stepi()
     s.cmd("set scheduler-locking replay")
     after = [s.word(counts + 8 * i, "g") for i in range(2)]

@@ -52,7 +52,7 @@ def an_instrumented_kernel_tells_where_it_is(context):
 
 @test(needs="kvm x86 long", cap=300)
 def a_kernel_that_hangs_before_its_console_is_told_by_its_last_checkpoint(context):
-    status, told, messages = expected_boot(context, "hang_early", 15)
+    status, told, messages = expected_boot(context, "hang_early", 30)
     check_eq(status, 21, "exit status")
     check_eq([r["name"] for r in told], NAMES[:NAMES.index("START_KERNEL") + 1], "what came before")
     check(re.search(r"stalled after checkpoint \d+ 0xd0 START_KERNEL: .*expected 'ARCH_IS_SET_UP'", messages), messages[-600:])

@@ -165,7 +165,7 @@ def one_vcpu_steps_while_the_other_is_held(context):
         counts = s.address("counts")
         s.cmd("thread select 2")
         before = [s.word(counts + 8 * i) for i in range(CPUS)]
-        for _ in range(12):
+        for _ in range(20):
             s.run_to_stop("thread step-inst -m this-thread", reason="instruction step", thread=2)
         after = [s.word(counts + 8 * i) for i in range(CPUS)]
         check_eq(after[0], before[0], "count of the vCPU that is held")

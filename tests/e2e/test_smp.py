@@ -57,7 +57,7 @@ def scheduler_locking_steps_one_vcpu_alone(s):
     s.cmd("thread 2")
     s.cmd("set scheduler-locking on")
     before = counts(s)
-    for _ in range(12):
+    for _ in range(20):
         s.stepi()
     s.cmd("set scheduler-locking replay")
     after = counts(s)

@@ -320,6 +320,7 @@ SMP = Scene(**flat("smp", "-c", str(CPUS)))
 
 @SMP.test()
 def vcpus_that_are_offline_are_shown_and_in_nobodys_way(s):
+    mark = s.console.mark()
     s.cmd("monitor reset")
     s.cmd("maintenance flush register-cache")
     names = [t.get("details", "") for t in s.threads()]
@@ -336,7 +337,7 @@ def vcpus_that_are_offline_are_shown_and_in_nobodys_way(s):
     s.stepi()
     check_eq(s.cmd("monitor info vcpus").count("offline"), CPUS - 1, "offline vCPUs after the steps")
     s.cont()
-    s.wait_console(r"\+" * CPUS)
+    s.wait_console(r"\+" * CPUS, since=mark)
     s.interrupt()
     check("offline" not in s.cmd("monitor info vcpus"), "all are online")
 
@@ -363,7 +364,6 @@ def each_vcpu_that_comes_online_stops_at_its_first_instruction(s):
         seen.add(stop["thread-id"])
     check_eq(seen, {str(t) for t in range(2, CPUS + 1)}, "threads that came online")
     s.cont()
-    mark = s.console.mark()
     s.expect_no_stop(0.2)
     s.interrupt()
     s.cmd("monitor reset")  # the catch stays
@@ -377,6 +377,7 @@ def each_vcpu_that_comes_online_stops_at_its_first_instruction(s):
 
 @SMP.test(needs="kvm")
 def vcpus_that_are_started_while_they_are_held_stop_when_they_are_let_go(s):
+    mark = s.console.mark()
     s.cmd("monitor reset")
     s.cmd("maintenance flush register-cache")
     s.cmd("monitor catch vcpu-on on")
@@ -384,7 +385,7 @@ def vcpus_that_are_started_while_they_are_held_stop_when_they_are_let_go(s):
     s.cmd("set var *(int *)&stop = 1")
     s.cmd("thread 1")
     s.cont()
-    s.wait_console(r"\+")  # the first one has started the others
+    s.wait_console(r"\+", 30, mark)  # the first one has started the others
     s.interrupt()
     s.cmd("set scheduler-locking replay")
     seen = set()
@@ -451,7 +452,7 @@ def a_stock_kernel_panics_reboots_and_comes_up_again(context):
     with started(context, linux(do="panic", cpus=2)) as s:
         boot = s.context.scale(60)
         s.run_to_stop("continue", timeout=boot, sig="SIGUSR1")
-        check("sysrq" in s.console.text(), "the guest has panicked")
+        s.wait_console("sysrq", 20)  # the guest has panicked
         trace = s.cmd("backtrace")
         check("notifier_call_chain" in trace and "in panic (" in trace, f"the backtrace says how: {trace}")
         check("Linux version" in s.cmd("x/s linux_banner"), "memory is readable")

@@ -219,7 +219,8 @@ def a_step_waits_for_nothing(context):
             begin = time.monotonic()
             c.run(b"vCont;s:1")
             times.append(time.monotonic() - begin)
-        check(sorted(times)[49] < 0.08, f"the median of 99 steps is {1000 * sorted(times)[49]:.1f} ms")
+        fast = sorted(times)[9]  # a busy machine makes some steps slow, an interval all of them
+        check(fast < 0.08, f"nine tenths of 99 steps took more than {1000 * fast:.1f} ms")
         c.ok(b"D")
         c.close()
 

@@ -105,7 +105,7 @@ def a_guest_that_crashes_is_told_with_its_last_checkpoint(context):
 
 @test(needs="x86")
 def a_guest_that_hangs_is_told_with_every_vcpu(context):
-    args = arguments(context, "h", GOLDEN + "...\n0x65\n", "-c", "2", "--boot-timeout", "3")
+    args = arguments(context, "h", GOLDEN + "...\n0x65\n", "-c", "2", "--boot-timeout", "5")
     text = ended(context, args, STALLED)
     check("stalled after checkpoint 8 0x64 LONG: nothing that is expected for " in text and "expected '0x65' (" in text,
           f"what is told: {text!r}")
@@ -115,7 +115,7 @@ def a_guest_that_hangs_is_told_with_every_vcpu(context):
 
 @test(needs="x86 long")
 def without_a_golden_file_any_checkpoint_is_progress(context):
-    timeout = ["--boot-timeout", "3"]
+    timeout = ["--boot-timeout", "5"]
     text = ended(context, arguments(context, "h", None, *timeout), STALLED)
     check("stalled after checkpoint 8 0x64 LONG: nothing more for " in text, f"what is told: {text!r}")
     numbers = context.scratch("ended.txt")
