@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../unit/test.h"
@@ -183,6 +184,29 @@ struct stop_event rig_run(struct rig *r)
 {
 	rig_resume(r, 0, TARGET_RUN, TARGET_RUN);
 	return rig_wait(r);
+}
+
+struct stop_event rig_run_from(struct rig *r, unsigned vcpu, uint64_t pc, int ms)
+{
+	struct stop_event ev;
+	unsigned i = 0;
+
+	do {
+		rig_resume(r, 0, TARGET_RUN, TARGET_RUN);
+		CHECK(rig_quiet(r, ms));
+		CHECK_EQ(kvm_cpus_interrupt(r->cpus), 0);
+		ev = rig_wait(r);
+		CHECK_EQ(ev.why, STOP_INTERRUPT);
+	} while (rig_pc(r, vcpu) == pc && ++i < 100);
+	return ev;
+}
+
+uint64_t rig_host_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 static enum target_verdict report(void *arg, unsigned vcpu, enum stop_why why, gva pc)

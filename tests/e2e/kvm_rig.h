@@ -66,10 +66,14 @@ void rig_resume(struct rig *r, unsigned one, enum target_action a, enum target_a
 struct stop_event rig_wait(struct rig *r); /* fails the test after 30 s */
 struct stop_event rig_step(struct rig *r, unsigned vcpu);
 struct stop_event rig_run(struct rig *r); /* everybody runs; the stop */
-bool rig_quiet(struct rig *r, int ms);    /* no stop within so many ms */
+/* Everybody runs, is interrupted after @ms and runs again, until @vcpu is not at @pc: it may get no time at first. */
+struct stop_event rig_run_from(struct rig *r, unsigned vcpu, uint64_t pc, int ms);
+bool rig_quiet(struct rig *r, int ms); /* no stop within so many ms */
 
 /* Takes every int3 for the debugger's. */
 void rig_report_int3(struct rig *r);
+
+uint64_t rig_host_ms(void); /* of the host's clock */
 
 /* What this KVM can do, found by trying: x86. */
 bool rig_has_int3(void);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../unit/test.h"
@@ -103,14 +102,6 @@ static void hold(struct rig *r, int ms)
 	CHECK(rig_quiet(r, ms));
 }
 
-static uint64_t host_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void stop(struct rig *r)
 {
 	CHECK_EQ(kvm_cpus_interrupt(r->cpus), 0);
@@ -120,6 +111,28 @@ static void stop(struct rig *r)
 static void go(struct rig *r)
 {
 	rig_resume(r, 0, TARGET_RUN, TARGET_RUN);
+}
+
+/*
+ * The machine may be away for some time in any run or step, of which the guest sees as much as the host. Such a run or
+ * step returns the host's milliseconds of it.
+ */
+static uint64_t run_for(struct rig *r, int ms)
+{
+	uint64_t begin = rig_host_ms();
+
+	go(r);
+	hold(r, ms);
+	stop(r);
+	return rig_host_ms() + 1 - begin;
+}
+
+static uint64_t timed_step(struct rig *r)
+{
+	uint64_t begin = rig_host_ms();
+
+	rig_step(r, 0);
+	return rig_host_ms() + 1 - begin;
 }
 
 /* Time that the guest has seen may be this much of what it was stopped for: the ways in and out are slow in a lab. */
@@ -151,9 +164,7 @@ TEST(the_tsc_shown_is_that_of_the_stop)
 	rig_open(&r, 1, false);
 	need_offset(&r);
 	RIG_CODE_AT(&r, RIG_CODE, 0x0f, 0x31, 0xeb, 0xfc); /* rdtsc; jmp */
-	go(&r);
-	hold(&r, 50);
-	stop(&r);
+	run_for(&r, 50);
 	first = tsc(&r, 0);
 	hold(&r, 50);
 	CHECK_EQ(tsc(&r, 0), first);
@@ -169,17 +180,13 @@ TEST(a_tsc_that_kvm_has_held_back_is_not_set_back_twice)
 	rig_open(&r, 1, false);
 	need_offset(&r);
 	RIG_CODE_AT(&r, RIG_CODE, JMP_SELF);
-	go(&r);
-	hold(&r, 20);
-	stop(&r);
+	run_for(&r, 20);
 	first = tsc(&r, 0);
 	CHECK(tsc_offset(&r, 0, &offset));
 	hold(&r, 200);
 	offset -= 200 * tsc_khz(&r);
 	set_offset(&r, offset);
-	go(&r);
-	hold(&r, 20);
-	stop(&r);
+	run_for(&r, 20);
 	CHECK(tsc(&r, 0) >= first);
 	rig_close(&r);
 }
@@ -193,17 +200,15 @@ TEST(tsc_and_kvmclock_stand_still_on_every_vcpu)
 	need_offset(&r);
 	RIG_CODE_AT(&r, RIG_CODE, JMP_SELF);
 	for (unsigned i = 0; i < 2; i++) {
-		go(&r);
-		hold(&r, 20);
-		stop(&r);
+		run_for(&r, 20);
 		first = tsc(&r, 0);
 		clock = clock_ns(&r);
 		hold(&r, HOLD_MS);
-		begin = host_ms();
+		begin = rig_host_ms();
 		go(&r);
 		stop(&r);
 		clock = clock_ns(&r) - clock;
-		most = host_ms() - begin + HOLD_MS / 2;
+		most = rig_host_ms() - begin + HOLD_MS / 2;
 		check_ms(&r, tsc(&r, 0) - first, 0, most);
 		check_ms(&r, tsc(&r, 1) - first, 0, most);
 		check_clock(clock, most);
@@ -216,7 +221,7 @@ TEST(tsc_and_kvmclock_stand_still_on_every_vcpu)
 TEST(steps_by_hand_take_no_time)
 {
 	struct rig r;
-	uint64_t first, clock, begin, most = 500, offset[2];
+	uint64_t first, clock, most = 500, offset[2];
 
 	rig_open(&r, 2, false);
 	need_offset(&r);
@@ -226,9 +231,7 @@ TEST(steps_by_hand_take_no_time)
 	clock = clock_ns(&r);
 	for (unsigned i = 0; i < 40; i++) {
 		hold(&r, 50);
-		begin = host_ms();
-		rig_step(&r, 0);
-		most += host_ms() - begin;
+		most += timed_step(&r);
 	}
 	check_clock(clock_ns(&r) - clock, most);
 	check_ms(&r, tsc(&r, 0) - first, 0, most);
@@ -263,9 +266,7 @@ TEST(tsc_and_kvmclock_keep_their_distance_over_many_stops)
 	t = before.host_tsc + offset;
 	for (unsigned i = 0; i < 500; i++)
 		rig_step(&r, 0);
-	go(&r);
-	hold(&r, 20);
-	stop(&r);
+	run_for(&r, 20);
 	go(&r);
 	hold(&r, 20);
 	CHECK_EQ(ioctl(r.vm_fd, KVM_GET_CLOCK, &after), 0);
@@ -291,11 +292,15 @@ static void put_handler(struct rig *r, unsigned vector, unsigned at, unsigned co
 	st_le32(r->ram + 4 * vector, at);
 }
 
-/* A guest that takes interrupts and does nothing else, and whose timer is set as in @lvt. */
-static void open_timer(struct rig *r, enum lapic_timer_mode mode, uint32_t ns)
+/*
+ * A guest that takes interrupts and does nothing else, and whose timer of @ns is set as @mode says. Returns: its TSC
+ * just before.
+ */
+static uint64_t open_timer(struct rig *r, enum lapic_timer_mode mode, uint32_t ns)
 {
 	struct kvm_lapic_state s;
 	struct arch_regs regs;
+	uint64_t first;
 
 	rig_open(r, 1, true);
 	need_offset(r);
@@ -312,9 +317,11 @@ static void open_timer(struct rig *r, enum lapic_timer_mode mode, uint32_t ns)
 	lapic_reg_set(&s, LAPIC_TIMER_DIVIDE, DIVIDE_BY_1);
 	lapic_reg_set(&s, LAPIC_TIMER_INITIAL, ns);
 	lapic_reg_set(&s, LAPIC_TIMER_CURRENT, ns);
+	first = tsc(r, 0);
 	CHECK_EQ(ioctl(r->vcpu_fd[0], KVM_SET_LAPIC, &s), 0);
 	if (mode == LAPIC_TSC_DEADLINE)
 		msr_set(r, MSR_TSC_DEADLINE, tsc(r, 0) + ns / 1000000 * tsc_khz(r));
+	return first;
 }
 
 static void wait_tick(struct rig *r, unsigned at)
@@ -328,30 +335,31 @@ static void wait_tick(struct rig *r, unsigned at)
 static void check_single(enum lapic_timer_mode mode)
 {
 	struct rig r;
-	uint64_t first;
+	uint64_t first, began = rig_host_ms(), ran;
 
-	open_timer(&r, mode, 800 * 1000000);
-	first = tsc(&r, 0);
-	go(&r);
-	hold(&r, 20);
-	stop(&r);
+	first = open_timer(&r, mode, 800 * 1000000);
+	ran = rig_host_ms() - began; // it was started some time before the first entry, when nobody could hold it yet
+	ran += run_for(&r, 20);
 	hold(&r, HOLD_MS);
 	for (unsigned i = 0; i < 5; i++) {
-		rig_step(&r, 0);
+		ran += timed_step(&r);
 		hold(&r, 20);
 	}
-	go(&r);
-	hold(&r, 100);
-	stop(&r);
+	ran += run_for(&r, 100);
+	if (ran >= 650) {
+		rig_close(&r);
+		SKIP("this machine is too slow: the timer may be over");
+	}
 	CHECK_EQ(word(&r, TICKS), 0);
 	hold(&r, HOLD_MS);
+	began = rig_host_ms();
 	go(&r);
 	wait_tick(&r, TICKS);
+	ran += rig_host_ms() - began;
 	hold(&r, 50);
 	stop(&r);
 	CHECK_EQ(word(&r, TICKS), 1);
-	/* It was started some time before the first entry, when nobody could hold it yet. */
-	check_ms(&r, word(&r, TICK_TSC) - first, 700, 1100);
+	check_ms(&r, word(&r, TICK_TSC) - first, 700, MAX(1100, ran + 300));
 	rig_close(&r);
 }
 
@@ -382,22 +390,21 @@ TEST(a_deadline_is_shown_while_the_timer_is_held)
 TEST(a_periodic_timer_has_no_ticks_to_catch_up)
 {
 	struct rig r;
-	uint64_t first, ticks;
+	uint64_t first, ticks, ms, ran = 0, merged = 0, began = rig_host_ms();
 
-	open_timer(&r, LAPIC_PERIODIC, 100 * 1000000);
-	first = tsc(&r, 0);
-	for (unsigned i = 0; i < 6; i++) {
-		go(&r);
-		hold(&r, 130);
-		stop(&r);
+	first = open_timer(&r, LAPIC_PERIODIC, 100 * 1000000);
+	for (unsigned i = 0; i < 6 || (word(&r, TICKS) < 5 && i < 60); i++) {
+		run_for(&r, 130);
+		ms = rig_host_ms() + 1 - began;
+		ran += ms;
+		merged += ms / 100; // at most: a vCPU that the machine lets wait takes several ticks as one
 		hold(&r, 450);
+		began = rig_host_ms();
 	}
 	ticks = word(&r, TICKS);
-	/* 6 times 130 ms, and what the ways in and out took. A vCPU that the machine lets wait takes two ticks as one.
-	 */
 	CHECK(ticks >= 5);
-	check_ms(&r, tsc(&r, 0) - first, ticks * 100 - 1, (ticks + 6) * 100);
-	check_ms(&r, tsc(&r, 0) - first, 780, 2200);
+	check_ms(&r, tsc(&r, 0) - first, ticks * 100 - 1, (ticks + 1 + merged) * 100);
+	check_ms(&r, tsc(&r, 0) - first, 780, ran + 1400);
 	rig_close(&r);
 }
 
@@ -457,7 +464,7 @@ static void step_to(struct rig *r, unsigned pc)
 TEST(steps_that_cannot_tell_the_time_take_none_and_rdtsc_takes_what_it_takes)
 {
 	struct rig r;
-	uint64_t first, read, clock;
+	uint64_t first, read, clock, begin, most;
 	struct target_time t;
 
 	open_stepping(&r);
@@ -475,11 +482,14 @@ TEST(steps_that_cannot_tell_the_time_take_none_and_rdtsc_takes_what_it_takes)
 	hold(&r, 300);
 	CHECK_EQ(word(&r, RIG_DATA), 1);
 	CHECK_EQ(tsc(&r, 0), first);
+	begin = rig_host_ms();
 	step_to(&r, RIG_CODE + 8);
+	clock = clock_ns(&r) - clock;
+	most = rig_host_ms() - begin + 400;
 	read = gpr(&r, X86_RDX) << 32 | gpr(&r, X86_RAX);
-	check_ms(&r, read - first, 0, 400);
-	check_ms(&r, tsc(&r, 0) - read, 0, 400);
-	CHECK(clock_ns(&r) - clock < 400 * 1000000);
+	check_ms(&r, read - first, 0, most);
+	check_ms(&r, tsc(&r, 0) - read, 0, most);
+	CHECK(clock < most * 1000000);
 	rig_close(&r);
 }
 
@@ -487,6 +497,7 @@ TEST(steps_that_cannot_tell_the_time_take_none_and_rdtsc_takes_what_it_takes)
 TEST(a_timer_that_a_step_starts_is_held_from_then_on)
 {
 	_cleanup_(strbuf_deinit) struct strbuf first = { 0 }, again = { 0 };
+	uint64_t begin, most;
 	struct rig r;
 
 	open_stepping(&r);
@@ -496,15 +507,20 @@ TEST(a_timer_that_a_step_starts_is_held_from_then_on)
 	set_gpr(&r, X86_RBX, APIC_BASE + LAPIC_TIMER_INITIAL);
 	set_gpr(&r, X86_RCX, APIC_BASE + LAPIC_TIMER_CURRENT);
 	set_gpr(&r, X86_RAX, APIC_TICKS);
+	begin = rig_host_ms();
 	step_to(&r, RIG_CODE + 3);
+	most = rig_host_ms() - begin + 400;
 	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_LAPIC, 0, &first), 0);
 	hold(&r, HOLD_MS);
 	step_to(&r, RIG_CODE + 4);
 	hold(&r, HOLD_MS);
 	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_LAPIC, 0, &again), 0);
 	CHECK_STR(strbuf_str(&first), strbuf_str(&again));
+	begin = rig_host_ms();
 	step_to(&r, RIG_CODE + 6);
-	CHECK(gpr(&r, X86_RDX) > APIC_TICKS / 2 && gpr(&r, X86_RDX) <= APIC_TICKS);
+	most += rig_host_ms() - begin;
+	CHECK(gpr(&r, X86_RDX) <= APIC_TICKS);
+	CHECK((APIC_TICKS - gpr(&r, X86_RDX)) / 1000000 < most); // one a nanosecond
 	rig_close(&r);
 }
 
@@ -514,9 +530,7 @@ static void check_interrupt_is_kept(enum lapic_timer_mode mode)
 	struct rig r;
 
 	open_timer(&r, mode, 2000 * 1000000u);
-	go(&r);
-	hold(&r, 20);
-	stop(&r);
+	run_for(&r, 20);
 	CHECK_EQ(ioctl(r.vm_fd, KVM_SIGNAL_MSI, &msi), 1);
 	hold(&r, 50);
 	go(&r);
@@ -620,7 +634,7 @@ enum { PIT_50MS = 59659 };
 TEST(a_pit_one_shot_waits_for_the_guest)
 {
 	struct rig r;
-	uint64_t first;
+	uint64_t first, begin, most = 100;
 
 	open_pit(&r, 0, PIT_50MS);
 	go(&r);
@@ -632,15 +646,17 @@ TEST(a_pit_one_shot_waits_for_the_guest)
 	}
 	hold(&r, 300);
 	for (unsigned i = 0; i < 2; i++) {
-		rig_step(&r, 0);
+		most += timed_step(&r);
 		hold(&r, 30);
 	}
+	begin = rig_host_ms();
 	go(&r);
 	wait_tick(&r, TICKS);
+	most += rig_host_ms() - begin;
 	hold(&r, 100);
 	stop(&r);
 	CHECK_EQ(word(&r, TICKS), 1);
-	check_ms(&r, word(&r, TICK_TSC) - first, 0, 150);
+	check_ms(&r, word(&r, TICK_TSC) - first, 0, MAX(150, most));
 	rig_close(&r);
 }
 
@@ -659,14 +675,14 @@ static void take_interrupts(struct rig *r, bool on)
  */
 static uint64_t short_run(struct rig *r, uint64_t *most)
 {
-	uint64_t turns = word(r, TURNS), begin = tsc(r, 0), began = host_ms(), ms;
+	uint64_t turns = word(r, TURNS), begin = tsc(r, 0), began = rig_host_ms(), ms;
 
 	go(r);
 	while (word(r, TURNS) == turns) // a tick that is given now is taken now, and not along with the next
 		poll(NULL, 0, 1);
 	hold(r, 30);
 	stop(r);
-	*most = host_ms() + 1 - began;
+	*most = rig_host_ms() + 1 - began;
 	ms = (tsc(r, 0) - begin) / tsc_khz(r);
 	hold(r, 60);
 	return ms;
@@ -705,7 +721,8 @@ static uint64_t run_to_tick(struct rig *r)
 TEST(ticks_that_a_pit_owes_wait_until_the_guest_takes_them)
 {
 	enum { DEAF_MS = 800, LISTENING = 16, RUNS_MAX = 100 };
-	uint64_t deaf = 0, listened = 0, most;
+	uint64_t deaf = 0, most;
+	unsigned soon = 0;
 	struct rig r;
 
 	open_pit(&r, 2, PIT_50MS);
@@ -722,8 +739,8 @@ TEST(ticks_that_a_pit_owes_wait_until_the_guest_takes_them)
 	}
 	take_interrupts(&r, true);
 	for (unsigned i = 0; i < LISTENING; i++) // of 800 ms sixteen are left: one for each run
-		listened += run_to_tick(&r);
-	CHECK(listened < LISTENING * 50 / 2); // without them it would wait a period for each tick
+		soon += run_to_tick(&r) < 50 / 2;
+	CHECK(soon > LISTENING / 2); // without them it would wait a period for each tick
 	rig_close(&r);
 }
 
