@@ -249,7 +249,7 @@ TEST(breakpoint_instructions_of_32_bit_code_are_the_guests_own)
 
 static enum target_verdict skip_it(void *arg, unsigned vcpu, enum stop_why why, gva pc)
 {
-	++*(unsigned *)arg;
+	__atomic_fetch_add((unsigned *)arg, 1, __ATOMIC_SEQ_CST);
 	return TARGET_SKIP;
 }
 
@@ -265,6 +265,8 @@ TEST(a_hardware_breakpoint_that_is_skipped_goes_on)
 	kvm_cpus_filter_set(r.cpus, &f);
 	rig_resume(&r, 0, TARGET_RUN, TARGET_RUN);
 	CHECK(rig_quiet(&r, 200));
+	for (unsigned i = 0; i < 3000 && __atomic_load_n(&seen, __ATOMIC_SEQ_CST) <= 3; i++)
+		CHECK(rig_quiet(&r, 10));
 	CHECK_EQ(kvm_cpus_interrupt(r.cpus), 0);
 	CHECK_EQ(rig_wait(&r).why, STOP_INTERRUPT);
 	CHECK(seen > 3);

@@ -32,19 +32,34 @@ RIG_ASM(timer,
 	"msr daifclr, #2\n mov x1, #0x2000\n"
 	"1: add x19, x19, #1\n mrs x0, cntvct_el0\n str x0, [x1]\n b 1b\n");
 enum { TIMER_INSNS = 21 }; /* before the loop */
-RIG_ASM(on_tick, "mrs x0, cntvct_el0\n mov x1, #0x2000\n str x0, [x1, #8]\n mrs x5, s3_0_c12_c12_0\n b .\n");
+RIG_ASM(on_tick, "mrs x0, cntvct_el0\n mrs x5, s3_0_c12_c12_0\n mov x1, #0x2000\n str x0, [x1, #8]\n b .\n");
 
 static uint64_t word(struct rig *r, uint64_t at)
 {
 	return __atomic_load_n((uint64_t *)(void *)(r->ram + at), __ATOMIC_SEQ_CST);
 }
 
-static void run_for(struct rig *r, int ms)
+static void hold(int ms)
 {
+	poll(NULL, 0, ms);
+}
+
+/*
+ * A run until the guest has written @at, and @ms more. Returns: the host's milliseconds. The machine may be away for
+ * some time, of which the guest sees as much as the host.
+ */
+static uint64_t run_for(struct rig *r, int ms, uint64_t at)
+{
+	uint64_t before = word(r, at), begin = rig_host_ms();
+
 	rig_resume(r, 0, TARGET_RUN, TARGET_RUN);
+	for (unsigned i = 0; i < 30000 && word(r, at) == before; i++)
+		hold(1);
+	CHECK(word(r, at) != before);
 	CHECK(rig_quiet(r, ms));
 	CHECK_EQ(kvm_cpus_interrupt(r->cpus), 0);
 	CHECK_EQ(rig_wait(r).why, STOP_INTERRUPT);
+	return rig_host_ms() + 1 - begin;
 }
 
 static uint64_t frequency(void)
@@ -60,27 +75,22 @@ static uint64_t ms_of(uint64_t ticks)
 	return ticks * 1000 / frequency();
 }
 
-static void hold(int ms)
-{
-	poll(NULL, 0, ms);
-}
-
 TEST(the_counter_stands_still_while_the_guest_is_stopped)
 {
 	struct target_time t;
-	uint64_t first, shown;
+	uint64_t first, shown, ran;
 	struct rig r;
 
 	rig_open(&r, 1, true);
 	RIG_ASM_AT(&r, RIG_CODE, watch_clock);
-	run_for(&r, 50);
+	ran = run_for(&r, 50, NOW);
 	first = word(&r, NOW);
 	shown = rig_sys(&r, 0, ARM64_CNTVCT_EL0);
-	CHECK(shown >= first && ms_of(shown - first) < 100);
+	CHECK(shown >= first && ms_of(shown - first) < 100 + ran);
 	for (unsigned i = 0; i < 5; i++) {
 		hold(400);
 		CHECK_EQ(rig_sys(&r, 0, ARM64_CNTVCT_EL0), shown);
-		run_for(&r, 20);
+		ran += run_for(&r, 20, NOW);
 		CHECK(word(&r, NOW) > first);
 		first = word(&r, NOW);
 		shown = rig_sys(&r, 0, ARM64_CNTVCT_EL0);
@@ -92,14 +102,14 @@ TEST(the_counter_stands_still_while_the_guest_is_stopped)
 	CHECK_EQ(t.tsc, shown);
 	CHECK_EQ(t.mode, TARGET_TIME_FREEZE);
 	CHECK(t.held_ns >= 2000000000);
-	CHECK(ms_of(first) < 1500);
+	CHECK(ms_of(first) < 1500 + ran);
 	rig_close(&r);
 }
 
 TEST(the_physical_counter_stands_still_with_it)
 {
 	enum { CAP_COUNTER_OFFSET = 227 }; // newer than the headers that we can rely on
-	uint64_t first, virtual;
+	uint64_t first, virtual, ran;
 	struct rig r;
 
 	rig_open(&r, 1, true);
@@ -108,37 +118,39 @@ TEST(the_physical_counter_stands_still_with_it)
 		rig_close(&r);
 		SKIP("this KVM has no offset for both counters (Linux 6.4)");
 	}
-	run_for(&r, 50);
+	ran = run_for(&r, 50, NOW);
 	first = word(&r, NOW);
 	virtual = rig_sys(&r, 0, ARM64_CNTVCT_EL0);
-	CHECK(ms_of(first) < 1500);
+	CHECK(ms_of(first) < 1500 + ran);
 	hold(1000);
-	run_for(&r, 20);
+	ran += run_for(&r, 20, NOW);
 	print_message("the physical counter: %d ms, after a second: %d ms\n", (int)ms_of(first),
 		      (int)ms_of(word(&r, NOW)));
 	CHECK(word(&r, NOW) > first);
-	CHECK(ms_of(word(&r, NOW) - first) < 800);
+	CHECK(ms_of(word(&r, NOW) - first) < 700 + ran);
 	CHECK(first <= virtual && virtual <= word(&r, NOW));
 	rig_close(&r);
 }
 
 TEST(steps_see_time_go_on_only_a_little)
 {
-	uint64_t before, after;
+	uint64_t before, after, begin, most;
 	struct rig r;
 
 	rig_open(&r, 1, true);
 	RIG_ASM_AT(&r, RIG_CODE, watch_clock);
-	run_for(&r, 20);
+	most = run_for(&r, 20, NOW) + 400;
 	before = word(&r, NOW);
 	for (unsigned i = 0; i < 20; i++) {
 		hold(50);
+		begin = rig_host_ms();
 		CHECK_EQ(rig_step(&r, 0).why, STOP_STEP);
+		most += rig_host_ms() - begin;
 	}
 	after = word(&r, NOW);
 	print_message("20 steps, 50 ms apart, took the guest %d ms\n", (int)ms_of(after - before));
 	CHECK(after > before);
-	CHECK(ms_of(after - before) < 400);
+	CHECK(ms_of(after - before) < most);
 	rig_close(&r);
 }
 
@@ -150,12 +162,12 @@ TEST(time_goes_on_where_the_user_wants_it)
 
 	rig_open(&r, 1, true);
 	RIG_ASM_AT(&r, RIG_CODE, watch_clock);
-	run_for(&r, 20);
+	run_for(&r, 20, NOW);
 	before = word(&r, NOW);
 	CHECK_EQ(kvm_cpus_time(r.cpus, TARGET_TIME_RUN, 0, &t), 0);
 	CHECK_EQ(t.mode, TARGET_TIME_RUN);
 	hold(500);
-	run_for(&r, 20);
+	run_for(&r, 20, NOW);
 	CHECK(ms_of(word(&r, NOW) - before) >= 500);
 	rig_close(&r);
 }
@@ -171,24 +183,26 @@ static void open_timer(struct rig *r, uint64_t ms)
 
 TEST(a_deadline_waits_for_the_guest)
 {
-	uint64_t deadline;
+	uint64_t deadline, ran;
 	struct rig r;
 
 	open_timer(&r, 1500);
-	run_for(&r, 300);
+	ran = run_for(&r, 300, NOW);
 	deadline = rig_sys(&r, 0, ARM64_CNTV_CVAL_EL0);
 	CHECK(deadline);
 	for (unsigned i = 0; i < 3; i++) {
 		hold(900);
+		if (ran >= 1400)
+			break;
 		CHECK_EQ(rig_sys(&r, 0, ARM64_CNTV_CTL_EL0), 1); // not over
-		run_for(&r, 20);
-		CHECK_EQ(word(&r, TICK), 0);
+		ran += run_for(&r, 20, NOW);
 	}
-	rig_resume(&r, 0, TARGET_RUN, TARGET_RUN);
-	for (unsigned i = 0; i < 3000 && !word(&r, TICK); i++)
-		hold(1);
-	CHECK_EQ(kvm_cpus_interrupt(r.cpus), 0);
-	rig_wait(&r);
+	if (ran >= 1400) {
+		rig_close(&r);
+		SKIP("this machine is too slow: the timer may be over");
+	}
+	CHECK_EQ(word(&r, TICK), 0);
+	run_for(&r, 0, TICK);
 	print_message("the tick was %d us late\n", (int)((word(&r, TICK) - deadline) * 1000000 / frequency()));
 	CHECK(word(&r, TICK) >= deadline);
 	CHECK_EQ(rig_x(&r, 0, 5), 27);
@@ -216,8 +230,7 @@ TEST(an_interrupt_that_is_pending_waits_for_the_end_of_the_steps)
 	CHECK_EQ(rig_sys(&r, 0, ARM64_CNTV_CTL_EL0), 5); // it is over
 	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_IRQ, 0, &text), 0);
 	CHECK(strstr(strbuf_str(&text), "vCPU 0:\n  pending: 27\n  active: none\n  enabled:"));
-	run_for(&r, 50);
-	CHECK(word(&r, TICK));
+	run_for(&r, 50, TICK);
 	CHECK_EQ(rig_x(&r, 0, 5), 27);
 	CHECK_EQ(kvm_cpus_info(r.cpus, TARGET_INFO_VGIC, 0, &text), 0);
 	CHECK(strstr(strbuf_str(&text), "vCPU 0: group 0 off, group 1 on, priority mask 0xf0, running priority 0x"));
