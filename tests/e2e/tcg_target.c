@@ -428,7 +428,7 @@ TEST(second_vcpu_waits_runs_and_is_held)
 	for (unsigned i = 0; i < 6; i++) {
 		struct resume_plan one = { 0 };
 
-		ev = run(&g, TARGET_RUN, TARGET_RUN);
+		ev = run(&g, hits[0] > 2 ? TARGET_HOLD : TARGET_RUN, hits[1] > 2 ? TARGET_HOLD : TARGET_RUN);
 		CHECK_EQ(ev.why, ev.vcpu ? STOP_SWBREAK : STOP_HWBREAK);
 		CHECK_EQ(ev.pc.raw, ev.vcpu ? SMP_AP : SMP_LOOP0);
 		hits[ev.vcpu]++;
@@ -439,7 +439,8 @@ TEST(second_vcpu_waits_runs_and_is_held)
 		CHECK_EQ(wait_stop(&g).why, STOP_STEP);
 		CHECK_EQ(target_breaks_set(g.t, set, 2), 0);
 	}
-	CHECK(hits[0] && hits[1]);
+	CHECK_EQ(hits[0], 3);
+	CHECK_EQ(hits[1], 3);
 }
 
 TEST(power_off_ends_the_guest)
