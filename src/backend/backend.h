@@ -24,9 +24,10 @@ int backend_rsp_create(int fd, const struct backend_rsp_hooks *hooks, void *arg,
 /**
  * backend_rsp_attach() - the same for a server that somebody else started: QEMU's gdbstub, OpenOCD. Its guest stops.
  * target_destroy() lets it run on, with no breakpoint of ours.
- * Returns: as backend_rsp_create(); -EPROTO also when the server tells too little.
+ * @stop_fd: readable: a server that has not answered yet is waited for no longer; -1: none.
+ * Returns: as backend_rsp_create(); -EPROTO also when the server tells too little; -ECANCELED: by @stop_fd.
  */
-int backend_rsp_attach(int fd, struct target **ret, struct errtext *why);
+int backend_rsp_attach(int fd, int stop_fd, struct target **ret, struct errtext *why);
 
 /**
  * backend_qemu_create() - start QEMU's TCG, halted, with its gdbstub and QMP on private Unix sockets, and return it

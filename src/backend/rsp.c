@@ -178,6 +178,7 @@ static int learn_features(struct rsp_target *r, struct errtext *why)
 	size_t n;
 	int rc = rsp_ask_locked(r, "qSupported:swbreak+;hwbreak+;xmlRegisters=i386", &body, &n);
 
+	r->conn.stop_fd = -1; // who has answered is let go as it should be
 	if (rc == 0 && is_stop(body, n))
 		rc = rsp_conn_recv(&r->conn, RSP_CONN_REPLY_MS, &body, &n);
 	if (rc < 0)
@@ -353,7 +354,7 @@ static const char *answer_text(int rc)
 	}
 }
 
-static int rsp_open(int fd, const struct backend_rsp_hooks *hooks, void *arg, struct rsp_target **ret,
+static int rsp_open(int fd, int stop_fd, const struct backend_rsp_hooks *hooks, void *arg, struct rsp_target **ret,
 		    struct errtext *why)
 {
 	static const struct backend_rsp_hooks no_hooks;
@@ -362,6 +363,7 @@ static int rsp_open(int fd, const struct backend_rsp_hooks *hooks, void *arg, st
 
 	if (!r)
 		return errtext_set(why, -ENOMEM, "no memory for the debug server's guest");
+	r->conn.stop_fd = stop_fd;
 	r->hooks = hooks ? hooks : &no_hooks;
 	r->arg = arg;
 	errtext_set(why, 0, "%s", "");
@@ -379,17 +381,17 @@ int backend_rsp_create(int fd, const struct backend_rsp_hooks *hooks, void *arg,
 		       struct errtext *why)
 {
 	struct rsp_target *r;
-	int rc = rsp_open(fd, hooks, arg, &r, why);
+	int rc = rsp_open(fd, -1, hooks, arg, &r, why);
 
 	if (rc == 0)
 		*ret = &r->t;
 	return rc;
 }
 
-int backend_rsp_attach(int fd, struct target **ret, struct errtext *why)
+int backend_rsp_attach(int fd, int stop_fd, struct target **ret, struct errtext *why)
 {
 	struct rsp_target *r;
-	int rc = rsp_open(fd, NULL, NULL, &r, why);
+	int rc = rsp_open(fd, stop_fd, NULL, NULL, &r, why);
 
 	if (rc < 0)
 		return rc;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "rsp/out.h"
+#include "util/macros.h"
 #define LOG_ROOM LOG_BACKEND
 #include "util/log.h"
 
@@ -17,6 +18,7 @@ void rsp_conn_init(struct rsp_conn *c, int fd)
 {
 	memset(c, 0, sizeof(*c));
 	c->fd = fd;
+	c->stop_fd = -1;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
@@ -37,13 +39,15 @@ static int give_up(struct rsp_conn *c, int err)
 
 static int wait_for(struct rsp_conn *c, short events, int timeout_ms)
 {
-	struct pollfd p = { .fd = c->fd, .events = events };
+	struct pollfd p[] = { { .fd = c->fd, .events = events }, { .fd = c->stop_fd, .events = POLLIN } };
 	int n;
 
 	do
-		n = poll(&p, 1, timeout_ms);
+		n = poll(p, ARRAY_LEN(p), timeout_ms);
 	while (n < 0 && errno == EINTR);
-	return n > 0 ? 0 : -ETIMEDOUT;
+	if (n <= 0)
+		return -ETIMEDOUT;
+	return p[0].revents ? 0 : give_up(c, -ECANCELED);
 }
 
 static int write_all(struct rsp_conn *c, const void *p, size_t n)
@@ -59,8 +63,10 @@ static int write_all(struct rsp_conn *c, const void *p, size_t n)
 			at += k;
 			n -= (size_t)k;
 		} else if (errno == EAGAIN) {
-			if (wait_for(c, POLLOUT, RSP_CONN_REPLY_MS) < 0)
-				return give_up(c, -ETIMEDOUT);
+			const int rc = wait_for(c, POLLOUT, RSP_CONN_REPLY_MS);
+
+			if (rc < 0)
+				return give_up(c, rc);
 		} else if (errno != EINTR) {
 			return give_up(c, -EPIPE);
 		}

@@ -15,6 +15,7 @@
  */
 struct rsp_conn {
 	int fd;
+	int stop_fd; /* readable: wait no longer; -1: none */
 	bool noack;
 	bool dead;          /* hung up, or out of step for good */
 	struct strbuf wire; /* the last packet sent, for a NAK */
@@ -29,7 +30,8 @@ enum { RSP_CONN_REPLY_MS = 10000 }; /* a server that takes longer is taken for d
 void rsp_conn_init(struct rsp_conn *c, int fd);
 void rsp_conn_deinit(struct rsp_conn *c);
 
-/** rsp_conn_send() - frame @body and write all of it. Returns: 0; -ENOMEM; -EPIPE, -ETIMEDOUT: dead now. */
+/** rsp_conn_send() - frame @body and write all of it. Returns: 0; -ENOMEM; -EPIPE, -ETIMEDOUT, -ECANCELED (by
+ *  stop_fd): dead now. */
 int rsp_conn_send(struct rsp_conn *c, const void *body, size_t n);
 
 /** rsp_conn_break() - one 0x03. Returns: 0; -EPIPE. */
@@ -38,7 +40,7 @@ int rsp_conn_break(struct rsp_conn *c);
 /**
  * rsp_conn_recv() - the next packet, acknowledged.
  * @timeout_ms: 0 takes only what is there already.  @body, @n: valid until the next call.
- * Returns: 0; -EAGAIN: none there (timeout 0), -ETIMEDOUT; -EPIPE: hung up; -EPROTO: not RSP.
+ * Returns: 0; -EAGAIN: none there (timeout 0), -ETIMEDOUT; -ECANCELED: by stop_fd; -EPIPE: hung up; -EPROTO: not RSP.
  */
 int rsp_conn_recv(struct rsp_conn *c, int timeout_ms, const uint8_t **body, size_t *n);
 

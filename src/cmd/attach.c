@@ -154,7 +154,10 @@ static int open_target(struct attach *a)
 	if (fd < 0)
 		return cmd_fail(fd == -EINVAL || fd == -EACCES || fd == -ENAMETOOLONG ? CMD_USAGE : CMD_ENVIRONMENT,
 				&why);
-	rc = backend_rsp_attach(fd, &a->target, &why);
+	signals_block(); // from here on there is a guest to be let go
+	rc = backend_rsp_attach(fd, a->signal_fd, &a->target, &why);
+	if (rc == -ECANCELED)
+		return CMD_SIGNAL + signals_pending();
 	if (rc < 0) {
 		errtext_set(&at, rc, "rsp:%s: %s", a->what, why.text);
 		return cmd_fail(CMD_ENVIRONMENT, &at);
@@ -191,7 +194,6 @@ static int set_up(struct attach *a)
 	struct errtext why;
 	int rc = signals_open(&a->signal_fd), status;
 
-	signals_block();
 	if (rc == 0)
 		rc = loop_create(&a->loop);
 	if (rc == 0) {

@@ -82,8 +82,8 @@ def a_server_that_vanishes_ends_gdbvm(context):
         check_eq(s.process.wait(context.scale(10)), DIED, "exit status")
 
 
-def answering(answer):
-    """A server that is none: it says `answer` to whoever comes, and its port."""
+def answering(answer, asked=None):
+    """A server that is none: it says `answer` to whoever comes, and its port. `asked` is set when it is asked something."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve():
@@ -92,11 +92,23 @@ def answering(answer):
             client.settimeout(20)
             try:
                 while client.recv(4096):
-                    pass
+                    if asked:
+                        asked.set()
             except OSError:
                 pass
     threading.Thread(target=serve, daemon=True).start()
     return server.getsockname()[1]
+
+
+@test(needs="tcg x86")
+def a_signal_ends_the_wait_for_a_server_that_says_nothing(context):
+    asked = threading.Event()
+    port = answering(b"", asked)
+    process = context.place.spawn([context.gdbvm, "attach", f"rsp:127.0.0.1:{port}", "--gdb", "127.0.0.1:0"])
+    check(asked.wait(context.scale(10)), "the server is asked")
+    process.signal(signal.SIGINT)
+    check_eq(process.wait(context.scale(20)), 128 + signal.SIGINT, "exit status")
+    check_eq(process.err.text(), "", "what it says")
 
 
 @test(needs="tcg x86")

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -417,7 +418,7 @@ static int attach_to(struct peer *p, struct target **t, struct errtext *why)
 	say(p, "D", "OK");
 	p->monitor = monitor_text;
 	peer_run(p);
-	return backend_rsp_attach(fd, t, why);
+	return backend_rsp_attach(fd, -1, t, why);
 }
 
 TEST(rsp_attached_qemu_tells_segments_by_its_monitor)
@@ -497,10 +498,23 @@ TEST(rsp_attached_running_server_tells_of_its_stop_unasked)
 	p.monitor = monitor_text;
 	put(&p, "T02thread:01;", 13);
 	peer_run(&p);
-	CHECK_EQ(backend_rsp_attach(fd, &t, &why), 0);
+	CHECK_EQ(backend_rsp_attach(fd, -1, &t, &why), 0);
 	CHECK_EQ(t->nvcpus, 1);
 	target_destroy(t);
 	peer_end(&p);
+}
+
+TEST(rsp_server_that_says_nothing_is_not_waited_for_when_we_are_to_end)
+{
+	struct target *t = NULL;
+	struct errtext why;
+	int pair[2], stop = eventfd(1, EFD_CLOEXEC);
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	CHECK_EQ(backend_rsp_attach(pair[0], stop, &t, &why), -ECANCELED);
+	CHECK(!t);
+	close(pair[1]);
+	close(stop);
 }
 
 TEST(rsp_attached_x86_server_without_a_monitor_is_refused)
@@ -514,7 +528,7 @@ TEST(rsp_attached_x86_server_without_a_monitor_is_refused)
 	say(&p, "qfThreadInfo", "m01");
 	say(&p, "qsThreadInfo", "l");
 	peer_run(&p);
-	CHECK_EQ(backend_rsp_attach(fd, &t, &why), -EPROTO);
+	CHECK_EQ(backend_rsp_attach(fd, -1, &t, &why), -EPROTO);
 	CHECK(strstr(why.text, "segments"));
 	peer_end(&p);
 }
@@ -1029,5 +1043,6 @@ TESTS(T(rsp_learns_threads_actions_and_breakpoint_kinds), T(rsp_registers_follow
       T(rsp_arm64_registers_are_there_or_not_one_by_one), T(rsp_attached_qemu_tells_segments_by_its_monitor),
       T(rsp_attached_server_tells_how_its_guest_ended),
       T(rsp_attached_server_is_let_go_with_no_breakpoint_in_its_guest),
-      T(rsp_attached_running_server_tells_of_its_stop_unasked), T(rsp_attached_x86_server_without_a_monitor_is_refused),
-      T(rsp_plain_layout_is_gdbs))
+      T(rsp_attached_running_server_tells_of_its_stop_unasked),
+      T(rsp_server_that_says_nothing_is_not_waited_for_when_we_are_to_end),
+      T(rsp_attached_x86_server_without_a_monitor_is_refused), T(rsp_plain_layout_is_gdbs))
