@@ -27,6 +27,7 @@ struct checkpoint_log {
 	char *path;
 	int fd, hangup_fd;
 	pthread_t writer;
+	bool waits; // the writer, for who reads what it writes
 
 	uint64_t tail;      // added, in all: only who adds moves it
 	uint64_t head;      // written, in all: only the writer does
@@ -48,20 +49,27 @@ struct checkpoint_log {
 
 /* ---- the writer's thread ---- */
 
-/* Writes in pieces that a pipe takes without blocking, and gives up when nobody reads after a hangup or a stop. */
+/* Returns: may something be written? False: nobody reads it, and after a hangup or a stop nobody waits for that. */
+static bool wait_for_reader(struct checkpoint_log *log, int fd)
+{
+	struct pollfd on[] = { { .fd = fd, .events = POLLOUT },
+			       { .fd = log->hangup_fd, .events = POLLIN },
+			       { .fd = log->cfg.stop_fd, .events = POLLIN } };
+
+	if (poll(on, ARRAY_LEN(on), 0) == 0) {
+		__atomic_store_n(&log->waits, true, __ATOMIC_RELAXED);
+		while (poll(on, ARRAY_LEN(on), -1) < 0 && errno == EINTR)
+			;
+		__atomic_store_n(&log->waits, false, __ATOMIC_RELAXED);
+	}
+	return on[0].revents;
+}
+
+/* In pieces that a pipe takes without blocking. */
 static int write_all(struct checkpoint_log *log, int fd, const char *p, size_t len)
 {
 	while (len > 0) {
-		struct pollfd on[] = { { .fd = fd, .events = POLLOUT },
-				       { .fd = log->hangup_fd, .events = POLLIN },
-				       { .fd = log->cfg.stop_fd, .events = POLLIN } };
-
-		if (poll(on, ARRAY_LEN(on), -1) < 0) {
-			if (errno != EINTR)
-				return -errno;
-			continue;
-		}
-		if (!on[0].revents)
+		if (!wait_for_reader(log, fd))
 			return -EPIPE;
 		const ssize_t n = write(fd, p, MIN(len, PIPE_BUF));
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
@@ -239,6 +247,11 @@ void checkpoint_log_flush(struct checkpoint_log *log)
 	while (log->head < to && !log->hung_up)
 		pthread_cond_wait(&log->room, &log->lock);
 	pthread_mutex_unlock(&log->lock);
+}
+
+bool checkpoint_log_waits(const struct checkpoint_log *log)
+{
+	return __atomic_load_n(&log->waits, __ATOMIC_RELAXED);
 }
 
 void checkpoint_log_hangup(struct checkpoint_log *log)

@@ -45,6 +45,10 @@ uint64_t checkpoint_log_add(struct checkpoint_log *log, const struct checkpoint_
 /** checkpoint_log_flush() - returns when everything that was added before is written and told. Not after a hangup. */
 void checkpoint_log_flush(struct checkpoint_log *log);
 
+/** checkpoint_log_waits() - does it wait for who reads what it writes? Then what was added before is not told yet, and
+ * who adds may have to wait, too. */
+bool checkpoint_log_waits(const struct checkpoint_log *log);
+
 /** checkpoint_log_hangup() - nobody is to wait for the log any more, nor the log for who reads text_fd. NULL ok. */
 void checkpoint_log_hangup(struct checkpoint_log *log);
 

@@ -16,7 +16,7 @@ struct judge;
 
 enum judge_guest {
 	JUDGE_RUNS,
-	JUDGE_HELD,     /* stopped */
+	JUDGE_HELD,     /* stopped, or what it writes waits for a reader of ours: no time passes for it */
 	JUDGE_DEBUGGED, /* a debugger is connected: time does not count, and it is for the debugger to end the guest */
 };
 

@@ -253,7 +253,8 @@ static enum judge_guest judge_guest(void *arg)
 
 	if (r->server && server_has_client(r->server))
 		return JUDGE_DEBUGGED;
-	return engine_running(guest_engine(r->guest)) ? JUDGE_RUNS : JUDGE_HELD;
+	return engine_running(guest_engine(r->guest)) && !checkpoint_log_waits(r->checkpoints) ? JUDGE_RUNS
+											       : JUDGE_HELD;
 }
 
 /* The text form of what led to the verdict comes before it. */

@@ -107,6 +107,19 @@ TEST(a_log_without_records_has_its_header)
 	free(r.text);
 }
 
+/* All lines but the first are records, with numbers in order. Returns: how many. strstr() and count() look at all of
+ * the text each time under a sanitizer. */
+static uint64_t numbered(const char *text)
+{
+	uint64_t seq = 0;
+
+	for (const char *p = strchr(text, '\n') + 1; *p; p = strchr(p, '\n') + 1) {
+		CHECK_EQ(strncmp(p, "{\"seq\":", 7), 0);
+		CHECK_EQ(strtoull(p + 7, NULL, 10), ++seq);
+	}
+	return seq;
+}
+
 /* More than fit into the queue, from threads that take turns as at a bus: none is lost, and they are in the order of
  * their numbers. */
 enum { ADDERS = 4, EACH = 50000 };
@@ -131,7 +144,6 @@ static void *adder(void *arg)
 TEST(nothing_is_lost_however_fast_records_come)
 {
 	pthread_t t[ADDERS];
-	uint64_t seq = 0;
 	struct rig r;
 	struct adders all = { PTHREAD_MUTEX_INITIALIZER, &r };
 
@@ -141,12 +153,7 @@ TEST(nothing_is_lost_however_fast_records_come)
 	for (unsigned i = 0; i < ADDERS; i++)
 		pthread_join(t[i], NULL);
 	CHECK_EQ(rig_close(&r), 0);
-	// strstr() of a sanitizer looks at all of the text each time
-	for (const char *p = strchr(r.text, '\n') + 1; *p; p = strchr(p, '\n') + 1) {
-		CHECK_EQ(strncmp(p, "{\"seq\":", 7), 0);
-		CHECK_EQ(strtoull(p + 7, NULL, 10), ++seq);
-	}
-	CHECK_EQ(seq, ADDERS * EACH);
+	CHECK_EQ(numbered(r.text), ADDERS * EACH);
 	free(r.text);
 }
 
@@ -253,11 +260,40 @@ TEST(after_a_stop_the_text_is_dropped_and_the_file_is_whole)
 	pthread_join(adder, NULL);
 	checkpoint_log_flush(r.log);
 	CHECK_EQ(rig_close(&r), 0);
-	CHECK_EQ(count(r.text, "\"seq\""), 100000);
+	CHECK_EQ(numbered(r.text), 100000);
 	free(r.text);
 	close(fd[0]);
 	close(fd[1]);
 	close(stop);
+}
+
+TEST(it_waits_as_long_as_nobody_reads_the_text)
+{
+	char some[4096];
+	pthread_t adder;
+	struct rig r;
+	int fd[2];
+
+	CHECK_EQ(pipe(fd), 0);
+	rig_init(&r, 1 << 30, fd[1]);
+	add(&r, 0x16);
+	checkpoint_log_flush(r.log);
+	CHECK(!checkpoint_log_waits(r.log));
+	CHECK_EQ(pthread_create(&adder, NULL, add_many, &r), 0);
+	while (!checkpoint_log_waits(r.log))
+		sched_yield();
+	for (uint64_t n = 0; n < 100001 * strlen("port80: write 0x16\n");) {
+		const ssize_t k = read(fd[0], some, sizeof(some));
+		CHECK(k > 0);
+		n += (uint64_t)k;
+	}
+	pthread_join(adder, NULL);
+	checkpoint_log_flush(r.log);
+	CHECK(!checkpoint_log_waits(r.log));
+	CHECK_EQ(rig_close(&r), 0);
+	free(r.text);
+	close(fd[0]);
+	close(fd[1]);
 }
 
 TEST(a_file_that_cannot_be_written_is_named)
@@ -402,7 +438,7 @@ TESTS(T(a_record_is_a_line_of_json), T(a_log_without_records_has_its_header),
       T(nothing_is_lost_however_fast_records_come), T(the_file_ends_with_a_mark_at_its_limit),
       T(marks_of_lost_records_leave_a_gap_in_the_numbers),
       T(text_form_has_two_digits_for_each_byte_and_is_there_after_a_flush), T(after_a_hangup_nobody_waits_for_a_reader),
-      T(after_a_stop_the_text_is_dropped_and_the_file_is_whole), T(a_file_that_cannot_be_written_is_named),
-      T(a_log_that_is_cancelled_leaves_the_file_as_it_was), T(a_log_replaces_what_was_there),
-      T(the_thread_of_a_log_takes_no_signals), T(listeners_hear_each_record_with_its_label_and_need_no_file),
-      T(listeners_hear_what_the_file_lacks))
+      T(it_waits_as_long_as_nobody_reads_the_text), T(after_a_stop_the_text_is_dropped_and_the_file_is_whole),
+      T(a_file_that_cannot_be_written_is_named), T(a_log_that_is_cancelled_leaves_the_file_as_it_was),
+      T(a_log_replaces_what_was_there), T(the_thread_of_a_log_takes_no_signals),
+      T(listeners_hear_each_record_with_its_label_and_need_no_file), T(listeners_hear_what_the_file_lacks))
