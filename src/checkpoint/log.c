@@ -351,6 +351,12 @@ int checkpoint_log_create(const struct checkpoint_log_cfg *cfg, struct checkpoin
 	return 0;
 }
 
+void checkpoint_log_begin(struct checkpoint_log *log)
+{
+	if (log)
+		put_file(log);
+}
+
 void checkpoint_log_cancel(struct checkpoint_log *log)
 {
 	if (!log || !log->path)

@@ -22,7 +22,7 @@ struct checkpoint_listener {
 enum { CHECKPOINT_LISTENERS_MAX = 4 };
 
 struct checkpoint_log_cfg {
-	const char *path;                     /* JSON Lines; the first record replaces what is there. NULL: no file */
+	const char *path;                     /* JSON Lines; NULL: no file. What is there stays until the log begins */
 	uint64_t limit;                       /* bytes of that file; then it gets a mark, and no more */
 	int text_fd;                          /* where the text form goes; stays open. -1: nowhere */
 	int stop_fd;                          /* readable: the log waits for no reader any more. -1: none */
@@ -33,6 +33,10 @@ struct checkpoint_log_cfg {
 
 /** checkpoint_log_create() - returns: 0; -ENOMEM; what open(2) and pthread_create(3) return; @why filled. */
 int checkpoint_log_create(const struct checkpoint_log_cfg *cfg, struct checkpoint_log **ret, struct errtext *why);
+
+/** checkpoint_log_begin() - the guest is about to start: the file is empty but for its first line from now on. Before
+ *  anything is added, and not after a cancel; else the first record does it. NULL ok. */
+void checkpoint_log_begin(struct checkpoint_log *log);
 
 /**
  * checkpoint_log_add() - append a copy of @rec, with the next sequence number. Any thread, one at a time: who makes

@@ -486,6 +486,7 @@ static int serve(struct run *r)
 		errtext_set(&why, -ENOMEM, "no memory to judge checkpoints");
 		return cmd_fail(CMD_ENVIRONMENT, &why);
 	}
+	checkpoint_log_begin(r->checkpoints);
 	if (!r->opt.gdb_wait)
 		engine_run_all(guest_engine(r->guest));
 	loop_run(r->loop);

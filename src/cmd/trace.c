@@ -172,6 +172,7 @@ static int set_up(struct tracing *t)
 	rc = trace_open(&t->cfg, &t->trace, &why);
 	if (rc < 0)
 		return cmd_fail(rc == -ESRCH || rc == -EINVAL ? CMD_USAGE : CMD_ENVIRONMENT, &why);
+	checkpoint_log_begin(t->log);
 	trace_process_text(t->cfg.pid, &why);
 	fprintf(stderr, "gdbvm: tracing process %s\n", why.text);
 	return 0;

@@ -351,6 +351,29 @@ TEST(a_log_replaces_what_was_there)
 	free(r.text);
 }
 
+/* What kills gdbvm before the guest writes must not leave the boot before for this one. */
+TEST(a_log_that_begins_replaces_what_was_there_at_once)
+{
+	char text[4096] = "";
+	struct rig r = { .path = "/tmp/checkpointsXXXXXX" };
+	const int fd = mkstemp(r.path);
+	const struct checkpoint_log_cfg cfg = { .path = r.path, .limit = 1 << 20, .text_fd = -1, .stop_fd = -1 };
+
+	CHECK_EQ(write(fd, "former\nboot\n", 12), 12);
+	CHECK_EQ(checkpoint_log_create(&cfg, &r.log, &r.why), 0);
+	CHECK_EQ(pread(fd, text, sizeof(text) - 1, 0), 12);
+	checkpoint_log_begin(r.log);
+	CHECK(pread(fd, text, sizeof(text) - 1, 0) > 12);
+	CHECK_EQ(strncmp(text, "{\"gdbvm\":\"checkpoints\",", 23), 0);
+	CHECK_EQ(count(text, "\n"), 1);
+	add(&r, 0x16);
+	CHECK_EQ(rig_close(&r), 0);
+	CHECK_EQ(count(r.text, "\n"), 2);
+	free(r.text);
+	close(fd);
+	checkpoint_log_begin(NULL);
+}
+
 /* Who opens the file of a log may block signals only after that, as opening may take for ever. */
 static int killed_with_a_log(void)
 {
@@ -440,5 +463,6 @@ TESTS(T(a_record_is_a_line_of_json), T(a_log_without_records_has_its_header),
       T(text_form_has_two_digits_for_each_byte_and_is_there_after_a_flush), T(after_a_hangup_nobody_waits_for_a_reader),
       T(it_waits_as_long_as_nobody_reads_the_text), T(after_a_stop_the_text_is_dropped_and_the_file_is_whole),
       T(a_file_that_cannot_be_written_is_named), T(a_log_that_is_cancelled_leaves_the_file_as_it_was),
-      T(a_log_replaces_what_was_there), T(the_thread_of_a_log_takes_no_signals),
-      T(listeners_hear_each_record_with_its_label_and_need_no_file), T(listeners_hear_what_the_file_lacks))
+      T(a_log_replaces_what_was_there), T(a_log_that_begins_replaces_what_was_there_at_once),
+      T(the_thread_of_a_log_takes_no_signals), T(listeners_hear_each_record_with_its_label_and_need_no_file),
+      T(listeners_hear_what_the_file_lacks))
