@@ -14,9 +14,9 @@
  */
 enum checkpoint_kind {
 	CHECKPOINT_WRITE,
-	CHECKPOINT_TEXT,    /* a line that the guest wrote byte by byte to its debug console */
-	CHECKPOINT_LOST,    /* `value` records are missing here */
-	CHECKPOINT_CUT,     /* the file reached its limit of `value` bytes: nothing that came later is in it */
+	CHECKPOINT_TEXT, /* a line that the guest wrote byte by byte to its debug console */
+	CHECKPOINT_LOST, /* `value` records are missing here */
+	CHECKPOINT_CUT,  /* the file reached its limit of `value` bytes: of what came later only the verdict is in it */
 	CHECKPOINT_VERDICT, /* how the boot came out: `value` is an enum checkpoint_verdict, `text` says why */
 	CHECKPOINT_NKINDS
 };

@@ -86,18 +86,19 @@ static void skip(struct checkpoint_log *log, const struct checkpoint_record *rec
 		log->first_missing = rec->seq;
 }
 
-/* The line of @rec; the mark instead if the file would become too long. */
+/* The line of @rec; the mark instead if the file would become too long. The verdict is worth some more bytes. */
 static void add_line(struct checkpoint_log *log, const struct checkpoint_record *rec,
 		     const struct checkpoint_label *label)
 {
 	const size_t before = log->json.len;
+	const bool is_verdict = rec->kind == CHECKPOINT_VERDICT;
 
-	if (log->err < 0) {
+	if (log->err < 0 && !(log->err == -EFBIG && is_verdict)) {
 		skip(log, rec);
 		return;
 	}
 	checkpoint_json_add(&log->json, rec, label);
-	if (log->bytes + log->json.len + MARK_ROOM <= log->cfg.limit)
+	if (is_verdict || log->bytes + log->json.len + MARK_ROOM <= log->cfg.limit)
 		return;
 	log->json.len = before;
 	checkpoint_json_add(
@@ -370,6 +371,9 @@ void checkpoint_log_cancel(struct checkpoint_log *log)
 /* What the file does not have, in words. */
 static int tell_missing(const struct checkpoint_log *log, struct errtext *why)
 {
+	if (log->err == -EFBIG && !log->missing) // but for what has no number
+		return errtext_set(why, log->err, "%s reached its limit of %" PRIu64 " bytes", log->path,
+				   log->cfg.limit);
 	if (log->err == -EFBIG)
 		return errtext_set(why, log->err,
 				   "%s reached its limit of %" PRIu64 " bytes: it lacks %" PRIu64

@@ -23,7 +23,7 @@ enum { CHECKPOINT_LISTENERS_MAX = 4 };
 
 struct checkpoint_log_cfg {
 	const char *path;                     /* JSON Lines; NULL: no file. What is there stays until the log begins */
-	uint64_t limit;                       /* bytes of that file; then it gets a mark, and no more */
+	uint64_t limit;                       /* bytes of that file; then it gets a mark, and only a verdict after it */
 	int text_fd;                          /* where the text form goes; stays open. -1: nowhere */
 	int stop_fd;                          /* readable: the log waits for no reader any more. -1: none */
 	const struct checkpoint_names *names; /* NULL ok; must outlive the log */

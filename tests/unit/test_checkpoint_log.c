@@ -175,6 +175,57 @@ TEST(the_file_ends_with_a_mark_at_its_limit)
 	free(r.text);
 }
 
+static void add_verdict(struct rig *r)
+{
+	checkpoint_log_add(r->log, &(struct checkpoint_record){ .kind = CHECKPOINT_VERDICT, .text = "matched: it is" });
+}
+
+TEST(the_verdict_is_the_last_line_whatever_the_limit)
+{
+	struct rig r;
+
+	for (unsigned n = 1000; n > 0;
+	     n = n == 1000 ? 60 : n - 1) { // also those with which only the verdict is too much
+		rig_init(&r, 4096, -1);
+		for (unsigned i = 0; i < n; i++)
+			add(&r, i & 0xff);
+		add_verdict(&r);
+		const int rc = rig_close(&r);
+		const bool is_whole = count(r.text, "\"seq\"") == n;
+		CHECK_EQ(rc, is_whole ? 0 : -EFBIG);
+		CHECK_EQ(count(r.text, "\"mark\":\"cut\""), !is_whole);
+		CHECK_EQ(count(r.text, "matched: it is\"}\n"), 1);
+		CHECK_STR(strstr(r.text, "matched: it is"), "matched: it is\"}\n");
+		free(r.text);
+	}
+}
+
+/* Returns: as rig_close(), of a log with a mark at its end. */
+static int end_with_mark(struct rig *r, uint64_t limit)
+{
+	rig_init(r, limit, -1);
+	for (unsigned i = 0; i < 30; i++)
+		add(r, i);
+	checkpoint_log_add(r->log, &(struct checkpoint_record){ .kind = CHECKPOINT_LOST, .value = 7 });
+	return rig_close(r);
+}
+
+TEST(a_mark_that_does_not_fit_is_no_checkpoint_that_is_missing)
+{
+	enum { ROOM = 128, SOME = 10 }; // kept for the mark of the limit; less than the other mark takes
+	struct rig r;
+
+	CHECK_EQ(end_with_mark(&r, 1 << 20), 0);
+	const size_t whole = strlen(r.text);
+	free(r.text);
+	CHECK_EQ(end_with_mark(&r, whole + ROOM - SOME), -EFBIG);
+	CHECK_EQ(count(r.text, "\"seq\""), 30);
+	CHECK_EQ(count(r.text, "\"mark\""), 1);
+	CHECK(strstr(r.why.text, "reached its limit of "));
+	CHECK(!strstr(r.why.text, "lacks"));
+	free(r.text);
+}
+
 TEST(marks_of_lost_records_leave_a_gap_in_the_numbers)
 {
 	struct rig r;
@@ -459,6 +510,7 @@ TEST(listeners_hear_what_the_file_lacks)
 
 TESTS(T(a_record_is_a_line_of_json), T(a_log_without_records_has_its_header),
       T(nothing_is_lost_however_fast_records_come), T(the_file_ends_with_a_mark_at_its_limit),
+      T(the_verdict_is_the_last_line_whatever_the_limit), T(a_mark_that_does_not_fit_is_no_checkpoint_that_is_missing),
       T(marks_of_lost_records_leave_a_gap_in_the_numbers),
       T(text_form_has_two_digits_for_each_byte_and_is_there_after_a_flush), T(after_a_hangup_nobody_waits_for_a_reader),
       T(it_waits_as_long_as_nobody_reads_the_text), T(after_a_stop_the_text_is_dropped_and_the_file_is_whole),
