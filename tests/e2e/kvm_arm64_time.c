@@ -53,7 +53,7 @@ static uint64_t run_for(struct rig *r, int ms, uint64_t at)
 	uint64_t before = word(r, at), begin = rig_host_ms();
 
 	rig_resume(r, 0, TARGET_RUN, TARGET_RUN);
-	for (unsigned i = 0; i < 30000 && word(r, at) == before; i++)
+	while (word(r, at) == before && rig_host_ms() - begin < 30000)
 		hold(1);
 	CHECK(word(r, at) != before);
 	CHECK(rig_quiet(r, ms));
