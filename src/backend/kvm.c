@@ -66,7 +66,11 @@ static int kvm_target_interrupt(struct target *t)
 
 static int kvm_target_next_stop(struct target *t, struct stop_event *out)
 {
-	return kvm_cpus_next_stop(cpus_of(t), out);
+	const int rc = kvm_cpus_next_stop(cpus_of(t), out);
+
+	if (rc == 0 && (stop_is_terminal(out->why) || out->why == STOP_PANIC))
+		vm_end_line(vm_of(t));
+	return rc;
 }
 
 static int kvm_target_event_fd(struct target *t)

@@ -133,6 +133,7 @@ static void over_set(struct qemu *q, struct stop_event *ev, enum stop_why why)
 {
 	q->over = true;
 	q->over_why = why;
+	qemu_trace_end_line(q->trace);
 	stop_set(ev, why, "");
 	culprit_find(q, 0, ev);
 }
@@ -150,6 +151,7 @@ static void hook_stopped(void *arg, int sig, struct stop_event *ev)
 	} else if (strcmp(q->reason, "guest-shutdown") == 0) {
 		over_set(q, ev, STOP_POWER_OFF);
 	} else if (strcmp(q->reason, "guest-panic") == 0) {
+		qemu_trace_end_line(q->trace);
 		stop_set(ev, STOP_PANIC, "the guest's kernel panicked");
 		culprit_find(q, PANIC_PORT, ev);
 	} else if (sig == SIG_RSP_QUIT) {
@@ -189,7 +191,7 @@ static void hook_hung_up(void *arg, struct stop_event *ev)
 	struct qemu *q = arg;
 
 	qemu_gone_text(q, ev->text, sizeof(ev->text));
-	qemu_trace_sync(q->trace);
+	qemu_trace_end_line(q->trace);
 	if (q->over) {
 		*ev = (struct stop_event){ .why = STOP_EXIT, .code = (int)stop_exit_code(q->over_why) };
 		if (q->over_why != STOP_POWER_OFF)

@@ -239,6 +239,22 @@ void qemu_trace_sync(struct qemu_trace *t)
 	pthread_mutex_unlock(&t->lock);
 }
 
+void qemu_trace_end_line(struct qemu_trace *t)
+{
+	if (!t)
+		return;
+	pthread_mutex_lock(&t->lock);
+	drain_locked(t);
+	if (t->on && checkpoint_line_add(&t->line, '\n'))
+		t->cfg.checkpoint(t->cfg.checkpoint_arg, &(struct checkpoint_record){ .kind = CHECKPOINT_TEXT,
+										      .mode = CHECKPOINT_TCG,
+										      .ns = record_ns(t, 0),
+										      .port = CHECKPOINT_DEBUGCON,
+										      .text = t->line.text,
+										      .vcpu = -1 });
+	pthread_mutex_unlock(&t->lock);
+}
+
 void qemu_trace_destroy(struct qemu_trace *t)
 {
 	if (!t)

@@ -26,6 +26,10 @@ void qemu_trace_begin(struct qemu_trace *t);
 /** qemu_trace_sync() - on return, what QEMU has written is told. NULL ok. */
 void qemu_trace_sync(struct qemu_trace *t);
 
+/** qemu_trace_end_line() - likewise, and the guest crashed or ended: what it last wrote to its debug console is a line.
+ *  NULL ok. */
+void qemu_trace_end_line(struct qemu_trace *t);
+
 /** qemu_trace_destroy() - tell the rest; QEMU is gone. NULL ok. */
 void qemu_trace_destroy(struct qemu_trace *t);
 

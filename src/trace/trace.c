@@ -194,6 +194,18 @@ static void on_bell(void *arg, int fd, short revents)
 	set_timer(arg);
 }
 
+/* What it wrote before it crashed may have no end. */
+static void end_line(struct trace *t)
+{
+	if (checkpoint_line_add(&t->line, '\n'))
+		t->cfg.add(t->cfg.arg, &(struct checkpoint_record){ .kind = CHECKPOINT_TEXT,
+								    .mode = CHECKPOINT_TRACED,
+								    .ns = checkpoint_now_ns(),
+								    .port = CHECKPOINT_DEBUGCON,
+								    .text = t->line.text,
+								    .vcpu = -1 });
+}
+
 /* All that is there, whoever it belongs to, and what was lost at the very end. */
 static void finish(struct trace *t)
 {
@@ -202,6 +214,7 @@ static void finish(struct trace *t)
 	trace_vcpus_update(&t->vcpus, &t->points);
 	t->round += 2; // nothing waits for that any more
 	trace_merge_take(&t->merge, UINT64_MAX, take, t);
+	end_line(t);
 	for (unsigned i = 0; i < t->ncpus; i++) {
 		const uint64_t lost = trace_event_lost(&t->cpu[i].all);
 

@@ -66,6 +66,9 @@ int debug_ports_create(struct bus *b, const struct debug_ports_cfg *cfg, const u
 		       struct debug_ports **ret, struct errtext *why);
 void debug_ports_destroy(struct debug_ports *s);
 
+/** debug_ports_end_line() - the guest will not: tell what there is of a line of text, if there is. */
+void debug_ports_end_line(struct debug_ports *s);
+
 /** debug_ports_coalesce() - have cfg.coalesced from now on, or no more. */
 void debug_ports_coalesce(struct debug_ports *s, bool on);
 

@@ -209,6 +209,17 @@ int vm_checkpoint_catch(struct vm *m, bool on)
 	return m->collector ? zones_set(m, machine_board->debug_ports(m->board), !on) : 0;
 }
 
+void vm_end_line(struct vm *m)
+{
+	struct debug_ports *ports = machine_board->debug_ports ? machine_board->debug_ports(m->board) : NULL;
+
+	if (!ports)
+		return;
+	bus_lock(&m->bus);
+	debug_ports_end_line(ports);
+	bus_unlock(&m->bus);
+}
+
 static int kvm_fill(struct vm *m, const struct vm_cfg *cfg, const struct arch_regs *first, struct errtext *why)
 {
 	int rc = machine_slots_set(&m->hv, m->mem.slot, m->mem.nslots, why);

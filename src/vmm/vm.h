@@ -85,6 +85,10 @@ int vm_mem_read(struct vm *m, unsigned vcpu, gpa at, void *buf, size_t len, size
 /** vm_mem_write() - likewise, but for the interrupt controllers: they cannot be written. */
 int vm_mem_write(struct vm *m, unsigned vcpu, gpa at, const void *buf, size_t len, size_t *done);
 
+/** vm_end_line() - the guest crashed or ended: what it last wrote to its debug console is a line. Server thread, guest
+ *  stopped. */
+void vm_end_line(struct vm *m);
+
 /** vm_checkpoint_catch() - as target_checkpoint_catch(): meanwhile KVM keeps no writes. Server thread, guest stopped.
  */
 int vm_checkpoint_catch(struct vm *m, bool on);

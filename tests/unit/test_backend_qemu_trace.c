@@ -160,6 +160,12 @@ TEST(bytes_of_the_debug_console_become_lines)
 	    LINE(0, 0x402, 0x48, "isa-debugcon") LINE(0, 0x80, 0x16, "ioport80") LINE(0, 0x402, 0x69, "isa-debugcon"));
 	say(&r, LINE(0, 0x402, 0xa, "isa-debugcon"));
 	rig_check(&r, "0:80=16/1|Hi|", "");
+	say(&r, LINE(0, 0x402, 0x21, "isa-debugcon"));
+	rig_check(&r, "0:80=16/1|Hi|", "");
+	qemu_trace_end_line(r.trace); // the guest crashed
+	rig_check(&r, "0:80=16/1|Hi|!|", "");
+	qemu_trace_end_line(r.trace);
+	rig_check(&r, "0:80=16/1|Hi|!|", "");
 	rig_deinit(&r);
 }
 

@@ -149,6 +149,26 @@ TEST(debugcon_lines_are_told_without_line_ends)
 	rig_deinit(&r);
 }
 
+TEST(debugcon_line_that_the_guest_does_not_end_is_told_at_its_end)
+{
+	struct rig r;
+
+	rig_init(&r);
+	for (const char *p = "SecCore\nPANIC"; *p; p++)
+		pio_out(&r.bus, 0x402, (uint32_t)*p, 1);
+	CHECK_EQ(r.told, 1);
+	debug_ports_end_line(r.ports);
+	CHECK_EQ(r.told, 2);
+	CHECK_EQ(r.last.kind, CHECKPOINT_TEXT);
+	CHECK_EQ(r.last.port, 0x402);
+	CHECK_EQ(r.last.vcpu, -1);
+	CHECK(r.last.ns && !r.last.has_pc);
+	CHECK_STR(r.text, "PANIC");
+	debug_ports_end_line(r.ports);
+	CHECK_EQ(r.told, 2);
+	rig_deinit(&r);
+}
+
 TEST(debugcon_is_there_and_takes_any_text)
 {
 	struct rig r;
@@ -238,6 +258,7 @@ TEST(of_a_kept_write_neither_vcpu_nor_pc_are_known)
 
 TESTS(T(port80_gives_its_last_value_back), T(port80_writes_are_told_with_their_size_and_place),
       T(port80_write_has_no_pc_where_it_cannot_be_read), T(port80_write_has_the_fate_that_who_is_told_gives_it),
-      T(debugcon_lines_are_told_without_line_ends), T(debugcon_is_there_and_takes_any_text),
-      T(each_port_has_a_value_of_its_own), T(port_of_another_device_is_refused_by_name),
-      T(what_is_kept_is_nobody_elses), T(of_a_kept_write_neither_vcpu_nor_pc_are_known))
+      T(debugcon_lines_are_told_without_line_ends), T(debugcon_line_that_the_guest_does_not_end_is_told_at_its_end),
+      T(debugcon_is_there_and_takes_any_text), T(each_port_has_a_value_of_its_own),
+      T(port_of_another_device_is_refused_by_name), T(what_is_kept_is_nobody_elses),
+      T(of_a_kept_write_neither_vcpu_nor_pc_are_known))

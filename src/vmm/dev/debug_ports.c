@@ -76,6 +76,16 @@ static enum kvm_fate debugcon_write(struct io_dev *d, unsigned vcpu, uint32_t of
 	return debug_tell(&s->cfg, vcpu, &rec);
 }
 
+void debug_ports_end_line(struct debug_ports *s)
+{
+	if (s->cfg.add && checkpoint_line_add(&s->line, '\n'))
+		s->cfg.add(s->cfg.arg, &(struct checkpoint_record){ .kind = CHECKPOINT_TEXT,
+								    .ns = checkpoint_now_ns(),
+								    .port = CHECKPOINT_DEBUGCON,
+								    .text = s->line.text,
+								    .vcpu = -1 });
+}
+
 void debug_ports_coalesce(struct debug_ports *s, bool on)
 {
 	s->cfg.coalesced = on;
