@@ -389,7 +389,7 @@ def breakpoints_survive_a_reset_of_the_guest(context):
 # or two, and what runs by the clock meets the more of them.
 HOT = ("vfs_read", "vfs_write", "vfs_open", "handle_mm_fault", "__alloc_pages", "do_exit", "wake_up_process", "path_openat",
        "do_filp_open", "fput", "dput", "mmput")
-HOT_OF = {"x86": ("do_syscall_64", "exc_page_fault", "schedule", "__schedule", "try_to_wake_up", "kmem_cache_alloc", "kfree",
+HOT_OF = {"x86": ("do_syscall_64", "exc_page_fault", "schedule", "__schedule", "try_to_wake_up", "do_mmap", "mmap_region",
                   "mntput"),
           "arm64": ("el0_svc", "do_mem_abort", "begin_new_exec", "filp_close", "wake_up_new_task", "kernel_clone",
                     "do_mmap", "mmap_region")}
