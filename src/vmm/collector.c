@@ -45,9 +45,9 @@ static uint32_t load_last(const struct collector_ring *ring)
  */
 static void set_next(struct collector_ring *ring, uint32_t next)
 {
+	__atomic_store_n(&ring->next, next, __ATOMIC_RELEASE); // first, or `last` could come round to the former one
 	if (next)
 		__atomic_store_n(&ring->kvm->first, next, __ATOMIC_RELEASE);
-	__atomic_store_n(&ring->next, next, __ATOMIC_RELEASE);
 }
 
 void collector_ring_init(struct collector_ring *ring, struct kvm_coalesced_mmio_ring *kvm)
@@ -58,10 +58,11 @@ void collector_ring_init(struct collector_ring *ring, struct kvm_coalesced_mmio_
 
 void collector_take(struct collector_ring *ring, struct bus *bus)
 {
-	const uint32_t len = ring_len();
+	const uint32_t len = ring_len(), seen = load_last(ring);
 
-	/* Another thread may be at it: the ring is empty only when the bus has all of it. */
-	if (__atomic_load_n(&ring->next, __ATOMIC_ACQUIRE) == load_last(ring))
+	/* Another thread may be at it: the ring is empty only when the bus has all of it. `last` is read before `next`:
+	 * while that goes on, `last` may come round to where it was. */
+	if (__atomic_load_n(&ring->next, __ATOMIC_ACQUIRE) == seen)
 		return;
 	bus_lock(bus);
 	/* Not those that come meanwhile: a busy guest would hold the bus for ever. */

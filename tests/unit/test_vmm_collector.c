@@ -191,6 +191,82 @@ TEST(order_is_kept_while_another_thread_looks)
 	rig_deinit(&r);
 }
 
+/* ---- several vCPUs ---- */
+
+enum { WRITERS = 4, WRITES_EACH = 100000 };
+
+struct crowd {
+	struct rig rig;
+	pthread_mutex_t kvm; // its lock of the ring
+	uint32_t next[WRITERS], wrong;
+};
+
+struct writer {
+	struct crowd *crowd;
+	uint32_t number;
+	pthread_t thread;
+};
+
+static enum kvm_fate count_each(struct io_dev *d, unsigned vcpu, uint32_t off, const void *p, unsigned n)
+{
+	struct crowd *c = container_of(d, struct crowd, rig.dev);
+	uint32_t v;
+
+	memcpy(&v, p, n);
+	c->wrong += (v & 0xffffff) != c->next[v >> 24]++;
+	return KVM_FATE_RUN;
+}
+
+static bool keep_locked(struct crowd *c, uint32_t v)
+{
+	pthread_mutex_lock(&c->kvm);
+	const bool kept = keep(&c->rig, 0x80, v, 4);
+	pthread_mutex_unlock(&c->kvm);
+	return kept;
+}
+
+static void *write_many(void *arg)
+{
+	struct writer *w = arg;
+	struct crowd *c = w->crowd;
+
+	for (uint32_t n = 0; n < WRITES_EACH; n++) {
+		uint32_t v = w->number << 24 | n;
+
+		if (keep_locked(c, v))
+			continue;
+		collector_take(&c->rig.ring, &c->rig.bus);
+		bus_access(&c->rig.bus, w->number, BUS_PIO, 0x80, true, &v, 4);
+	}
+	return NULL;
+}
+
+/* While one looks whether the ring is empty others may fill it, to where it was. */
+TEST(each_of_several_writers_keeps_its_order)
+{
+	struct crowd c = { .kvm = PTHREAD_MUTEX_INITIALIZER };
+	struct writer writer[WRITERS];
+	pthread_t thread;
+
+	rig_init(&c.rig);
+	c.rig.dev.write = count_each;
+	CHECK_EQ(pthread_create(&thread, NULL, look, &c.rig), 0);
+	for (unsigned i = 0; i < WRITERS; i++) {
+		writer[i] = (struct writer){ .crowd = &c, .number = i };
+		CHECK_EQ(pthread_create(&writer[i].thread, NULL, write_many, &writer[i]), 0);
+	}
+	for (unsigned i = 0; i < WRITERS; i++)
+		pthread_join(writer[i].thread, NULL);
+	__atomic_store_n(&c.rig.done, 1, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	collector_take(&c.rig.ring, &c.rig.bus);
+	CHECK_EQ(c.wrong, 0);
+	for (unsigned i = 0; i < WRITERS; i++)
+		CHECK_EQ(c.next[i], WRITES_EACH);
+	pthread_mutex_destroy(&c.kvm);
+	rig_deinit(&c.rig);
+}
+
 TEST(kvm_that_keeps_no_port_writes_is_told)
 {
 	const int other = eventfd(0, EFD_CLOEXEC); // knows no capability, as an old KVM
@@ -210,4 +286,4 @@ TEST(kvm_that_keeps_no_port_writes_is_told)
 TESTS(T(what_was_kept_is_given_to_its_devices_in_order),
       T(a_guest_that_fills_the_ring_before_the_first_look_loses_nothing), T(a_full_ring_is_emptied_and_goes_round),
       T(a_guest_that_writes_faster_than_it_is_read_loses_nothing), T(order_is_kept_while_another_thread_looks),
-      T(kvm_that_keeps_no_port_writes_is_told))
+      T(each_of_several_writers_keeps_its_order), T(kvm_that_keeps_no_port_writes_is_told))
